@@ -1,0 +1,22 @@
+"""Eager training steps, forward, backward and Adam, of gpunet and PyTorch on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from benchmarks import machine
+from benchmarks.interleave import compare
+
+# name → the largest ratio that issue tracker and README promise for the NumPy provider
+CASES = {"mlp": "MLP 784-128-10, batch 50", "lenet5": "LeNet-5, batch 128"}
+
+
+def main() -> None:
+    """Print a table of times and ratios."""
+    if importlib.util.find_spec("torch") is None:
+        print("PyTorch is not installed: nothing to compare with (pip install torch).")
+        return
+    print(f"{machine.line()}\n")
+    print("| training step | gpunet, ms | PyTorch, ms | ratio | range |\n|---|---|---|---|---|")
+    for case, name in CASES.items():
+        print(compare("benchmarks.steps.gpunet_worker", "benchmarks.steps.torch_worker", case).row(name), flush=True)

@@ -1,0 +1,22 @@
+"""How a worker times its step."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+
+def report(step: Callable[[], object], seconds: float = 1.5) -> None:
+    """Warm up, time steps one by one for about `seconds`, and print the median as JSON."""
+    until = time.perf_counter() + seconds / 3
+    while time.perf_counter() < until:
+        step()
+    times = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    print(json.dumps({"median": statistics.median(times), "best": min(times), "steps": len(times)}))

@@ -1,0 +1,136 @@
+"""gpunet: neural networks on plain CuPy and NumPy arrays, with the Keras 3 API.
+
+Submodules and names are loaded when they are first used, so that `import gpunet` is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "activations",
+    "autograd",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "data",
+    "datasets",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "testing",
+    "tree",
+    "utils",
+)
+_NAMES = {
+    "Device": "backend.devices",
+    "GPUNotAvailableError": "backend.devices",
+    "default_device": "backend.devices",
+    "device": "backend.devices",
+    "devices": "backend.devices",
+    "set_default_device": "backend.devices",
+    "GradientTape": "autograd",
+    "Tensor": "autograd",
+    "Variable": "autograd",
+    "custom_gradient": "autograd",
+    "grad": "autograd",
+    "hessian": "autograd",
+    "jvp": "autograd",
+    "no_grad": "autograd",
+    "value_and_grad": "autograd",
+    "vjp": "autograd",
+    "stop_gradient": "ops",
+    "DTypePolicy": "dtype_policies",
+    "Initializer": "initializers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "symbolic",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "Sequential": "models",
+    "set_random_seed": "random",
+}
+
+if TYPE_CHECKING:
+    from gpunet import (
+        activations,
+        autograd,
+        backend,
+        callbacks,
+        config,
+        constraints,
+        data,
+        dtype_policies,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        random,
+        regularizers,
+        tree,
+        utils,
+    )
+    from gpunet.autograd import (
+        GradientTape,
+        Tensor,
+        Variable,
+        custom_gradient,
+        grad,
+        hessian,
+        jvp,
+        no_grad,
+        value_and_grad,
+        vjp,
+    )
+    from gpunet.backend.devices import (
+        Device,
+        GPUNotAvailableError,
+        default_device,
+        device,
+        devices,
+        set_default_device,
+    )
+    from gpunet.dtype_policies import DTypePolicy
+    from gpunet.initializers import Initializer
+    from gpunet.layers import Input, InputSpec, Layer
+    from gpunet.losses import Loss
+    from gpunet.metrics import Metric
+    from gpunet.models import Model, Sequential
+    from gpunet.ops import stop_gradient
+    from gpunet.optimizers import Optimizer
+    from gpunet.random import set_random_seed
+    from gpunet.regularizers import Regularizer
+    from gpunet.symbolic import KerasTensor
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        if _NAMES[name] == "autograd":
+            importlib.import_module("gpunet.ops")  # gives tensors their operators
+        value = getattr(importlib.import_module(f"gpunet.{_NAMES[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"gpunet.{name}")
+    else:
+        raise AttributeError(f"module 'gpunet' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_NAMES})

@@ -1,0 +1,20 @@
+"""Tensors, variables, the tape, and functions that differentiate functions."""
+
+from gpunet.autograd.custom import custom_gradient
+from gpunet.autograd.tape import GradientTape, no_grad
+from gpunet.autograd.tensor import Tensor
+from gpunet.autograd.transforms import grad, hessian, jvp, value_and_grad, vjp
+from gpunet.autograd.variable import Variable
+
+__all__ = [
+    "GradientTape",
+    "Tensor",
+    "Variable",
+    "custom_gradient",
+    "grad",
+    "hessian",
+    "jvp",
+    "no_grad",
+    "value_and_grad",
+    "vjp",
+]

@@ -1,0 +1,171 @@
+"""Running a primitive on any mix of tensors, variables, raw arrays and Python numbers, and recording it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.autograd.tape import Broadcast, Gradient, Record, clock, state
+from gpunet.autograd.tensor import Tensor, wrap
+from gpunet.autograd.variable import Variable, compute_dtype_of, scopes
+from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.devices import as_array, backend_for, device_of
+from gpunet.backend.memory import output
+from gpunet.backend.primitive import Primitive, is_array_type
+from gpunet.backend.primitives import elementwise
+
+_NUMBERS = (int, float, bool)
+
+
+def apply(primitive: Primitive, *inputs: Any, **attributes: Any) -> Any:
+    """Run `primitive` on the inputs and record it where a tape is watching one of them.
+
+    Inputs may be Tensors, Variables, raw arrays, Python numbers and None for an absent operand. The result is a raw
+    array (or tuple) if no input is a Tensor, else a Tensor (or tuple).
+
+    Raises:
+        ValueError: if the inputs live on different devices.
+    """
+    if scopes.compute_dtype is not None and primitive is not elementwise.cast:
+        inputs = tuple(map(_autocast, inputs))
+    arrays, nodes, plain = unpack(inputs)
+    first = arrays[0]
+    kind = type(first) if type(first) not in _NUMBERS else type(_first_array(arrays))
+    base = state.base
+    recording = base is not None and not plain and any(n is not None and n[0] < base for n in nodes)
+    storage = output(primitive, arrays, attributes) if kind is np.ndarray and not primitive.is_view else {}
+    residuals: Any = ()
+    if primitive.has_residuals:
+        out, residuals = primitive.table[kind](*arrays, residuals=recording, **storage, **attributes)
+    else:
+        out = primitive.table[kind](*arrays, **storage, **attributes)
+    if type(out) is tuple:
+        out = tuple(map(_settle, out))
+    elif type(out) is not kind:
+        out = _settle(out)
+    if plain:
+        return out
+    if primitive.is_view and type(inputs[0]) is Variable:
+        out = out.copy()  # a variable's storage changes in place, a tensor's value does not
+    if recording and primitive.gradient is not None:
+        return _record(primitive, inputs, arrays, nodes, out, attributes, residuals)
+    return tuple(map(wrap, out)) if type(out) is tuple else wrap(out)
+
+
+def _first_array(arrays) -> Any:
+    return next(a for a in arrays if a is not None and type(a) not in _NUMBERS)
+
+
+def _autocast(x: Any) -> Any:
+    dtype = compute_dtype_of(x) if type(x) is Variable else None
+    return x if dtype is None else apply(elementwise.cast, x, dtype=dtype)
+
+
+def _settle(out: Any) -> Any:
+    """NumPy scalars, which ufuncs make of 0-d arrays, as 0-d arrays."""
+    return np.asarray(out) if isinstance(out, np.generic) else out
+
+
+def unpack(inputs) -> tuple[list, list, bool]:
+    """Raw arrays on one device, nodes (None where untracked), and whether no input is a Tensor."""
+    arrays: list[Any] = []
+    nodes: list[list | None] = []
+    kind = None
+    mixed = False
+    plain = True
+    for x in inputs:
+        t = type(x)
+        node = None
+        if t is Tensor or t is Variable:
+            plain = False
+            a = x.array
+            node = x._node
+        elif x is None or t in _NUMBERS:
+            arrays.append(x)
+            nodes.append(None)
+            continue
+        elif isinstance(x, Tensor):
+            plain = False
+            a, node = x.array, x._node
+        else:
+            a = x if is_array_type(t) else as_array(x)
+        arrays.append(a)
+        nodes.append(node)
+        mixed = mixed or (kind is not None and type(a) is not kind)
+        kind = type(a)
+    return _on_one_device(inputs, arrays) if mixed else arrays, nodes, plain
+
+
+def _on_one_device(inputs, arrays) -> list:
+    """Upload NumPy arrays that meet a GPU tensor; an array without data makes all others so."""
+    kinds = [type(a) for a in arrays]
+    if AbstractArray in kinds:
+        return [AbstractArray(a.shape, a.dtype) if hasattr(a, "shape") else a for a in arrays]
+    gpu = next(device_of(a) for a, k in zip(arrays, kinds) if k is not np.ndarray and hasattr(a, "shape"))
+    if not any(isinstance(x, Tensor) and type(x.array) is not np.ndarray for x in inputs):
+        raise ValueError(
+            f"NumPy and {gpu} arrays meet: move one of them, with gpunet.ops.to_device or cupy.asarray. "
+            f"Received: {[_describe(x) for x in inputs]}"
+        )
+    moved = []
+    for x, a in zip(inputs, arrays):
+        if type(a) is np.ndarray:
+            if isinstance(x, Tensor):
+                raise ValueError(
+                    f"operands are on different devices, move one with gpunet.ops.to_device. "
+                    f"Received: {[_describe(x) for x in inputs]}"
+                )
+            a = backend_for(gpu).xp.asarray(a)
+        moved.append(a)
+    return moved
+
+
+def _describe(x: Any) -> str:
+    if not hasattr(x, "shape"):
+        return repr(x)
+    return f"{type(x).__name__}(shape={tuple(x.shape)}) on {x.device if isinstance(x, Tensor) else device_of(x)}"
+
+
+def _record(primitive, inputs, arrays, nodes, out, attributes, residuals):
+    gradient: Gradient = primitive.gradient
+    base = state.base
+    parents = tuple([n if n is not None and n[0] < base else None for n in nodes])
+    versions: Any = None
+    for x in inputs:
+        if type(x) is Variable:
+            if x._trainable:
+                state.variables[id(x._leaf)] = x._leaf
+            versions = ((x, x._version), *(versions or ()))
+    saved: Any
+    if gradient.rules is None:
+        saved = _general_record(gradient, arrays, out, attributes, residuals)
+    else:
+        saved = _local_saved(gradient, arrays, out)
+    node = [clock(), gradient, parents, saved, versions if gradient.saves else None]
+    if type(out) is not tuple:
+        return wrap(out, node)
+    return tuple(wrap(part, [clock(), i, (node,), len(out), None]) for i, part in enumerate(out))
+
+
+_POSITIONS = {"x": 0, "y": 1, "z": 2}
+
+
+def _general_record(gradient, arrays, out, attributes, residuals) -> Record:
+    """Keep what the gradient declares in `saves`."""
+    saves = gradient.saves(attributes) if callable(gradient.saves) else gradient.saves
+    inputs: list[Any] = [None] * len(arrays)
+    for name in saves:
+        if name == "i":
+            inputs[1:] = arrays[1:]
+        elif name != "o" and _POSITIONS[name] < len(arrays):
+            inputs[_POSITIONS[name]] = arrays[_POSITIONS[name]]
+    shapes = tuple([getattr(a, "shape", None) for a in arrays])
+    return Record(tuple(inputs), out if "o" in saves else None, attributes, residuals, shapes, arrays[0].dtype)
+
+
+def _local_saved(gradient, arrays, out):
+    saved = tuple([out if name == "o" else arrays[_POSITIONS[name]] for name in gradient.saves])
+    shape = out.shape
+    shapes = tuple([a.shape if hasattr(a, "shape") and a.shape != shape else None for a in arrays])
+    return saved if not any(s is not None for s in shapes) else Broadcast(saved, shapes)

@@ -1,0 +1,267 @@
+"""`Variable`: a Tensor with a name, whose storage is changed in place by `assign`."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from gpunet.autograd.tensor import Tensor, raw
+from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.devices import Device, as_array, default_device, device_of, to_device
+from gpunet.backend.dtypes import as_dtype, is_float
+from gpunet.backend.primitives import update
+
+LEAF_SERIAL = -float("inf")  # newer than every tape: a trainable variable is always tracked
+_names = itertools.count()
+
+
+class _Scopes(threading.local):
+    def __init__(self):
+        self.names: list[str] = []
+        self.owners: list[Any] = []
+        self.abstract = False
+        self.compute_dtype: np.dtype | None = None
+
+
+scopes = _Scopes()
+
+
+class _Structure:
+    """Counts changes of what belongs to which layer and what is trainable, so that lists of weights can be kept."""
+
+    version = 0
+
+
+structure = _Structure()
+
+
+@contextmanager
+def name_scope(name: str, owner: Any = None):
+    """Prefix the path of variables made inside with `name/`, once for an `owner` that is entered again."""
+    if owner is not None and scopes.owners and scopes.owners[-1] is owner:
+        yield
+        return
+    scopes.names.append(name)
+    scopes.owners.append(owner)
+    try:
+        yield
+    finally:
+        scopes.names.pop()
+        scopes.owners.pop()
+
+
+@contextmanager
+def abstract_scope():
+    """While active, nothing has data: assignments and random states leave variables as they are."""
+    before, scopes.abstract = scopes.abstract, True
+    try:
+        yield
+    finally:
+        scopes.abstract = before
+
+
+@contextmanager
+def autocast_scope(dtype: np.dtype | None):
+    """While active, float variables enter ops as `dtype`, the compute dtype of a mixed-precision layer."""
+    before, scopes.compute_dtype = scopes.compute_dtype, dtype
+    try:
+        yield
+    finally:
+        scopes.compute_dtype = before
+
+
+class Variable(Tensor):
+    """A tensor that is updated in place: `Variable(initializer, shape=None, dtype=None, trainable=True, ...)`.
+
+    Args:
+        initializer: an array-like, whose values are copied, or a callable `(shape, dtype=) -> array`.
+        shape: needed with a callable.
+        dtype: `floatx()` for a callable or Python floats, else the array's own, where it is None.
+        trainable: whether tapes watch it.
+        autocast: whether a mixed-precision layer may compute with it in a narrower float.
+        aggregation: how replicas combine their values ("none", "mean", "sum", "only_first_replica").
+        name: "variable" where it is None.
+
+    Raises:
+        ValueError: if the initializer is callable and `shape` is None or unknown.
+    """
+
+    __slots__ = (
+        "_arena",
+        "_autocast",
+        "_leaf",
+        "_trainable",
+        "_version",
+        "aggregation",
+        "constraint",
+        "name",
+        "overwrite_with_gradient",
+        "path",
+        "regularizer",
+        "trainable_at_birth",
+    )
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        name: str | None = None,
+        device: Device | None = None,
+    ):
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"Variable expected a name without '/'. Received: name={name!r}")
+        self.array = _initial_array(initializer, shape, dtype, device or default_device())
+        self.name = name or ("variable" if (n := next(_names)) == 0 else f"variable_{n}")
+        self.path = "/".join([*scopes.names, self.name])
+        self.aggregation = aggregation
+        self.constraint = None
+        self.regularizer = None
+        self.overwrite_with_gradient = False
+        self._autocast = autocast
+        self._version = 0
+        self._arena = None
+        self._leaf = [LEAF_SERIAL, None, (), None, None]
+        self.trainable_at_birth = bool(trainable)
+        self.trainable = trainable
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        structure.version += 1
+        self._trainable = bool(value)
+        self._node = self._leaf if self._trainable else None
+
+    @property
+    def value(self) -> Tensor:
+        """The current value as a tensor of its own, which later assignments leave alone."""
+        return self + 0 if self.array.dtype.kind != "b" else Tensor(self.array.copy())
+
+    def read_value(self) -> Tensor:
+        return self.value
+
+    def detach(self) -> Tensor:
+        """The current value as a constant of its own."""
+        return Tensor(self.array.copy())
+
+    def assign(self, value: Any) -> Variable:
+        """Set every element to `value`, which must have this shape; the dtype is converted.
+
+        Raises:
+            ValueError: if the shapes differ.
+        """
+        self._update(update.assign, value)
+        return self
+
+    def assign_add(self, value: Any) -> Variable:
+        """Add `value` in place; it may broadcast to this shape."""
+        self._update(update.assign_add, value, broadcast=True)
+        return self
+
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtract `value` in place; it may broadcast to this shape."""
+        self._update(update.assign_sub, value, broadcast=True)
+        return self
+
+    def _update(self, primitive, value: Any, broadcast: bool = False) -> None:
+        value = raw(as_operand(value))
+        if not broadcast and tuple(value.shape) != self.shape:
+            raise ValueError(
+                f"assign: the shape of the variable and of the value must be equal. "
+                f"Received: variable {self.path!r} of shape {self.shape}, value of shape {tuple(value.shape)}"
+            )
+        if scopes.abstract or type(value) is AbstractArray:
+            return
+        primitive(self.array, to_device(value, self.device).astype(self.dtype, copy=False))
+        self._version += 1
+
+    def __setitem__(self, index, value) -> None:
+        self.array[index] = to_device(raw(as_operand(value)), self.device)
+        self._version += 1
+
+    def move_to(self, storage: Any) -> Variable:
+        """Adopt `storage`, an array of the same shape and dtype that already holds the values."""
+        self.array = storage
+        return self
+
+    def touched(self) -> None:
+        """Note that the storage was changed in place."""
+        self._version += 1
+
+    def __deepcopy__(self, memo) -> Variable:
+        copy = Variable(
+            self.array.copy(),
+            trainable=self.trainable,
+            autocast=self._autocast,
+            name=self.name,
+            device=self.device,
+        )
+        copy.path, copy.aggregation, copy.constraint = self.path, self.aggregation, self.constraint
+        copy.regularizer, copy.overwrite_with_gradient = self.regularizer, self.overwrite_with_gradient
+        memo[id(self)] = copy
+        return copy
+
+    def __reduce__(self):
+        return _rebuild, (
+            self.numpy(),
+            self.name,
+            self.path,
+            self.trainable,
+            self._autocast,
+            self.aggregation,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Variable(path={self.path!r}, shape={self.shape}, dtype={self.dtype.name}, "
+            f"value={self._values() if self.size <= 100 else '...'})"
+        )
+
+
+def _rebuild(array, name, path, trainable, autocast, aggregation) -> Variable:
+    variable = Variable(array, trainable=trainable, autocast=autocast, aggregation=aggregation, name=name)
+    variable.path = path
+    return variable
+
+
+def as_operand(value: Any) -> Any:
+    """A Tensor, or a raw array made of anything else."""
+    return value if isinstance(value, Tensor) else as_array(value)
+
+
+def _initial_array(initializer: Any, shape: Any, dtype: Any, device: Device) -> Any:
+    if not callable(initializer):
+        array = raw(as_operand(initializer))
+        dtype = as_dtype(dtype) if dtype is not None else array.dtype
+        if shape is not None and tuple(shape) != tuple(array.shape):
+            raise ValueError(f"Variable expected a value of shape {tuple(shape)}. Received: shape={array.shape}")
+        moved = to_device(array, device)
+        return moved.astype(dtype) if moved is array or moved.dtype != dtype else moved
+    if shape is None or None in tuple(shape):
+        raise ValueError(f"Variable needs the full shape when the initializer is callable. Received: shape={shape}")
+    shape, dtype = tuple(int(n) for n in shape), as_dtype(dtype)
+    array = to_device(raw(as_operand(initializer(shape, dtype=dtype))), device)
+    if tuple(array.shape) != shape:
+        raise ValueError(f"the initializer returned shape {tuple(array.shape)}, expected {shape}")
+    return array.astype(dtype)
+
+
+def compute_dtype_of(variable: Variable) -> np.dtype | None:
+    """The dtype in which an active autocast scope wants the variable, or None where it is right as it is."""
+    wanted = scopes.compute_dtype
+    if wanted is None or not variable._autocast or variable.dtype == wanted or not is_float(variable.dtype):
+        return None
+    return wanted
+
+
+__all__ = ["Variable", "abstract_scope", "autocast_scope", "device_of", "name_scope"]

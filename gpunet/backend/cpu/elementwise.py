@@ -1,0 +1,23 @@
+"""Elementwise primitives for which NumPy's plain expression makes large temporaries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.backend.cpu import cpu
+from gpunet.backend.cpu.scratch import scratch
+from gpunet.backend.primitives import elementwise as prim
+
+_BOOL = np.dtype(bool)
+_SMALL = 1 << 15
+
+
+@cpu.implements(prim.relu_grad)
+def relu_grad(g, y, *, out=None):
+    if g.size < _SMALL or g.shape != y.shape:
+        return np.multiply(g, np.greater(y, 0), out=out)
+    # The mask as floats first: a product of floats and bools converts in small blocks, which takes twice as long.
+    won = np.greater(y, 0, out=scratch("won", y.shape, _BOOL))
+    out = np.empty_like(g) if out is None else out
+    np.copyto(out, won)
+    return np.multiply(out, g, out=out)

@@ -1,0 +1,97 @@
+"""Optimizer updates on NumPy: in place, block by block, with work space that stays in cache."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.backend.cpu import cpu
+from gpunet.backend.cpu.scratch import scratch
+from gpunet.backend.cpu.threads import split
+from gpunet.backend.portable.update import adam_rate
+from gpunet.backend.primitives import update as prim
+
+_BLOCK = 1 << 16  # items
+
+
+def _in_blocks(function, *arrays):
+    """Call `function(work, *blocks)` on equal ranges of flat arrays, in several threads if they are long."""
+    size = arrays[0].size
+
+    def part(first, last):
+        for start in range(first, last, _BLOCK):
+            stop = min(last, start + _BLOCK)
+            work = scratch("work", (stop - start,), arrays[0].dtype)
+            function(work, *[a[start:stop] for a in arrays])
+
+    split(part, size, size * 4 if size >= 1 << 19 else 0)
+
+
+def _decay(average, rate, work):
+    """average = rate·average + work, overwriting nothing else."""
+    np.multiply(average, rate, out=average)
+    np.add(average, work, out=average)
+
+
+@cpu.implements(prim.sgd)
+def sgd(p, g, learning_rate):
+    rate = float(learning_rate)
+
+    def update(work, p, g):
+        np.multiply(g, rate, out=work)
+        np.subtract(p, work, out=p)
+
+    _in_blocks(update, p, g)
+
+
+@cpu.implements(prim.momentum)
+def momentum(p, g, m, learning_rate, *, momentum, nesterov):
+    rate = float(learning_rate)
+
+    def update(work, p, g, m):
+        np.multiply(g, rate, out=work)
+        np.multiply(m, momentum, out=m)
+        np.subtract(m, work, out=m)
+        if not nesterov:
+            np.add(p, m, out=p)
+            return
+        np.subtract(p, work, out=p)
+        np.multiply(m, momentum, out=work)
+        np.add(p, work, out=p)
+
+    _in_blocks(update, p, g, m)
+
+
+@cpu.implements(prim.rmsprop)
+def rmsprop(p, g, v, learning_rate, *, rho, epsilon):
+    rate = float(learning_rate)
+
+    def update(work, p, g, v):
+        np.multiply(g, g, out=work)
+        np.multiply(work, 1 - rho, out=work)
+        _decay(v, rho, work)
+        np.add(v, epsilon, out=work)
+        np.sqrt(work, out=work)
+        np.divide(g, work, out=work)
+        np.multiply(work, rate, out=work)
+        np.subtract(p, work, out=p)
+
+    _in_blocks(update, p, g, v)
+
+
+@cpu.implements(prim.adam)
+def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon):
+    rate = adam_rate(learning_rate, iterations, beta_1, beta_2)
+
+    def update(work, p, g, m, v):
+        np.multiply(g, 1 - beta_1, out=work)
+        _decay(m, beta_1, work)
+        np.multiply(g, g, out=work)
+        np.multiply(work, 1 - beta_2, out=work)
+        _decay(v, beta_2, work)
+        np.sqrt(v, out=work)
+        np.add(work, epsilon, out=work)
+        np.divide(m, work, out=work)
+        np.multiply(work, rate, out=work)
+        np.subtract(p, work, out=p)
+
+    _in_blocks(update, p, g, m, v)

@@ -1,0 +1,97 @@
+"""Softmax, cross-entropy and batch normalisation in simple array functions."""
+
+from __future__ import annotations
+
+from gpunet.backend.portable import portable
+from gpunet.backend.portable.elementwise import _into
+from gpunet.backend.primitives import nn as prim
+
+
+@portable.implements(prim.softmax)
+def softmax(xp, x, *, axis=-1, out=None):
+    out = xp.subtract(x, xp.max(x, axis=axis, keepdims=True), out=out)
+    xp.exp(out, out=out)
+    return xp.divide(out, xp.sum(out, axis=axis, keepdims=True), out=out)
+
+
+@portable.implements(prim.softmax_grad)
+def softmax_grad(xp, g, y, *, axis=-1, out=None):
+    inner = xp.sum(g * y, axis=axis, keepdims=True)
+    out = xp.subtract(g, inner, out=out)
+    return xp.multiply(out, y, out=out)
+
+
+@portable.implements(prim.log_softmax)
+def log_softmax(xp, x, *, axis=-1, out=None):
+    out = xp.subtract(x, xp.max(x, axis=axis, keepdims=True), out=out)
+    return xp.subtract(out, xp.log(xp.sum(xp.exp(out), axis=axis, keepdims=True)), out=out)
+
+
+@portable.implements(prim.log_softmax_grad)
+def log_softmax_grad(xp, g, y, *, axis=-1, out=None):
+    out = xp.multiply(xp.exp(y), xp.sum(g, axis=axis, keepdims=True), out=out)
+    return xp.subtract(g, out, out=out)
+
+
+def _rows(xp, labels):
+    """Index arrays that pick each row's label from (..., classes) flattened to (rows, classes)."""
+    return xp.arange(labels.size), labels.reshape(-1)
+
+
+@portable.implements(prim.sparse_softmax_crossentropy)
+def sparse_softmax_crossentropy(xp, logits, labels, *, out=None, residuals=False):
+    logp = log_softmax(xp, logits)
+    loss = -logp.reshape(-1, logits.shape[-1])[_rows(xp, labels)].reshape(labels.shape)
+    return _into(xp, loss, out), (xp.exp(logp),) if residuals else ()
+
+
+@portable.implements(prim.sparse_softmax_crossentropy_grad)
+def sparse_softmax_crossentropy_grad(xp, g, labels, probabilities, *, out=None):
+    out = _into(xp, probabilities, out) if out is not None else probabilities.copy()
+    out.reshape(-1, out.shape[-1])[_rows(xp, labels)] -= 1
+    return xp.multiply(out, g[..., None], out=out)
+
+
+@portable.implements(prim.softmax_crossentropy)
+def softmax_crossentropy(xp, logits, targets, *, out=None, residuals=False):
+    logp = log_softmax(xp, logits)
+    loss = -xp.sum(targets * logp, axis=-1)
+    return _into(xp, xp.asarray(loss), out), (xp.exp(logp),) if residuals else ()
+
+
+@portable.implements(prim.softmax_crossentropy_grad)
+def softmax_crossentropy_grad(xp, g, targets, probabilities, *, out=None):
+    out = xp.multiply(probabilities, xp.sum(targets, axis=-1, keepdims=True), out=out)
+    xp.subtract(out, targets, out=out)
+    return xp.multiply(out, g[..., None], out=out)
+
+
+@portable.implements(prim.batch_norm)
+def batch_norm(xp, x, gamma, beta, *, epsilon, out=None, residuals=False):
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axis=axes)
+    out = xp.subtract(x, mean, out=out)
+    variance = xp.square(out).mean(axis=axes)
+    inverse = 1 / xp.sqrt(variance + epsilon)
+    xp.multiply(out, inverse if gamma is None else inverse * gamma, out=out)
+    if beta is not None:
+        xp.add(out, beta, out=out)
+    return (out, mean, variance), (mean, inverse) if residuals else ()
+
+
+@portable.implements(prim.batch_norm_grad)
+def batch_norm_grad(xp, g, x, gamma, mean, inverse, *, epsilon, out=None):
+    axes = tuple(range(x.ndim - 1))
+    normalised = (x - mean) * inverse
+    dbeta = g.sum(axis=axes)
+    dgamma = (g * normalised).sum(axis=axes)
+    count = x.size // x.shape[-1]
+    scale = inverse if gamma is None else inverse * gamma
+    dx = (g - dbeta / count - normalised * (dgamma / count)) * scale
+    return _into(xp, dx, out), dgamma, dbeta
+
+
+@portable.implements(prim.scale_shift)
+def scale_shift(xp, x, scale, shift, *, out=None):
+    out = xp.multiply(x, scale, out=out)
+    return xp.add(out, shift, out=out)

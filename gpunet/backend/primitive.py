@@ -1,0 +1,179 @@
+"""Primitives: named array functions with a shape rule and one implementation per provider.
+
+A primitive is called with raw arrays and dispatches on the type of the array: `numpy.ndarray`,
+`cupy.ndarray`, `AbstractArray` (its shape rule) or any type that an `ArrayBackend` is registered for.
+
+An implementation is a plain function `f(*arrays, out=None, **attributes)`. A primitive that keeps something
+for its own backward returns `(out, residuals)` and takes `residuals: bool`, which is False outside a tape.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+from gpunet.backend.abstract import AbstractArray
+
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+class _Table(dict):
+    """Array type → implementation, filled on first use from the providers of that type's backend."""
+
+    def __init__(self, primitive: Primitive):
+        super().__init__()
+        self.primitive = primitive
+
+    def __missing__(self, array_type: type) -> Callable:
+        implementation = backend_of(array_type).implementation(self.primitive)
+        self[array_type] = implementation
+        return implementation
+
+
+class Primitive:
+    """An array function: `name`, the shape rule `infer(*arrays, **attributes)` and a table of implementations.
+
+    `is_view` says that the result may share memory with the first operand. `gradient` belongs to
+    `gpunet.autograd`; nothing in the backend reads it.
+    """
+
+    __slots__ = ("gradient", "has_residuals", "infer", "is_view", "name", "table")
+
+    def __init__(self, name: str, infer: Callable, has_residuals: bool = False, is_view: bool = False):
+        if name in PRIMITIVES:
+            raise ValueError(f"a primitive named {name!r} exists already")
+        self.name = name
+        self.infer = infer
+        self.has_residuals = has_residuals
+        self.is_view = is_view
+        self.gradient: Any = None
+        self.table = _Table(self)
+        PRIMITIVES[name] = self
+
+    def __call__(self, array, *arrays, **attributes):
+        """Run on raw arrays, all of the same array type; Python scalars may follow the first."""
+        return self.table[type(array)](array, *arrays, **attributes)
+
+    def __repr__(self) -> str:
+        return f"Primitive({self.name})"
+
+
+class Provider:
+    """A set of implementations, such as "numpy" or "cuda"; `binds_namespace` ones take the module first."""
+
+    def __init__(self, name: str, binds_namespace: bool = False):
+        self.name = name
+        self.binds_namespace = binds_namespace
+        self.implementations: dict[str, Callable] = {}
+
+    def implements(self, primitive: Primitive) -> Callable[[Any], Any]:
+        """Decorator: register a function as this provider's implementation of `primitive`."""
+
+        def register(function: Callable) -> Callable:
+            self.implementations[primitive.name] = function
+            return function
+
+        return register
+
+    def bind(self, primitive: Primitive, xp: ModuleType) -> Callable | None:
+        """The implementation for arrays of the namespace `xp`, or None."""
+        function = self.implementations.get(primitive.name)
+        if function is None or not self.binds_namespace:
+            return function
+        if isinstance(function, UfuncName):
+            return getattr(xp, function)
+        return functools.partial(function, xp)
+
+    def signature(self, primitive: Primitive) -> inspect.Signature | None:
+        """The implementation's signature without a leading namespace; None for a ufunc or where there is none."""
+        function = self.implementations.get(primitive.name)
+        if function is None or isinstance(function, UfuncName):
+            return None
+        signature = inspect.signature(function)
+        if self.binds_namespace:
+            signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        return signature
+
+
+class UfuncName(str):
+    """Names the namespace's own ufunc as the implementation, called without a wrapper."""
+
+    __slots__ = ()
+
+
+class ArrayBackend:
+    """One kind of array: its type, its namespace and the providers to ask, first to last."""
+
+    def __init__(self, array_type: type, xp: ModuleType | Any, providers: Iterable[Provider]):
+        self.array_type = array_type
+        self.xp = xp
+        self.providers = list(providers)
+
+    def implementation(self, primitive: Primitive) -> Callable:
+        for provider in self.providers:
+            function = provider.bind(primitive, self.xp)
+            if function is not None:
+                return function
+        names = ", ".join(p.name for p in self.providers)
+        raise NotImplementedError(f"{primitive.name} has no implementation for {self.array_type} in: {names}")
+
+    def provider_of(self, primitive: Primitive) -> str | None:
+        """The name of the provider that serves `primitive`, or None."""
+        return next((p.name for p in self.providers if primitive.name in p.implementations), None)
+
+
+class _AbstractBackend(ArrayBackend):
+    def implementation(self, primitive: Primitive) -> Callable:
+        infer = primitive.infer
+
+        def run(*arrays, out=None, residuals=False, **attributes):
+            result = infer(*arrays, **attributes)
+            return (result, ()) if primitive.has_residuals else result
+
+        return run
+
+
+_backends: dict[type, ArrayBackend] = {}
+_late_registrations: dict[str, Callable[[], Any]] = {}
+
+
+def register_late(module: str, register: Callable[[], Any]) -> None:
+    """Call `register` when an array type of the package `module` is first seen."""
+    _late_registrations[module] = register
+
+
+def register_backend(backend: ArrayBackend) -> None:
+    """Make arrays of the backend's type usable in every primitive, replacing an earlier registration."""
+    unregister_backend(backend.array_type)
+    _backends[backend.array_type] = backend
+
+
+def unregister_backend(array_type: type) -> None:
+    """Forget a backend and every implementation that was bound for it."""
+    _backends.pop(array_type, None)
+    for primitive in PRIMITIVES.values():
+        primitive.table.pop(array_type, None)
+
+
+def is_array_type(array_type: type) -> bool:
+    """True for types that primitives accept."""
+    if array_type in _backends:
+        return True
+    register = _late_registrations.get(array_type.__module__.partition(".")[0])
+    if register is None or array_type.__name__ != "ndarray":
+        return False
+    register()
+    return array_type in _backends
+
+
+def backend_of(array_type: type) -> ArrayBackend:
+    """The backend registered for an array type."""
+    if not is_array_type(array_type):
+        raise TypeError(f"expected a NumPy or CuPy array. Received: {array_type}")
+    return _backends[array_type]
+
+
+register_backend(_AbstractBackend(AbstractArray, None, ()))

@@ -1,0 +1,56 @@
+"""Fused primitives of training: softmax, cross-entropy from logits, batch normalisation."""
+
+from __future__ import annotations
+
+from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.primitive import Primitive
+
+
+def _same(x, *_, **__):
+    return AbstractArray(x.shape, x.dtype)
+
+
+softmax = Primitive("softmax", _same)  # (x; axis)
+softmax_grad = Primitive("softmax_grad", _same)  # (g, y; axis): y·(g − Σ g·y)
+log_softmax = Primitive("log_softmax", _same)
+log_softmax_grad = Primitive("log_softmax_grad", _same)  # (g, y; axis): g − exp(y)·Σ g
+
+
+def _per_row(logits, labels):
+    return AbstractArray(logits.shape[:-1], logits.dtype)
+
+
+# (logits (..., c), integer labels (...)) → −log softmax(logits)[label], residual: the softmax.
+sparse_softmax_crossentropy = Primitive("sparse_softmax_crossentropy", _per_row, has_residuals=True)
+# (g (...), labels, *residuals) → (softmax − one_hot(label))·g
+sparse_softmax_crossentropy_grad = Primitive(
+    "sparse_softmax_crossentropy_grad",
+    lambda g, labels, probabilities: AbstractArray(probabilities.shape, probabilities.dtype),
+)
+# (logits (..., c), targets (..., c)) → −Σ targets·log softmax(logits), residual: the softmax.
+softmax_crossentropy = Primitive("softmax_crossentropy", _per_row, has_residuals=True)
+# (g (...), targets, *residuals) → (softmax·Σ targets − targets)·g
+softmax_crossentropy_grad = Primitive(
+    "softmax_crossentropy_grad",
+    lambda g, targets, probabilities: AbstractArray(targets.shape, targets.dtype),
+)
+
+
+def _infer_batch_norm(x, gamma, beta, *, epsilon):
+    statistics = AbstractArray((x.shape[-1],), x.dtype)
+    return AbstractArray(x.shape, x.dtype), statistics, statistics
+
+
+# (x (..., c), gamma (c,) or None, beta (c,) or None; epsilon) → (y, mean (c,), biased variance (c,)), residuals.
+batch_norm = Primitive("batch_norm", _infer_batch_norm, has_residuals=True)
+
+
+def _infer_batch_norm_grad(g, x, gamma, *residuals, epsilon):
+    channels = AbstractArray((x.shape[-1],), x.dtype)
+    return AbstractArray(x.shape, x.dtype), channels, channels
+
+
+# (g, x, gamma or None, *residuals; epsilon) → (dx, dgamma, dbeta)
+batch_norm_grad = Primitive("batch_norm_grad", _infer_batch_norm_grad)
+# (x (..., c), scale (c,), shift (c,)) → x·scale + shift
+scale_shift = Primitive("scale_shift", _same)

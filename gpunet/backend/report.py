@@ -1,0 +1,45 @@
+"""What was found on this machine, in words."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+
+import numpy as np
+
+from gpunet.backend import cupy_gate
+from gpunet.backend.devices import Device, backend_for, default_device, devices
+from gpunet.backend.primitive import PRIMITIVES
+
+
+def describe(device: Device) -> str:
+    """A device with its hardware's name, e.g. `cpu (x86_64, 8 cores)`."""
+    if device.kind == "cpu":
+        return f"cpu ({platform.machine()}, {len(os.sched_getaffinity(0))} cores)"
+    cupy = cupy_gate.probe().cupy
+    if cupy is None:
+        return device.name
+    name = cupy.cuda.runtime.getDeviceProperties(device.index)["name"].decode()
+    return f"{device.name} ({name})"
+
+
+def provider_shares(device: Device) -> Counter[str]:
+    """How many primitives each provider serves on a device."""
+    backend = backend_for(device)
+    found = (backend.provider_of(primitive) for primitive in PRIMITIVES.values())
+    return Counter(name for name in found if name is not None)
+
+
+def print_devices() -> None:
+    """Print the devices, their providers and, without a GPU, the reason."""
+    default = default_device()
+    for device in devices():
+        shares = ", ".join(f"{name} ({count})" for name, count in provider_shares(device).items())
+        print(f"{'*' if device == default else ' '} {describe(device)}")
+        print(f"    providers, with the primitives they serve: {shares}")
+    probe = cupy_gate.probe()
+    if not probe.gpus:
+        print(f"  no GPU: {probe.reason}")
+    version = "not installed" if probe.cupy is None else probe.cupy.__version__
+    print(f"NumPy {np.__version__}, CuPy {version}. * marks the default device.")

@@ -1,0 +1,6 @@
+"""Feeding models: arrays, generators and datasets as epochs of batches."""
+
+from gpunet.data.adapter import Batches, make_batches, pack_batch, unpack_batch
+from gpunet.data.arrays import split_validation
+
+__all__ = ["Batches", "make_batches", "pack_batch", "split_validation", "unpack_batch"]

@@ -1,0 +1,159 @@
+"""Anything that `fit` accepts as epochs of (x, y, sample_weight) batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from gpunet import tree
+from gpunet.data.arrays import ArrayBatches, as_array_leaf, is_array_like
+
+
+class Batches(Protocol):
+    """A source of epochs: `num_batches` is None where it is unknown."""
+
+    num_batches: int | None
+
+    def epoch(self) -> Iterator[tuple]: ...
+
+
+def unpack_batch(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight).
+
+    Raises:
+        ValueError: on a longer tuple.
+    """
+    if isinstance(data, list) and len(data) in (1, 2, 3):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise ValueError(
+            f"Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`. "
+            f"Received: a tuple of {len(data)}"
+        )
+    return (*data, None, None)[:3]
+
+
+def pack_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """A batch in the shortest form that `unpack_batch` reads back."""
+    if y is None and sample_weight is None:
+        return (x,) if isinstance(x, tuple | list) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+class IndexedBatches:
+    """Batches from an object with `len` and `[i]`, such as a PyDataset; its `on_epoch_end` is called."""
+
+    def __init__(self, source: Any, shuffle: bool):
+        self.source = source
+        self.shuffle = shuffle
+        self.num_batches: int | None = len(source)
+
+    def epoch(self) -> Iterator[tuple]:
+        from gpunet.random import permutation
+
+        order = permutation(len(self.source)) if self.shuffle else range(len(self.source))
+        for i in order:
+            yield as_batch(self.source[int(i)])
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+
+class IterableBatches:
+    """Batches from an iterable: one that can be started again (a DataLoader, a dataset) or a generator, read on."""
+
+    def __init__(self, source: Any):
+        self.source = source
+        self.one_pass = iter(source) is source
+        try:
+            self.num_batches: int | None = len(source)
+        except TypeError:
+            self.num_batches = None
+
+    def epoch(self) -> Iterator[tuple]:
+        for data in self.source:
+            yield as_batch(data)
+
+
+def as_batch(data: Any) -> tuple:
+    """A batch of arrays of any library as (x, y, sample_weight) of NumPy or CuPy arrays."""
+    parts = []
+    for part in unpack_batch(data):
+        listed = isinstance(part, list) and part and isinstance(part[0], int | float)
+        parts.append(as_array_leaf(part) if listed else tree.map_structure(as_array_leaf, part))
+    return tuple(parts)
+
+
+def make_batches(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    shuffle: bool | str = False,
+    class_weight: dict[int, float] | None = None,
+) -> Batches:
+    """The batches of arrays, or of a generator, PyDataset, DataLoader or other iterable of batches.
+
+    Raises:
+        ValueError: if `y` or `sample_weight` is given beside an iterable of batches, the lengths differ, or the data
+            are empty.
+        TypeError: if `x` is none of these.
+    """
+    batches: Batches
+    if _is_arrays(x):
+        x, y, sample_weight = (_listed_numbers(part) for part in (x, y, sample_weight))
+        batches = ArrayBatches((x, y, sample_weight), batch_size, shuffle)
+    else:
+        for name, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(f"`{name}` cannot be given when `x` is a {type(x).__name__} that yields batches.")
+        if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "__iter__"):
+            batches = IndexedBatches(x, bool(shuffle))
+        elif hasattr(x, "__iter__"):
+            batches = IterableBatches(x)
+        else:
+            raise TypeError(f"expected arrays or an iterable of batches. Received: {type(x).__name__}")
+    return batches if class_weight is None else WeightedBatches(batches, class_weight)
+
+
+def _is_arrays(x: Any) -> bool:
+    leaves = tree.flatten(x)
+    return bool(leaves) and all(is_array_like(leaf) or isinstance(leaf, int | float) for leaf in leaves)
+
+
+def _listed_numbers(x: Any) -> Any:
+    """A nested list of numbers as one array; lists of arrays (several inputs) stay lists."""
+    if isinstance(x, list | tuple) and x and not any(is_array_like(leaf) for leaf in tree.flatten(x)):
+        return np.asarray(x, dtype="float32" if isinstance(tree.flatten(x)[0], float) else None)
+    return x
+
+
+class WeightedBatches:
+    """Batches whose sample weights come from the classes of their labels.
+
+    Raises:
+        ValueError: when read, if the labels are not one array, or weights are there already.
+    """
+
+    def __init__(self, batches: Batches, class_weight: dict[int, float]):
+        self.batches = batches
+        self.num_batches = batches.num_batches
+        self.table = {int(k): float(v) for k, v in class_weight.items()}
+
+    def epoch(self) -> Iterator[tuple]:
+        for x, y, sample_weight in self.batches.epoch():
+            if tree.is_nested(y) or y is None:
+                raise ValueError("`class_weight` is only supported for models with a single output.")
+            if sample_weight is not None:
+                raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
+            yield x, y, self._weights(y)
+
+    def _weights(self, y: Any) -> np.ndarray:
+        labels = y.get() if hasattr(y, "get") else np.asarray(y)
+        if labels.ndim > 1 and labels.shape[-1] > 1:
+            labels = labels.argmax(axis=-1)
+        labels = np.rint(labels.reshape(labels.shape[0], -1)[:, 0] if labels.ndim > 1 else labels).astype("int64")
+        return np.array([self.table.get(label, 1.0) for label in labels.tolist()], "float32")

@@ -1,0 +1,131 @@
+"""Batches cut from arrays in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gpunet import tree
+from gpunet.autograd.tensor import Tensor, raw
+from gpunet.backend.devices import device_of, to_device
+from gpunet.backend.primitive import is_array_type
+from gpunet.random import permutation
+
+
+def as_array_leaf(x: Any) -> Any:
+    """A NumPy or CuPy array for anything array-like (a pandas object, a torch tensor, a list of numbers).
+
+    Raises:
+        ValueError: if it holds no numbers.
+    """
+    x = raw(x)
+    if x is None or is_array_type(type(x)):
+        return x
+    array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+    if array.dtype.kind in "OUSV" and array.dtype.name != "bfloat16":
+        raise ValueError(f"expected an array of numbers. Received: {type(x).__name__} of dtype {array.dtype}")
+    return array
+
+
+def is_array_like(x: Any) -> bool:
+    """True for what `as_array_leaf` accepts as one array: it has a shape, or is a pandas object."""
+    return isinstance(x, Tensor) or (hasattr(x, "shape") and hasattr(x, "dtype")) or hasattr(x, "to_numpy")
+
+
+def _lengths(structure: Any) -> list[int]:
+    leaves = [x for x in tree.flatten(structure) if x is not None]
+    for x in leaves:
+        if not x.shape:
+            raise ValueError("expected arrays with a first axis, the samples. Received: a scalar")
+    return [int(x.shape[0]) for x in leaves]
+
+
+def check_lengths(x: Any, y: Any = None, sample_weight: Any = None) -> int:
+    """The common number of samples.
+
+    Raises:
+        ValueError: if the arrays have different lengths, or none.
+    """
+    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    sizes = {name: _lengths(part) for name, part in parts.items() if part is not None}
+    counts = {n for lengths in sizes.values() for n in lengths}
+    if len(counts) > 1:
+        listing = "; ".join(f"{name} sizes: {', '.join(map(str, n))}" for name, n in sizes.items())
+        raise ValueError(
+            f"Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
+            f"Received: {listing}"
+        )
+    count = next(iter(counts), 0)
+    if count == 0:
+        raise ValueError("expected at least one sample. Received: empty arrays")
+    return count
+
+
+def split_validation(arrays: tuple, validation_split: float) -> tuple[tuple, tuple]:
+    """The first and the last part of (x, y, sample_weight), the last being `validation_split` of the samples.
+
+    Raises:
+        ValueError: if the data are not arrays, the share is not in (0, 1), or a part would be empty.
+    """
+    leaves = [a for a in tree.flatten(arrays) if a is not None]
+    if not all(is_array_like(a) for a in leaves):
+        raise ValueError(
+            f"Argument `validation_split` is only supported for arrays. "
+            f"Received: {sorted({type(a).__name__ for a in leaves})}"
+        )
+    arrays = tree.map_structure(as_array_leaf, arrays)
+    count = check_lengths(*arrays)
+    cut = math.floor(count * (1.0 - validation_split))
+    if not 0 < validation_split < 1 or cut in (0, count):
+        raise ValueError(
+            f"Training data contains {count} samples, which is not sufficient to split it into a validation and "
+            f"training set as specified by `validation_split={validation_split}`. Either provide more data, or a "
+            f"different value for the `validation_split` argument."
+        )
+
+    def part(a, b):
+        return tuple(tree.map_structure(lambda x: None if x is None else x[a:b], s) for s in arrays)
+
+    return part(0, cut), part(cut, count)
+
+
+class ArrayBatches:
+    """Epochs of batches from (x, y, sample_weight), each an array or a structure of arrays.
+
+    Args:
+        shuffle: a new order every epoch, the same on every device for the same seed; "batch" shuffles whole batches.
+    """
+
+    def __init__(self, arrays: tuple, batch_size: int | None, shuffle: bool | str):
+        self.arrays = tree.map_structure(as_array_leaf, arrays)
+        self.count = check_lengths(*self.arrays)
+        self.batch_size = 32 if batch_size is None else int(batch_size)
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
+        self.shuffle = shuffle
+        self.num_batches: int | None = -(-self.count // self.batch_size)
+
+    def epoch(self) -> Iterator[tuple]:
+        """The batches of one epoch as (x, y, sample_weight)."""
+        starts = np.arange(0, self.count, self.batch_size)
+        if self.shuffle == "batch":
+            starts = starts[permutation(len(starts))]
+        elif self.shuffle:
+            order = permutation(self.count)
+            for start in starts:
+                yield self._take(order[start : start + self.batch_size])
+            return
+        for start in starts:
+            yield self._take(slice(int(start), int(start) + self.batch_size))
+
+    def _take(self, where: Any) -> tuple:
+        def take(x):
+            if x is None:
+                return None
+            index = where if isinstance(where, slice) else to_device(where, device_of(x))
+            return x[index]
+
+        return tuple(tree.map_structure(take, part) for part in self.arrays)

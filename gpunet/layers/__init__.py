@@ -1,0 +1,97 @@
+"""Layers, with the names, arguments and numerics of `keras.layers`."""
+
+from typing import Any
+
+from gpunet.layers.activations.activation import Activation, ReLU, Softmax
+from gpunet.layers.convolutional.conv import Conv2D, Conv2DTranspose
+from gpunet.layers.core.dense import Dense
+from gpunet.layers.core.input_layer import Input, InputLayer
+from gpunet.layers.input_spec import InputSpec
+from gpunet.layers.layer import Layer
+from gpunet.layers.merging.merging import Add, Concatenate
+from gpunet.layers.normalization.batch_normalization import BatchNormalization
+from gpunet.layers.pooling.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
+from gpunet.layers.regularization.dropout import Dropout
+from gpunet.layers.reshaping.reshape import Flatten, Reshape, UpSampling2D
+from gpunet.serialization import Catalog
+from gpunet.serialization import deserialize as _deserialize
+from gpunet.serialization import serialize as _serialize
+
+catalog = Catalog("layer", "keras.layers")
+for _cls in (
+    Activation,
+    Add,
+    AveragePooling2D,
+    BatchNormalization,
+    Concatenate,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    InputLayer,
+    MaxPooling2D,
+    ReLU,
+    Reshape,
+    Softmax,
+    UpSampling2D,
+):
+    catalog.add(_cls)
+
+# Keras's shorter names of the same layers.
+Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
+MaxPool2D, AvgPool2D, GlobalAvgPool2D = MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D
+
+
+def add(inputs: Any, **kwargs: Any) -> Any:
+    """The sum of tensors, through an `Add` layer."""
+    return Add(**kwargs)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """Tensors joined along an axis, through a `Concatenate` layer."""
+    return Concatenate(axis, **kwargs)(inputs)
+
+
+def serialize(layer: Any) -> Any:
+    """The layer as a configuration."""
+    return _serialize(layer)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
+    """The layer of a configuration, unbuilt or built as it was."""
+    return _deserialize(config, custom_objects)
+
+
+__all__ = [
+    "Activation",
+    "Add",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "BatchNormalization",
+    "Concatenate",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "Input",
+    "InputLayer",
+    "InputSpec",
+    "Layer",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "ReLU",
+    "Reshape",
+    "Softmax",
+    "UpSampling2D",
+    "add",
+    "concatenate",
+    "deserialize",
+    "serialize",
+]

@@ -1,0 +1,76 @@
+"""Activation functions as layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpunet import activations, ops
+from gpunet.layers.layer import Layer
+
+
+class Activation(Layer):
+    """Applies an activation function, given by name or as a callable."""
+
+    def __init__(self, activation: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"activation": activations.serialize(self.activation)}
+
+
+class ReLU(Layer):
+    """max_value above it, x between the threshold and it, negative_slope·(x − threshold) below the threshold.
+
+    Raises:
+        ValueError: if an argument is negative.
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        values = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
+        for name, value in values.items():
+            if (value is None and name != "max_value") or (value is not None and value < 0):
+                raise ValueError(f"{name} of a ReLU layer cannot be a negative value or None. Received: {name}={value}")
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+
+
+class Softmax(Layer):
+    """exp(x) / Σ exp(x) over `axis`; elements where `mask` is False get probability 0."""
+
+    def __init__(self, axis: Any = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is not None:
+            large = 3e4 if inputs.dtype == "float16" else 1e9
+            inputs = inputs - (1.0 - ops.cast(mask, inputs.dtype)) * large
+        return ops.softmax(inputs, self.axis)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"axis": self.axis}

@@ -1,0 +1,137 @@
+"""What `Layer.__call__` knows about a call: its arguments, the surrounding call, shapes and masks."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from gpunet import tree
+from gpunet.autograd.tensor import Tensor
+from gpunet.symbolic import KerasTensor
+
+
+class _CallState(threading.local):
+    """Per thread: the outermost layer being called, and the `training` value of the innermost call that set one."""
+
+    def __init__(self):
+        self.entry: Any = None
+        self.training: bool | None = None
+
+
+call_state = _CallState()
+
+
+class Signature:
+    """The parameters of a layer's `call` that the base class cares about."""
+
+    def __init__(self, call: Callable):
+        self.signature = inspect.signature(call)
+        parameters = self.signature.parameters
+        self.names = list(parameters)
+        self.variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        self.takes_training = "training" in parameters
+        self.takes_mask = "mask" in parameters
+        self.mask_names = [n for n in self.names if n.endswith("_mask")]
+        default = parameters["training"].default if self.takes_training else None
+        self.training_default = None if default is inspect.Parameter.empty else default
+        # One tensor, perhaps `training` and `mask`: the case that needs no binding.
+        self.simple = not (self.mask_names or self.variadic) and set(self.names[1:]) <= {"training", "mask"}
+
+    def bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+        """Arguments by name, defaults included."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+
+@functools.lru_cache(maxsize=4096)
+def _class_signature(call: Callable) -> Signature:
+    return Signature(call.__get__(object()))
+
+
+def signature_of(layer: Any) -> Signature:
+    """The signature of the layer's `call`, shared by the instances of a class."""
+    call = layer.call
+    function = getattr(call, "__func__", None)
+    return Signature(call) if function is None else _class_signature(function)
+
+
+def is_tensor_like(x: Any) -> bool:
+    """True for Tensors and KerasTensors."""
+    return isinstance(x, Tensor | KerasTensor)
+
+
+def tensor_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that are tensors or structures of tensors (None may stand in for one).
+
+    Raises:
+        ValueError: if a structure mixes tensors with other values.
+    """
+    found = {}
+    for name, value in arguments.items():
+        leaves = tree.flatten(value)
+        if not any(map(is_tensor_like, leaves)):
+            continue
+        if all(x is None or is_tensor_like(x) for x in leaves):
+            found[name] = value
+        else:
+            raise ValueError(
+                f"In a nested call() argument, you cannot mix tensors and non-tensors. "
+                f"Received invalid mixed argument: {name}={value}"
+            )
+    return found
+
+
+def shape_of(x: Any) -> Any:
+    """The shape of a tensor, a structure of shapes for a structure."""
+    return (
+        tree.map_structure(lambda t: None if t is None else tuple(t.shape), x) if tree.is_nested(x) else tuple(x.shape)
+    )
+
+
+def build_shapes(method: Callable, tensors: dict[str, Any], arguments: dict[str, Any], layer: str) -> dict[str, Any]:
+    """The keyword arguments of `build` or `compute_output_shape`: the first input's shape for a method with one
+    parameter, else the shape of argument `x` for each parameter `x_shape`.
+
+    Raises:
+        ValueError: if a parameter matches no argument.
+    """
+    shapes = {f"{name}_shape": shape_of(value) for name, value in tensors.items() if name != "mask"}
+    names = [
+        p.name for p in inspect.signature(method).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    if len(names) == 1:
+        return {names[0]: next(iter(shapes.values()), None)}
+    for name in names:
+        if not name.endswith("_shape") or name.removesuffix("_shape") not in arguments:
+            raise ValueError(
+                f"For a `{method.__name__}()` method with more than one argument, all arguments should have a `_shape` "
+                f"suffix and match an argument from `call()`, e.g. `{method.__name__}(self, foo_shape, bar_shape)`. "
+                f"For layer '{layer}', received argument `{name}`."
+            )
+    return {name: shapes[name] for name in names if name in shapes}
+
+
+def get_mask(x: Any) -> Any:
+    """The mask attached to a tensor, or None."""
+    return getattr(x, "_keras_mask", None)
+
+
+def set_mask(x: Any, mask: Any) -> None:
+    """Attach a mask to a tensor."""
+    x._keras_mask = mask
+
+
+def fill_masks(signature: Signature, arguments: dict[str, Any], tensors: dict[str, Any], kwargs: dict) -> None:
+    """Pass on the masks of the inputs as `mask`, or as `x_mask` for an argument `x`, where the caller gave none."""
+    if len(tensors) == 1:
+        if signature.takes_mask and arguments["mask"] is None:
+            kwargs["mask"] = tree.map_structure(get_mask, next(iter(tensors.values())))
+        return
+    for name, value in tensors.items():
+        key = f"{name}_mask"
+        if key in signature.mask_names and arguments[key] is None:
+            kwargs[key] = tree.map_structure(get_mask, value)

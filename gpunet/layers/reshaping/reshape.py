@@ -1,0 +1,104 @@
+"""Layers that change the shape of their input."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gpunet import ops
+from gpunet.config import standardize_data_format
+from gpunet.layers.convolutional.base_conv import as_tuple
+from gpunet.layers.input_spec import InputSpec
+from gpunet.layers.layer import Layer
+
+
+class Flatten(Layer):
+    """(batch, ...) → (batch, product of the rest)."""
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(min_ndim=1)
+
+    def call(self, inputs: Any) -> Any:
+        if self.data_format == "channels_first" and len(inputs.shape) > 2:
+            inputs = ops.moveaxis(inputs, 1, -1)
+        return ops.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"data_format": self.data_format}
+
+
+class Reshape(Layer):
+    """(batch, ...) → (batch, *target_shape); one size may be −1, which is inferred.
+
+    Raises:
+        ValueError: when called, if the number of elements differs.
+    """
+
+    def __init__(self, target_shape: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.target_shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if self.target_shape.count(-1) > 1:
+            raise ValueError(f"Reshape: only one size may be -1. Received: target_shape={target_shape}")
+
+    def call(self, inputs: Any) -> Any:
+        return ops.reshape(inputs, (inputs.shape[0], *self.target_shape))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"target_shape": self.target_shape}
+
+
+class UpSampling2D(Layer):
+    """Repeats rows and columns (`interpolation="nearest"`), or interpolates linearly between them ("bilinear").
+
+    Args:
+        size: an int or (rows, columns).
+
+    Raises:
+        ValueError: on another interpolation.
+    """
+
+    def __init__(
+        self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.size = as_tuple(size, 2, "size")
+        self.data_format = standardize_data_format(data_format)
+        self.interpolation = str(interpolation).lower()
+        if self.interpolation not in ("nearest", "bilinear"):
+            raise ValueError(f"interpolation must be 'nearest' or 'bilinear'. Received: {interpolation!r}")
+        self.input_spec = InputSpec(ndim=4)
+
+    def call(self, inputs: Any) -> Any:
+        first = 1 if self.data_format == "channels_last" else 2
+        enlarge = _repeat if self.interpolation == "nearest" else _interpolate
+        for axis, times in zip((first, first + 1), self.size):
+            inputs = enlarge(inputs, times, axis) if times > 1 else inputs
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "size": self.size,
+            "data_format": self.data_format,
+            "interpolation": self.interpolation,
+        }
+
+
+def _repeat(x: Any, times: int, axis: int) -> Any:
+    """Each slice along `axis`, `times` in a row, as a broadcast."""
+    shape = tuple(x.shape)
+    spread = ops.broadcast_to(ops.expand_dims(x, axis + 1), (*shape[: axis + 1], times, *shape[axis + 1 :]))
+    return ops.reshape(spread, (*shape[:axis], shape[axis] * times, *shape[axis + 1 :]))
+
+
+def _interpolate(x: Any, times: int, axis: int) -> Any:
+    """Linear interpolation at half-pixel centres, the edges repeated."""
+    n = x.shape[axis]
+    centres = [(i + 0.5) / times - 0.5 for i in range(n * times)]
+    low = [min(max(math.floor(c), 0), n - 1) for c in centres]
+    high = [min(max(math.floor(c) + 1, 0), n - 1) for c in centres]
+    weight = ops.convert_to_tensor([c - math.floor(c) for c in centres], dtype=x.dtype)
+    weight = ops.reshape(weight, (1,) * axis + (-1,) + (1,) * (len(x.shape) - axis - 1))
+    below, above = ops.take(x, low, axis=axis), ops.take(x, high, axis=axis)
+    return below + (above - below) * weight

@@ -1,0 +1,104 @@
+"""`Loss`: a function of targets and predictions, with weights, masks and a reduction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gpunet import config, ops, tree
+from gpunet.backend.dtypes import as_dtype, is_float
+from gpunet.losses.reduction import apply_mask, reduce_values, standardize_reduction
+from gpunet.ops.operands import operand
+from gpunet.serialization import Catalog, deserialize, serialize
+from gpunet.symbolic.operation import auto_name, snake_case
+
+catalog = Catalog("loss", "keras.losses")
+
+
+class Loss:
+    """The base of losses; a subclass implements `call(y_true, y_pred)` with one value per sample or element.
+
+    Args:
+        reduction: "sum_over_batch_size" (the mean over all values, also with weights), "sum", "mean",
+            "mean_with_sample_weight" (divided by the sum of the weights) or None.
+        dtype: what values are computed in, `floatx()` where None.
+
+    Raises:
+        ValueError: on another reduction.
+    """
+
+    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+        self.name = name or auto_name(snake_case(type(self).__name__))
+        self.reduction = standardize_reduction(reduction)
+        self._dtype = as_dtype(getattr(dtype, "compute_dtype", dtype) or config.floatx())
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype.name
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The reduced loss.
+
+        Args:
+            sample_weight: broadcasts to the values, from the left: (batch,) weighs samples.
+        """
+        mask = _common_mask(y_true, y_pred)
+        y_true, y_pred = tree.map_structure(self._convert, y_true), tree.map_structure(self._convert, y_pred)
+        values = self.call(y_true, y_pred)
+        weight = apply_mask(sample_weight, mask, values, self.reduction)
+        return reduce_values(values, weight, self.reduction)
+
+    def _convert(self, x: Any) -> Any:
+        """A tensor; floats in the loss's dtype, integers (labels) as they are."""
+        x = operand(x)
+        return ops.cast(x, self._dtype) if is_float(x.dtype) and x.dtype != self._dtype else x
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        raise NotImplementedError("A loss implements call(self, y_true, y_pred).")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Loss:
+        return cls(**deserialize(config))
+
+
+def _common_mask(y_true: Any, y_pred: Any) -> Any:
+    """The mask of the predictions and, where the targets have one too, of both."""
+    masks = [m for m in (getattr(y_pred, "_keras_mask", None), getattr(y_true, "_keras_mask", None)) if m is not None]
+    return ops.logical_and(*masks) if len(masks) == 2 else next(iter(masks), None)
+
+
+class LossFunctionWrapper(Loss):
+    """A loss made of a function `(y_true, y_pred, **kwargs)`."""
+
+    def __init__(
+        self,
+        fn: Callable,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name or getattr(fn, "__name__", None), reduction=reduction, dtype=dtype)
+        self.fn = fn
+        self._fn_kwargs = kwargs
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"fn": serialize(self.fn)} | serialize(self._fn_kwargs)
+
+
+class FunctionLoss(LossFunctionWrapper):
+    """A named loss: a subclass sets `function`, and passes its own arguments to `__init__` as keywords."""
+
+    function: Callable
+
+    def __init__(self, reduction: str | None, name: str | None, dtype: Any, **kwargs: Any):
+        super().__init__(type(self).function, reduction, name, dtype, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return Loss.get_config(self) | self._fn_kwargs

@@ -1,0 +1,167 @@
+"""`Metric`: a quantity accumulated over batches, on the device, and read when something shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpunet import dtype_policies, initializers, ops
+from gpunet.autograd.tape import no_grad
+from gpunet.autograd.tensor import Tensor
+from gpunet.autograd.variable import Variable, name_scope
+from gpunet.backend.dtypes import as_dtype
+from gpunet.losses.reduction import align_weight
+from gpunet.ops.operands import operand
+from gpunet.serialization import Catalog, deserialize
+from gpunet.symbolic.operation import auto_name, snake_case
+
+catalog = Catalog("metric", "keras.metrics")
+
+
+class Metric:
+    """The base of metrics; a subclass implements `update_state` and `result`.
+
+    Variables made with `add_variable` (or assigned as attributes) start at their initial value again in `reset_state`.
+    """
+
+    def __init__(self, dtype: Any = None, name: str | None = None):
+        self.name = name or auto_name(snake_case(type(self).__name__))
+        self.dtype_policy = dtype_policies.get(dtype)
+        self._variables: list[Variable] = []
+        self._initial: list[Any] = []
+        self._inner: list[Metric] = []
+
+    @property
+    def dtype(self) -> str:
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def variables(self) -> list[Variable]:
+        return [*self._variables, *(v for metric in self._inner for v in metric.variables)]
+
+    def add_variable(
+        self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
+    ) -> Variable:
+        """A variable of this metric."""
+        initializer = initializers.get(initializer)
+        dtype = as_dtype(self.dtype if dtype is None else dtype)
+        with name_scope(self.name):
+            variable = Variable(
+                initializer, shape=shape, dtype=dtype, trainable=False, aggregation=aggregation, name=name
+            )
+        self._variables.append(variable)
+        self._initial.append(initializer)
+        return variable
+
+    add_weight = add_variable
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Metric):
+            self._inner.append(value)
+        elif isinstance(value, Variable) and not any(value is v for v in self._variables):
+            self._variables.append(value)
+            self._initial.append(initializers.Constant(value.numpy()))
+        object.__setattr__(self, name, value)
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Accumulate a batch."""
+        raise NotImplementedError("A metric implements update_state(self, ...).")
+
+    def result(self) -> Any:
+        """The value so far: a scalar tensor or a dict of them."""
+        raise NotImplementedError("A metric implements result(self).")
+
+    def reset_state(self) -> None:
+        """Start from the beginning."""
+        for variable, initializer in zip(self._variables, self._initial):
+            variable.assign(initializer(variable.shape, dtype=variable.dtype))
+        for metric in self._inner:
+            metric.reset_state()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Accumulate a batch and return the value so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        return cls(**deserialize(config))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+class _Weighted(Metric):
+    """A metric with a running total of weighted values."""
+
+    def __init__(self, name: str | None, dtype: Any):
+        super().__init__(name=name, dtype=dtype)
+        self.total = self.add_variable((), "zeros", name="total")
+
+    def _weighted(self, values: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Values and weights in the metric's dtype; the weight is None where every value counts once."""
+        mask = getattr(values, "_keras_mask", None)
+        values = ops.cast(operand(values), self.dtype)
+        if sample_weight is not None:
+            sample_weight = align_weight(sample_weight, values)
+        if mask is not None:
+            mask = align_weight(mask, values)
+            sample_weight = mask if sample_weight is None else sample_weight * mask
+        return values, sample_weight
+
+
+class Sum(_Weighted):
+    """The weighted sum of values."""
+
+    def __init__(self, name: str = "sum", dtype: Any = None):
+        super().__init__(name, dtype)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        with no_grad():
+            values, weight = self._weighted(values, sample_weight)
+            self.total.assign_add(ops.sum(values if weight is None else values * weight))
+
+    def result(self) -> Tensor:
+        return self.total.value
+
+
+class Mean(_Weighted):
+    """The weighted mean of values."""
+
+    def __init__(self, name: str = "mean", dtype: Any = None):
+        super().__init__(name, dtype)
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        with no_grad():
+            values, weight = self._weighted(values, sample_weight)
+            if weight is None:
+                self.total.assign_add(ops.sum(values))
+                self.count.assign_add(float(values.size))
+                return
+            self.total.assign_add(ops.sum(values * weight))
+            self.count.assign_add(ops.sum(ops.broadcast_to(weight, values.shape)))
+
+    def result(self) -> Tensor:
+        return ops.divide_no_nan(self.total, self.count)
+
+
+class MeanMetricWrapper(Mean):
+    """The weighted mean of a function `(y_true, y_pred, **kwargs)` with one value per sample."""
+
+    def __init__(self, fn: Any, name: str | None = None, dtype: Any = None, **kwargs: Any):
+        super().__init__(name=name or getattr(fn, "__name__", "mean_metric"), dtype=dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        mask = getattr(y_pred, "_keras_mask", None)
+        with no_grad():
+            values = self._fn(y_true, y_pred, **self._fn_kwargs)
+            if mask is not None and sample_weight is not None:
+                sample_weight = align_weight(sample_weight, ops.cast(mask, self.dtype)) * ops.cast(mask, self.dtype)
+            elif mask is not None:
+                sample_weight = mask
+            super().update_state(values, sample_weight)

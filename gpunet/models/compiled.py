@@ -1,0 +1,209 @@
+"""What `compile` was given, matched to the model's outputs: the loss and the metrics of every output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gpunet import losses, metrics, ops, tree
+from gpunet.losses.loss import Loss, LossFunctionWrapper
+from gpunet.metrics.metric import Mean, MeanMetricWrapper, Metric
+
+
+def match(given: Any, y_pred: Any, names: list[str] | None, what: str) -> list[Any]:
+    """One entry of `given` per output: a single value for a single output, else a list, or a dict by output name.
+
+    Raises:
+        ValueError: if the number of entries or a name does not fit the outputs.
+    """
+    count = len(tree.flatten(y_pred))
+    if isinstance(given, dict):
+        keys = tree.sorted_keys(y_pred) if isinstance(y_pred, dict) else names or []
+        unknown = [key for key in given if key not in keys]
+        if unknown:
+            raise ValueError(
+                f"In the dict argument `{what}`, key {unknown[0]!r} does not correspond to an output. Outputs: {keys}"
+            )
+        return [given.get(key) for key in keys]
+    if isinstance(given, list | tuple) and (count > 1 or len(given) == 1):
+        if len(given) != count:
+            raise ValueError(f"`{what}` must have one entry per output. Received: {len(given)} for {count} outputs")
+        return list(given)
+    return [given] * count
+
+
+class CompileLoss:
+    """The total loss: a weighted sum of each output's loss.
+
+    Args:
+        loss: a loss, its name, a function, or a list or dict of them by output.
+        loss_weights: a number per output.
+        output_names: names of the outputs of a functional model.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any = None, output_names: list[str] | None = None):
+        self.user_loss = loss
+        self.user_weights = loss_weights
+        self.output_names = output_names
+        self.losses: list[Callable | None] | None = None
+        self.weights: list[float | None] = []
+        self.trackers: list[Mean] = []
+        for entry in tree.flatten(loss):
+            as_loss(entry)  # an unknown name should fail in compile(), not in the first batch
+
+    def build(self, y_pred: Any) -> None:
+        """Match losses to outputs."""
+        given = match(self.user_loss, y_pred, self.output_names, "loss")
+        self.losses = [as_loss(entry) for entry in given]
+        self.weights = match(self.user_weights, y_pred, self.output_names, "loss_weights")
+        if len(self.losses) > 1:
+            names = self.output_names or _default_names(y_pred)
+            self.trackers = [Mean(name=f"{name}_loss") for name, loss in zip(names, self.losses) if loss is not None]
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if self.losses is None:
+            self.build(y_pred)
+        losses = self.losses or []
+        outputs = tree.flatten(y_pred)
+        targets = align(y_true, y_pred, self.output_names, "y")
+        weights = align(sample_weight, y_pred, self.output_names, "sample_weight")
+        total: Any = None
+        trackers = iter(self.trackers)
+        for loss, scale, y, output, weight in zip(losses, self.weights, targets, outputs, weights):
+            if loss is None:
+                continue
+            if y is None:
+                raise ValueError("A loss was given to compile(), but there are no targets `y`.")
+            value = loss(y, output, weight)
+            if self.trackers:
+                next(trackers).update_state(value, sample_weight=float(output.shape[0]))
+            value = value if scale is None else value * float(scale)
+            total = value if total is None else ops.add(total, value)
+        return total
+
+
+def align(structure: Any, y_pred: Any, names: list[str] | None, what: str) -> list[Any]:
+    """The leaves of `structure` in the order of the outputs; one array serves all if there are several.
+
+    Raises:
+        ValueError: if there are neither one nor as many as outputs.
+    """
+    count = len(tree.flatten(y_pred))
+    if isinstance(structure, dict) and names and not isinstance(y_pred, dict):
+        return [structure.get(name) for name in names]
+    leaves = tree.flatten(structure)
+    if len(leaves) == count:
+        return leaves
+    if len(leaves) == 1 and (leaves[0] is None or what == "sample_weight"):
+        return leaves * count
+    raise ValueError(f"`{what}` must have one array per output. Received: {len(leaves)} for {count} outputs")
+
+
+def _default_names(y_pred: Any) -> list[str]:
+    if isinstance(y_pred, dict):
+        return [str(key) for key in tree.sorted_keys(y_pred)]
+    return [f"output_{i}" for i in range(len(tree.flatten(y_pred)))]
+
+
+def as_loss(identifier: Any) -> Any:
+    """A callable `(y_true, y_pred, sample_weight)` with a scalar value, or None.
+
+    Raises:
+        ValueError: if nothing has that name.
+    """
+    if identifier is None:
+        return None
+    found = losses.get(identifier)
+    return found if isinstance(found, Loss) else LossFunctionWrapper(found)
+
+
+class CompileMetrics:
+    """The metrics of every output: `metrics` unweighted, `weighted_metrics` with the sample weights."""
+
+    def __init__(self, given: Any, weighted: Any, output_names: list[str] | None = None):
+        self.given = given
+        self.weighted = weighted
+        self.output_names = output_names
+        self.plain: list[list[Metric]] | None = None
+        self.with_weights: list[list[Metric]] = []
+        for entry in [*tree.flatten(given), *tree.flatten(weighted)]:
+            check_metric(entry)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return [m for output in [*(self.plain or []), *self.with_weights] for m in output]
+
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Match metrics to outputs; "accuracy" becomes the kind that fits the shapes."""
+        outputs = tree.flatten(y_pred)
+        targets = align(y_true, y_pred, self.output_names, "y")
+        names = (self.output_names or _default_names(y_pred)) if len(outputs) > 1 else [None]
+        self.plain = self._match(self.given, y_pred, targets, outputs, names)
+        self.with_weights = self._match(self.weighted, y_pred, targets, outputs, names)
+
+    def _match(self, given, y_pred, targets, outputs, names):
+        several = len(outputs) > 1
+        nested = isinstance(given, list | tuple) and not (several and any(isinstance(g, list) for g in given))
+        entries = [given] * len(outputs) if nested else match(given, y_pred, self.output_names, "metrics")
+        found = []
+        for entry, y, output, name in zip(entries, targets, outputs, names):
+            listed = entry if isinstance(entry, list | tuple) else [entry]
+            made = [as_metric(m, y, output) for m in listed if m is not None]
+            for metric in made if name is not None else []:
+                metric.name = metric.name if metric.name.startswith(f"{name}_") else f"{name}_{metric.name}"
+            found.append(made)
+        return found
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if self.plain is None:
+            self.build(y_true, y_pred)
+        outputs = tree.flatten(y_pred)
+        targets = align(y_true, y_pred, self.output_names, "y")
+        weights = align(sample_weight, y_pred, self.output_names, "sample_weight")
+        for plain, weighted, y, output, w in zip(self.plain or [], self.with_weights, targets, outputs, weights):
+            for metric in plain:
+                metric.update_state(y, output)
+            for metric in weighted:
+                metric.update_state(y, output, sample_weight=w)
+
+
+_BY_SHAPE = {
+    "accuracy": (metrics.BinaryAccuracy, metrics.CategoricalAccuracy, metrics.SparseCategoricalAccuracy),
+    "acc": (metrics.BinaryAccuracy, metrics.CategoricalAccuracy, metrics.SparseCategoricalAccuracy),
+}
+_CROSSENTROPY = ("crossentropy", "ce")
+
+
+def check_metric(identifier: Any) -> None:
+    """Raise ValueError if nothing has that name."""
+    if isinstance(identifier, str) and identifier.lower() not in (*_BY_SHAPE, *_CROSSENTROPY):
+        metrics.get(identifier)
+
+
+def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
+    """A metric for an object, a function or a name; "accuracy" and "crossentropy" depend on the shapes."""
+    if isinstance(identifier, Metric):
+        return identifier
+    name = str(identifier).lower()
+    if isinstance(identifier, str) and name in _BY_SHAPE:
+        return _BY_SHAPE[name][_kind(y_true, y_pred)](name=identifier)
+    if isinstance(identifier, str) and name in _CROSSENTROPY:
+        functions = (
+            losses.binary_crossentropy,
+            losses.categorical_crossentropy,
+            losses.sparse_categorical_crossentropy,
+        )
+        return MeanMetricWrapper(functions[_kind(y_true, y_pred)], name=identifier)
+    found = metrics.get(identifier)
+    if isinstance(found, Metric):
+        return found
+    label = identifier if isinstance(identifier, str) else None
+    return MeanMetricWrapper(found, name=label)
+
+
+def _kind(y_true: Any, y_pred: Any) -> int:
+    """0 for binary predictions, 1 for one-hot targets, 2 for integer labels."""
+    classes = y_pred.shape[-1] if len(y_pred.shape) > 1 else 1
+    if classes == 1:
+        return 0
+    return 1 if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == classes else 2

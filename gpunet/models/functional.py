@@ -1,0 +1,285 @@
+"""Functional models: a graph of layer calls between symbolic inputs and outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpunet import ops, tree
+from gpunet.autograd.tensor import Tensor
+from gpunet.backend.dtypes import is_float
+from gpunet.layers.core.input_layer import InputLayer
+from gpunet.layers.input_spec import InputSpec
+from gpunet.layers.layer import Layer
+from gpunet.models.model import Model
+from gpunet.symbolic import KerasTensor, Node
+
+
+def nodes_between(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> list[Node]:
+    """The calls that lead from inputs to outputs, each after those it needs.
+
+    Raises:
+        ValueError: if an output depends on a symbolic tensor that is not among the inputs.
+    """
+    known = {id(x) for x in inputs}
+    done: dict[int, Node] = {}
+    stack: list[tuple[KerasTensor, bool]] = [(y, False) for y in reversed(outputs)]
+    while stack:
+        tensor, ready = stack.pop()
+        if id(tensor) in known:
+            continue
+        node = tensor._keras_history[0] if tensor._keras_history else None
+        if node is None or isinstance(node.operation, InputLayer):
+            raise ValueError(
+                f"`inputs` not connected to `outputs`: an output depends on {tensor!r}, which is not among the inputs."
+            )
+        if id(node) in done:
+            continue
+        if ready:
+            done[id(node)] = node
+            continue
+        stack.append((tensor, True))
+        stack.extend((x, False) for x in reversed(node.inputs) if id(x) not in known)
+    return list(done.values())
+
+
+class _Step:
+    """A node as the model runs it: which slots it reads and writes, and which it is the last to read."""
+
+    def __init__(self, node: Node, slot: dict[int, int]):
+        self.node = node
+        self.call = node.operation
+        self.outputs = [slot[id(y)] for y in tree.flatten(node.outputs)]
+        self.inputs = {id(x): slot[id(x)] for x in node.inputs}
+        sole = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and not node.kwargs
+        self.sole = slot[id(node.args[0])] if sole else None
+        self.last: list[int] = []  # slots to empty afterwards
+
+    def run(self, values: list[Any]) -> None:
+        if self.sole is not None:
+            result = self.call(values[self.sole])
+        else:
+            args, kwargs = self.node.substituted({key: values[i] for key, i in self.inputs.items()})
+            result = self.call(*args, **kwargs)
+        if len(self.outputs) == 1 and not tree.is_nested(result):
+            values[self.outputs[0]] = result
+        else:
+            for i, y in zip(self.outputs, tree.flatten(result)):
+                values[i] = y
+        for i in self.last:
+            values[i] = None
+
+
+class Functional(Model):
+    """A model from symbolic inputs to symbolic outputs: `Model(inputs, outputs)`.
+
+    Inputs and outputs may be one tensor, or a list or dict of them; data come and go in the same structure. Layers may
+    be shared, and models used as layers.
+
+    Raises:
+        ValueError: if outputs do not depend on the inputs alone, or inputs are not symbolic tensors.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
+        trainable = kwargs.pop("trainable", None)
+        flat_inputs, flat_outputs = tree.flatten(inputs), tree.flatten(outputs)
+        for x in [*flat_inputs, *flat_outputs]:
+            if not isinstance(x, KerasTensor):
+                raise ValueError(
+                    f"All `inputs` and `outputs` values must be KerasTensors. Received: {x!r:.100} of type {type(x)}"
+                )
+        Layer.__init__(self, name=name, **kwargs)
+        self._inputs_struct = tree.map_structure(lambda x: x, inputs)
+        self._outputs_struct = tree.map_structure(lambda x: x, outputs)
+        object.__setattr__(self, "_flat_inputs", flat_inputs)
+        object.__setattr__(self, "_flat_outputs", flat_outputs)
+        nodes = nodes_between(flat_inputs, flat_outputs)
+        object.__setattr__(self, "_nodes", nodes)
+        self._plan(nodes)
+        self._fitting: Any = None  # sample shape and dtype of a sole input that needed no adjustment
+        operations = [x._keras_history[0].operation for x in flat_inputs if x._keras_history]
+        operations += [node.operation for node in nodes]
+        for operation in {id(op): op for op in operations}.values():
+            if isinstance(operation, Layer):
+                self._tracker.track(operation)
+        object.__setattr__(self, "_operations", list({id(op): op for op in operations}.values()))
+        self.input_names = [_input_name(x) for x in flat_inputs]
+        self.output_names = _unique_names(
+            [y._keras_history[0].operation.name if y._keras_history else y.name for y in flat_outputs]
+        )
+        self._after_build((tree.map_structure(lambda x: x.shape, inputs),), {})
+        if trainable is not None:
+            self.trainable = trainable
+
+    def _plan(self, nodes: list[Node]) -> None:
+        """Number the tensors and turn the nodes into steps that free what nobody needs any more."""
+        tensors = [*self._flat_inputs, *(y for node in nodes for y in tree.flatten(node.outputs))]
+        slot = {id(x): i for i, x in enumerate(tensors)}
+        steps = [_Step(node, slot) for node in nodes]
+        kept = {slot[id(y)] for y in self._flat_outputs}
+        seen: set[int] = set()
+        for step in reversed(steps):
+            reads = {*step.inputs.values(), *step.outputs}
+            step.last = [i for i in reads if i not in seen and i not in kept]
+            seen |= reads
+        object.__setattr__(self, "_steps", steps)
+        object.__setattr__(self, "_slots", len(tensors))
+        object.__setattr__(self, "_output_slots", [slot[id(y)] for y in self._flat_outputs])
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        return list(self._flat_inputs)
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        return list(self._flat_outputs)
+
+    @property
+    def input(self) -> Any:
+        return self._inputs_struct
+
+    @property
+    def output(self) -> Any:
+        return self._outputs_struct
+
+    @property
+    def input_shape(self) -> Any:
+        return _shape_of(self._inputs_struct)
+
+    @property
+    def output_shape(self) -> Any:
+        return _shape_of(self._outputs_struct)
+
+    @property
+    def operations(self) -> list[Any]:
+        """Layers and ops in the order in which they run, inputs first."""
+        return list(self._operations)
+
+    @property
+    def input_spec(self) -> Any:
+        """What each input must look like, by the shapes it was declared with."""
+        return [
+            InputSpec(shape=(None, *x.shape[1:]), allow_last_axis_squeeze=True, name=_input_name(x))
+            for x in self._flat_inputs
+        ]
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        if value is not None:
+            raise AttributeError("the input_spec of a functional model follows from its inputs")
+
+    def _check_inputs(self, first: Any) -> None:
+        self._arranged(first)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        values: list[Any] = [None] * self._slots
+        if type(inputs) is Tensor and (inputs.shape[1:], inputs.dtype) == self._fitting:
+            values[0] = inputs
+        else:
+            for i, (x, symbol) in enumerate(zip(self._arranged(inputs), self._flat_inputs)):
+                values[i] = _adjusted(x, symbol)
+            if values[0] is inputs:
+                object.__setattr__(self, "_fitting", (inputs.shape[1:], inputs.dtype))
+        if mask is not None:
+            for x, m in zip(values, tree.flatten(mask)):
+                if m is not None:
+                    x._keras_mask = m
+        for step in self._steps:
+            step.run(values)
+        results = [values[i] for i in self._output_slots]
+        if isinstance(self._outputs_struct, KerasTensor):
+            return results[0]
+        return tree.pack_like(self._outputs_struct, results)
+
+    def _arranged(self, inputs: Any) -> list[Any]:
+        """The inputs in the order of the model's own, from its structure or a dict by input name.
+
+        Raises:
+            ValueError: if there are others, or a shape does not fit.
+        """
+        if type(inputs) is Tensor and len(self._flat_inputs) == 1:
+            flat = [inputs]
+        elif isinstance(inputs, dict) and not isinstance(self._inputs_struct, dict):
+            missing = [name for name in self.input_names if name not in inputs]
+            if missing:
+                raise ValueError(
+                    f"Missing data for input {missing[0]!r}. You passed a data dictionary with keys {list(inputs)}. "
+                    f"Expected the following keys: {self.input_names}"
+                )
+            flat = [inputs[name] for name in self.input_names]
+        else:
+            if isinstance(inputs, dict) and isinstance(self._inputs_struct, dict):
+                inputs = {k: inputs[k] for k in self._inputs_struct if k in inputs}
+            flat = tree.flatten(inputs)
+        if len(flat) != len(self._flat_inputs):
+            raise ValueError(
+                f'Layer "{self.name}" expects {len(self._flat_inputs)} input(s), but it received {len(flat)} input '
+                f"tensors. Inputs received: {inputs!r:.200}"
+            )
+        for x, symbol in zip(flat, self._flat_inputs):
+            _check_shape(x, symbol, self.name)
+        return flat
+
+    def compute_output_spec(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        same = [
+            isinstance(x, KerasTensor) and x.shape == y.shape for x, y in zip(tree.flatten(inputs), self._flat_inputs)
+        ]
+        if all(same):
+            return tree.map_structure(lambda y: KerasTensor(y.shape, y.dtype), self._outputs_struct)
+        return super().compute_output_spec(inputs, training=training, mask=mask)
+
+
+def as_functional_class(cls: type) -> type:
+    """The class of a subclass of Model whose instances turn out to be functional: Functional goes before Model."""
+    if issubclass(cls, Functional):
+        return cls
+    return type(cls.__name__, (cls, Functional), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+
+
+def _input_name(x: KerasTensor) -> str:
+    return x._keras_history[0].operation.name if x._keras_history else x.name
+
+
+def _unique_names(names: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        found.append(name if count == 0 else f"{name}_{count}")
+    return found
+
+
+def _shape_of(structure: Any) -> Any:
+    return (
+        tuple(structure.shape)
+        if isinstance(structure, KerasTensor)
+        else tree.map_structure(lambda x: tuple(x.shape), structure)
+    )
+
+
+def _check_shape(x: Any, symbol: KerasTensor, model: str) -> None:
+    """Raise ValueError if x cannot be this input; a missing or extra last axis of size 1 is adjusted later."""
+    shape = tuple(x.shape)
+    if shape[1:] == symbol.shape[1:]:
+        return
+    rank = len(symbol.shape)
+    if len(shape) == rank - 1 and symbol.shape[-1] == 1:
+        shape = (*shape, 1)
+    elif len(shape) == rank + 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    fits = len(shape) == rank and all(n is None or m is None or n == m for n, m in zip(shape, symbol.shape))
+    if not fits:
+        raise ValueError(
+            f'Input of model "{model}" is incompatible with the model: expected shape={symbol.shape}, '
+            f"found shape={tuple(x.shape)}"
+        )
+
+
+def _adjusted(x: Any, symbol: KerasTensor) -> Any:
+    """The input in the declared dtype and rank."""
+    if x.dtype != symbol.dtype and (is_float(symbol.dtype) or not is_float(x.dtype)):
+        x = ops.cast(x, symbol.dtype)
+    gap = len(symbol.shape) - len(x.shape)
+    if gap == 1:
+        return ops.expand_dims(x, -1)
+    return ops.squeeze(x, -1) if gap == -1 else x

@@ -1,0 +1,114 @@
+"""`Model`: a layer that can be trained. Subclass it, or make one from symbolic inputs and outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpunet import tree
+from gpunet.layers.layer import Layer
+from gpunet.models.summary import print_summary
+from gpunet.models.trainer import Trainer
+from gpunet.symbolic import KerasTensor
+
+
+def _is_functional(args: tuple, kwargs: dict) -> bool:
+    """True for `Model(inputs, outputs)` in any of its spellings."""
+    leaves = tree.flatten([*args[:2], kwargs.get("inputs"), kwargs.get("outputs")])
+    return any(isinstance(x, KerasTensor) for x in leaves)
+
+
+class Model(Trainer, Layer):
+    """A layer with `compile`, `fit`, `evaluate` and `predict`.
+
+    Three ways to make one: `Model(inputs, outputs)` from symbolic tensors, `Sequential([...])`, or a subclass with
+    `call`, and `train_step` for a training of its own.
+
+    Example:
+        >>> inputs = gpunet.Input((784,))
+        >>> outputs = gpunet.layers.Dense(10)(gpunet.layers.Dense(128, activation="relu")(inputs))
+        >>> model = gpunet.Model(inputs, outputs)
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        if cls is Model and _is_functional(args, kwargs):
+            from gpunet.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if _is_functional(args, kwargs):
+            # A subclass that passes inputs and outputs on becomes functional, with its own methods kept.
+            from gpunet.models.functional import Functional, as_functional_class
+
+            if not isinstance(self, Functional):
+                object.__setattr__(self, "__class__", as_functional_class(type(self)))
+            Functional.__init__(self, *args, **kwargs)
+            return
+        Layer.__init__(self, *args, **kwargs)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly below this model."""
+        return list(self._layers)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name, or number.
+
+        Raises:
+            ValueError: if there is none, or both or neither are given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer expected exactly one of `name` and `index`.")
+        if index is not None:
+            if index >= len(self.layers):
+                raise ValueError(
+                    f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} layers."
+                )
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in self.layers]}.")
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Args:
+            line_length: the width of the table, that of the terminal where None.
+            positions: the relative widths of the columns.
+            print_fn: called with the text instead of printing it.
+            expand_nested: list the layers of nested models too.
+            show_trainable: show which layers are trainable.
+            layer_range: the names of the first and the last layer to list.
+        """
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build from the shapes of `get_build_config`, by running the model without data."""
+        shapes = config.get("input_shape", config)
+        if not self.built and shapes is not None:
+            self.build(shapes)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the variables by calling the model on inputs of these shapes without data."""
+        symbols = tree_of_symbols(input_shape, self.input_dtype)
+        self._run((symbols,), {})
+        self._after_build((input_shape,), {})
+
+
+def tree_of_symbols(shape: Any, dtype: str) -> Any:
+    """KerasTensors for a shape or a structure of shapes."""
+    if isinstance(shape, dict):
+        return {k: tree_of_symbols(v, dtype) for k, v in shape.items()}
+    if isinstance(shape, list | tuple) and shape and isinstance(shape[0], list | tuple | dict):
+        return type(shape)(tree_of_symbols(v, dtype) for v in shape)
+    return KerasTensor(shape, dtype)

@@ -1,0 +1,450 @@
+"""The one trainer under all models: compile, fit, evaluate, predict and their steps."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gpunet import optimizers, tree
+from gpunet.autograd.tape import GradientTape, no_grad
+from gpunet.autograd.tensor import Tensor, wrap
+from gpunet.backend.devices import Device, default_device, to_device, to_host
+from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
+from gpunet.data import Batches, make_batches, split_validation, unpack_batch
+from gpunet.data.adapter import pack_batch
+from gpunet.layers.calling import signature_of
+from gpunet.metrics.metric import Mean, Metric
+from gpunet.models.compiled import CompileLoss, CompileMetrics
+from gpunet.ops import add, concatenate
+from gpunet.ops import sum as sum_
+
+
+class Trainer:
+    """Training, evaluation and prediction for a `Layer` that is a model."""
+
+    optimizer: Any = None
+    stop_training = False
+    history: Any = None
+    compiled = False
+    _compile_loss: CompileLoss | None = None
+    _compile_metrics: CompileMetrics | None = None
+    _loss_tracker: Mean | None = None
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+    ) -> None:
+        """Choose how to train.
+
+        Args:
+            optimizer: an optimizer or its name.
+            loss: a loss, its name or a function `(y_true, y_pred)`; a list or dict of them for several outputs.
+            loss_weights: a number per output.
+            metrics: metrics, names or functions; "accuracy" fits itself to the shapes.
+            weighted_metrics: the same, weighted by `sample_weight` and `class_weight`.
+
+        Raises:
+            ValueError: if a name is unknown.
+        """
+        names = getattr(self, "output_names", None)
+        compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
+        compile_metrics = None
+        if metrics is not None or weighted_metrics is not None:
+            compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
+        self.optimizer = optimizers.get(optimizer)
+        object.__setattr__(self, "_compile_loss", compile_loss)
+        object.__setattr__(self, "_compile_metrics", compile_metrics)
+        object.__setattr__(self, "_loss_tracker", Mean(name="loss"))
+        self.compiled = True
+        self.stop_training = False
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The loss, the metrics of `compile`, and those that layers or this model own."""
+        found: list[Metric] = [] if self._loss_tracker is None else [self._loss_tracker]
+        if self._compile_loss is not None:
+            found += self._compile_loss.trackers
+        if self._compile_metrics is not None:
+            found += self._compile_metrics.metrics
+        return found + [m for layer in self._flatten_layers() for m in layer._own_metrics]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [m.name for m in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """Start all metrics from the beginning."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The metrics' values so far, by name."""
+        results: dict[str, Any] = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The scalar to minimise: the compiled loss plus the layers' `losses`. Override for a loss of your own.
+
+        Raises:
+            ValueError: if there is neither.
+        """
+        total = None
+        if self._compile_loss is not None:
+            total = self._compile_loss(y, y_pred, sample_weight)
+        for extra in self.losses:
+            total = sum_(extra) if total is None else add(total, sum_(extra))
+        if total is None:
+            raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Update the compiled metrics and return all results, read when someone looks at them."""
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        return LazyLogs(self.get_metrics_result)
+
+    def train_step(self, data: Any) -> Any:
+        """One update from a batch `(x, y, sample_weight)`; returns logs. Override for a training of your own."""
+        x, y, sample_weight = unpack_batch(data)
+        with GradientTape() as tape:
+            y_pred = self(x, training=True) if self._call_takes_training() else self(x)
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
+        self._track_loss(loss, x)
+        variables = self.trainable_weights
+        if variables:
+            self.optimizer.apply(tape.gradient(loss, variables), variables)
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data: Any) -> Any:
+        """Losses and metrics of a batch, without an update."""
+        x, y, sample_weight = unpack_batch(data)
+        y_pred = self(x, training=False) if self._call_takes_training() else self(x)
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+        self._track_loss(loss, x)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """The outputs for a batch."""
+        x, _, _ = unpack_batch(data)
+        return self(x, training=False) if self._call_takes_training() else self(x)
+
+    def _call_takes_training(self) -> bool:
+        return signature_of(self).takes_training
+
+    def _track_loss(self, loss: Any, x: Any) -> None:
+        if self._loss_tracker is not None:
+            self._loss_tracker.update_state(loss, sample_weight=float(tree.flatten(x)[0].shape[0]))
+
+    def _home(self) -> Device:
+        """The device of the model's variables, the default one before there are any."""
+        variables = self.variables
+        return variables[0].device if variables else default_device()
+
+    def _check_compiled(self, what: str) -> None:
+        if not self.compiled:
+            raise ValueError(f"You must call `compile()` before calling `{what}()`.")
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> History:
+        """Train for a number of epochs.
+
+        Args:
+            x: arrays (NumPy, CuPy, tensors; a list or dict of them for several inputs), or a generator, PyDataset,
+                DataLoader or other iterable of `(x, y)` or `(x, y, sample_weight)` batches.
+            y: targets; not with an iterable of batches.
+            batch_size: samples per update, 32 where None; one batch has them all if it is larger than the data.
+            verbose: 0 for silence, 1 for a progress bar, 2 for a line per epoch, "auto" for 1. Where the output is not
+                a terminal, 1 prints a line per epoch too.
+            validation_split: the share of the samples, taken from the end before shuffling, to evaluate on.
+            validation_data: `(x, y)` or `(x, y, sample_weight)` to evaluate on after an epoch, or an iterable of
+                batches.
+            shuffle: a new order every epoch; "batch" keeps batches together. Ignored for generators.
+            class_weight: a weight for the samples of each class.
+            sample_weight: a weight for each sample.
+            validation_freq: evaluate every so many epochs.
+
+        Returns:
+            A `History` with a list of values per log.
+
+        Raises:
+            ValueError: if the model is not compiled, arrays have different lengths or are empty, or a label is out of
+                range.
+        """
+        self._check_compiled("fit")
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
+        batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+        validation = None
+        if validation_data is not None:
+            validation = _validation_batches(validation_data, validation_batch_size or batch_size)
+        self.history = History()
+        listeners, progress = self._listeners(callbacks, verbose, self.history)
+        steps = steps_per_epoch or batches.num_batches
+        hooks = CallbackList(listeners, self, {"verbose": progress.verbose_level, "epochs": epochs, "steps": steps})
+        self.stop_training = False
+        source = _Epochs(batches, steps_per_epoch)
+        try:
+            hooks.on_train_begin()
+            for epoch in range(initial_epoch, epochs):
+                logs = self._train_epoch(epoch, source, hooks)
+                if validation is not None and (epoch + 1) % validation_freq == 0:
+                    found = self._run_test(validation, validation_steps, hooks)
+                    logs |= {f"val_{name}": value for name, value in found.items()}
+                hooks.on_epoch_end(epoch, logs)
+                if self.stop_training or source.exhausted:
+                    break
+            hooks.on_train_end(logs if epochs > initial_epoch else {})
+        finally:
+            progress.close()
+        return self.history
+
+    def _train_epoch(self, epoch: int, source: _Epochs, hooks: CallbackList) -> dict[str, Any]:
+        """One epoch of training; its logs as numbers."""
+        self.reset_metrics()
+        hooks.on_epoch_begin(epoch, {})
+        logs: Any = {}
+        for step, batch in enumerate(source.batches()):
+            hooks.on_train_batch_begin(step, {})
+            logs = self.train_step(self._placed(batch))
+            hooks.on_train_batch_end(step, LazyLogs(_reader(logs)))
+            if self.stop_training:
+                break
+        return self._final_logs(logs)
+
+    def _final_logs(self, logs: Any) -> dict[str, Any]:
+        """The metrics at the end of an epoch, or the last logs of a train step that reports others."""
+        if isinstance(logs, LazyLogs):
+            return as_numbers(logs)
+        results = self.get_metrics_result()
+        return as_numbers(results if logs and set(logs) == set(results) else logs)
+
+    def _placed(self, batch: tuple) -> Any:
+        """A batch on the model's device as tensors, in the shortest form."""
+        home = self._home()
+
+        def place(x):
+            return None if x is None else wrap(to_device(x, home))
+
+        return pack_batch(*(tree.map_structure(place, part) for part in batch))
+
+    def _listeners(self, given: Any, verbose: int | str, *own: Any) -> tuple[list[Any], Any]:
+        """The callbacks to call, and the progress display among them (a silent one for verbose=0)."""
+        level = 1 if verbose == "auto" else int(verbose)
+        listeners = [*own, *(given if isinstance(given, list | tuple) else [given] if given is not None else [])]
+        progress = ProgbarLogger() if level else _Silence()
+        progress.verbose_level = level
+        return ([*listeners, progress] if level else listeners), progress
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Losses and metrics over data: a number, a list in the order of `metrics_names`, or a dict by name.
+
+        Arguments as in `fit`.
+        """
+        self._check_compiled("evaluate")
+        batches = make_batches(x, y, sample_weight, batch_size)
+        listeners, progress = self._listeners(callbacks, verbose)
+        count = steps or batches.num_batches
+        hooks = CallbackList(listeners, self, {"verbose": progress.verbose_level, "epochs": 1, "steps": count})
+        try:
+            logs = self._run_test(batches, steps, hooks)
+        finally:
+            progress.close()
+        return logs if return_dict else self._ordered(logs)
+
+    def _run_test(self, batches: Batches, steps: int | None, hooks: CallbackList) -> dict[str, Any]:
+        self.reset_metrics()
+        hooks.on_test_begin()
+        logs: Any = {}
+        for step, batch in enumerate(_Epochs(batches, steps).batches()):
+            hooks.on_test_batch_begin(step, {})
+            logs = self.test_step(self._placed(batch))
+            hooks.on_test_batch_end(step, LazyLogs(_reader(logs)))
+        logs = self._final_logs(logs)
+        hooks.on_test_end(logs)
+        return logs
+
+    def _ordered(self, logs: dict[str, Any]) -> Any:
+        """Logs as a list in the order of the metrics, or the only number."""
+        names = [name for name in self.metrics_names if name in logs]
+        values = [logs[name] for name in names] + [v for k, v in logs.items() if k not in names]
+        return values[0] if len(values) == 1 else values
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The outputs for all samples, in the kind of array that `x` is: NumPy for NumPy, CuPy for CuPy."""
+        batches = make_batches(x, None, None, batch_size)
+        listeners, progress = self._listeners(callbacks, verbose)
+        count = steps or batches.num_batches
+        hooks = CallbackList(listeners, self, {"verbose": progress.verbose_level, "epochs": 1, "steps": count})
+        outputs: list[Any] = []
+        structure: Any = None
+        try:
+            hooks.on_predict_begin()
+            for step, batch in enumerate(_Epochs(batches, steps).batches()):
+                hooks.on_predict_batch_begin(step, {})
+                with no_grad():
+                    structure = self.predict_step(self._placed(batch))
+                outputs.append([_like_input(y, batch[0]) for y in tree.flatten(structure)])
+                hooks.on_predict_batch_end(step, {"outputs": outputs[-1]})
+            hooks.on_predict_end()
+        finally:
+            progress.close()
+        return tree.pack_like(structure, [_join(list(parts)) for parts in zip(*outputs)])
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One update from one batch; returns the loss and metrics so far, as `evaluate` does."""
+        self._check_compiled("train_on_batch")
+        logs = self.train_step(self._one_batch(x, y, sample_weight, class_weight))
+        logs = as_numbers(logs)
+        return logs if return_dict else self._ordered(logs)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and metrics of one batch, added to those so far."""
+        self._check_compiled("test_on_batch")
+        logs = as_numbers(self.test_step(self._one_batch(x, y, sample_weight, None)))
+        return logs if return_dict else self._ordered(logs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch, in the kind of array that `x` is."""
+        batch = next(make_batches(x, batch_size=2**62).epoch())
+        with no_grad():
+            outputs = self.predict_step(self._placed(batch))
+        return tree.map_structure(lambda y: _like_input(y, batch[0]), outputs)
+
+    def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
+        batches = make_batches(x, y, sample_weight, 2**62, class_weight=class_weight)
+        return self._placed(next(batches.epoch()))
+
+
+class _Silence:
+    """The progress display of verbose=0."""
+
+    verbose_level = 0
+
+    def close(self) -> None:
+        """Nothing to leave in order."""
+
+
+class _Epochs:
+    """Batches epoch by epoch, cut to `steps`; a source that can be read only once is read on across epochs."""
+
+    def __init__(self, source: Batches, steps: int | None):
+        self.source = source
+        self.steps = steps
+        self.one_pass = getattr(source, "one_pass", False)
+        self.exhausted = False
+        self._stream: Iterator[tuple] | None = None
+
+    def batches(self) -> Iterator[tuple]:
+        if self._stream is None or not self.steps:
+            self._stream = self.source.epoch()
+        done = 0
+        while self.steps is None or done < self.steps:
+            batch = next(self._stream, None)
+            if batch is None and self.steps and not self.one_pass:
+                self._stream = self.source.epoch()
+                batch = next(self._stream, None)
+            if batch is None:
+                break
+            done += 1
+            yield batch
+        if done == 0 and not self.exhausted:
+            raise ValueError("expected at least one batch of data. Received: none")
+        if self.one_pass and (not self.steps or done < self.steps):
+            self.exhausted = True
+            if self.steps:
+                warnings.warn(
+                    f"Your input ran out of data; interrupting. Make sure that your generator can yield at least "
+                    f"`steps_per_epoch * epochs` batches. Received: {done} of {self.steps} in this epoch",
+                    stacklevel=3,
+                )
+
+
+def _validation_batches(data: Any, batch_size: int | None) -> Batches:
+    if isinstance(data, tuple | list):
+        return make_batches(*unpack_batch(tuple(data)), batch_size=batch_size)
+    return make_batches(data)
+
+
+def _reader(logs: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: as_numbers(logs)
+
+
+def as_numbers(logs: Any) -> dict[str, Any]:
+    """Logs with Python numbers, sorted by name as Keras shows them; arrays stay arrays."""
+    numbers = {}
+    for name in sorted(logs):
+        value = logs[name]
+        array = value.numpy() if isinstance(value, Tensor) else value
+        numbers[name] = float(array) if np.size(array) == 1 else array
+    return numbers
+
+
+def _like_input(y: Any, x: Any) -> Any:
+    """An output as a plain array: on the host unless the input is an array of a GPU."""
+    first = tree.flatten(x)[0]
+    array = y.concrete() if isinstance(y, Tensor) else y
+    return to_host(array) if type(first) is np.ndarray else array
+
+
+def _join(parts: list[Any]) -> Any:
+    """Batches of outputs as one array."""
+    if len(parts) == 1:
+        return parts[0]
+    if type(parts[0]) is np.ndarray:
+        return np.concatenate(parts)
+    return concatenate(parts)

@@ -1,0 +1,37 @@
+"""Optimizers, with the names, arguments and numerics of `keras.optimizers`."""
+
+from typing import Any
+
+from gpunet.optimizers.adam import Adam
+from gpunet.optimizers.optimizer import Optimizer, catalog
+from gpunet.optimizers.rmsprop import RMSprop
+from gpunet.optimizers.sgd import SGD
+from gpunet.serialization import deserialize as _deserialize
+from gpunet.serialization import serialize as _serialize
+
+
+def get(identifier: Any) -> Any:
+    """The optimizer for a name, class, configuration or object.
+
+    Raises:
+        ValueError: if nothing has that name, or the object is no optimizer.
+    """
+    if isinstance(identifier, str):
+        identifier = identifier.lower() if catalog.find(identifier) is None else identifier
+    found = identifier if isinstance(identifier, Optimizer) else catalog.get(identifier)
+    if not isinstance(found, Optimizer):
+        raise ValueError(f"optimizer expected an Optimizer. Received: {identifier!r}")
+    return found
+
+
+def serialize(optimizer: Any) -> Any:
+    """The optimizer as a configuration."""
+    return _serialize(optimizer)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
+    """The optimizer of a configuration."""
+    return get(config) if isinstance(config, str) else _deserialize(config, custom_objects)
+
+
+__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]

@@ -1,0 +1,110 @@
+"""Flat storage for parameters, gradients and moments, so that one update covers all parameters.
+
+An arena holds the parameters of one dtype on one device in one buffer, each in a segment aligned to 256 bytes. A
+variable moves into the arena of the first optimizer that is built with it and stays there; another optimizer keeps
+gradients and moments of its own for it, and updates the parameter where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from gpunet.autograd.variable import Variable
+from gpunet.backend.devices import Device, backend_for, to_device
+
+ALIGNMENT = 256  # bytes: what the widest vector loads and TMA want
+
+
+class Segment(NamedTuple):
+    """A variable's place: `offset` and `length` in elements of the arena's flat arrays."""
+
+    variable: Variable
+    offset: int
+    length: int
+    owned: bool  # whether the parameter itself lives in this arena
+
+
+class Run(NamedTuple):
+    """Consecutive elements to update together: flat parameters, and their range in the flat gradients and moments."""
+
+    parameters: Any
+    start: int
+    stop: int
+
+
+class Arena:
+    """Segments for variables of one dtype on one device.
+
+    Args:
+        variables: of equal dtype and device.
+        slots: names of the moments to keep, zeros at first.
+    """
+
+    def __init__(self, variables: Sequence[Variable], slots: Sequence[str]):
+        self.dtype = variables[0].dtype
+        self.device: Device = variables[0].device
+        self.segments: list[Segment] = []
+        self.size = 0
+        for v in variables:
+            self._append(v)
+        self._zeros = backend_for(self.device).xp.zeros
+        self.parameters = self._zeros((self.size,), self.dtype)
+        self.gradients = self._zeros((self.size,), self.dtype)
+        self.moments = {slot: self._zeros((self.size,), self.dtype) for slot in slots}
+        for segment in self.segments:
+            if segment.owned:
+                self._adopt(segment)
+        self._views = [self.view(self.gradients, s) for s in self.segments]
+        self._runs: dict[tuple[bool, ...], list[Run]] = {}
+
+    def _append(self, variable: Variable) -> None:
+        self.segments.append(Segment(variable, self.size, variable.size, variable._arena is None))
+        per_line = max(1, ALIGNMENT // self.dtype.itemsize)
+        self.size += -(-variable.size // per_line) * per_line
+
+    def view(self, flat: Any, segment: Segment) -> Any:
+        """A segment of one of the flat arrays, in the variable's shape."""
+        return flat[segment.offset : segment.offset + segment.length].reshape(segment.variable.shape)
+
+    def _adopt(self, segment: Segment) -> None:
+        """Move the variable's storage into the arena."""
+        place = self.view(self.parameters, segment)
+        place[...] = segment.variable.array
+        segment.variable.move_to(place)
+        segment.variable._arena = self
+
+    def runs(self, active: tuple[bool, ...]) -> list[Run]:
+        """The runs of the active segments, neighbours joined, as few as possible."""
+        if active not in self._runs:
+            self._runs[active] = list(self._find_runs(active))
+        return self._runs[active]
+
+    def _find_runs(self, active: Sequence[bool]) -> Iterator[Run]:
+        start = stop = 0
+        for segment, wanted in zip(self.segments, active):
+            if not wanted or not segment.owned:
+                if stop > start:
+                    yield Run(self.parameters[start:stop], start, stop)
+                start = stop = 0
+            if not wanted:
+                continue
+            end = segment.offset + segment.length
+            if segment.owned:
+                start = start if stop else segment.offset
+                stop = end
+            else:
+                yield Run(segment.variable.array.reshape(-1), segment.offset, end)
+        if stop > start:
+            yield Run(self.parameters[start:stop], start, stop)
+
+    def gather(self, gradients: dict[int, Any]) -> tuple[bool, ...]:
+        """Copy gradients, by the id of their variable, into the flat ones; return which segments are active."""
+        active = []
+        for segment, view in zip(self.segments, self._views):
+            g = gradients.get(id(segment.variable))
+            wanted = g is not None and segment.variable._trainable
+            active.append(wanted)
+            if wanted:
+                view[...] = g if type(g) is type(view) else to_device(g, self.device)
+        return tuple(active)

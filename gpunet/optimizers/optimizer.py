@@ -1,0 +1,296 @@
+"""`Optimizer`: from gradients to updated variables, on flat arenas."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from gpunet import initializers, ops
+from gpunet.autograd.tape import no_grad
+from gpunet.autograd.tensor import Tensor, raw
+from gpunet.autograd.variable import Variable, name_scope
+from gpunet.backend.devices import CPU, to_device
+from gpunet.backend.primitives import update
+from gpunet.optimizers.arena import Arena, Run
+from gpunet.serialization import Catalog
+from gpunet.symbolic.operation import auto_name, snake_case
+
+catalog = Catalog("optimizer", "keras.optimizers")
+
+
+class Optimizer:
+    """The base of optimizers.
+
+    A built-in optimizer names its moments in `slot_groups` and updates runs of a flat arena in `update_run`. One of
+    your own may instead override `build` and `update_step(gradient, variable, learning_rate)`, as in Keras.
+
+    Args:
+        learning_rate: a number, changed later by assigning `optimizer.learning_rate`.
+        weight_decay: shrinks variables by weight_decay·learning_rate before each update (decoupled).
+        clipnorm: the largest norm of each gradient.
+        clipvalue: the largest absolute value of gradient elements.
+        global_clipnorm: the largest norm of all gradients together.
+
+    Raises:
+        ValueError: if more than one kind of clipping is asked for, or a value is not positive.
+    """
+
+    slot_groups: Sequence[Sequence[str]] = ()
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ):
+        self.name = name or auto_name(snake_case(type(self).__name__))
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        if sum(value is not None for value in clips.values()) > 1:
+            raise ValueError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {clips}")
+        for key, value in clips.items():
+            if value is not None and not value > 0:
+                raise ValueError(f"{key} must be positive. Received: {key}={value}")
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.weight_decay = weight_decay
+        self.built = False
+        with name_scope(self.name, owner=self):
+            self.iterations = Variable(0, dtype="int32", trainable=False, name="iterations", device=CPU)
+            self._learning_rate = Variable(
+                _checked_rate(learning_rate), dtype="float", trainable=False, name="learning_rate", device=CPU
+            )
+        self._variables: list[Variable] = [self.iterations, self._learning_rate]
+        self._trainable_variables: list[Variable] = []
+        self._arenas: list[Arena] = []
+        self._undecayed: list[Callable[[Variable], bool]] = []
+        self._order: tuple[int, ...] = ()
+
+    @property
+    def learning_rate(self) -> Variable:
+        """The learning rate as a Variable; assign a number to change it."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self._learning_rate.assign(_checked_rate(value))
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Iterations, the learning rate, and the moments."""
+        return list(self._variables)
+
+    def build(self, variables: Iterable[Variable]) -> None:
+        """Make moments for the variables; called by the first `apply`."""
+        self._extend(list(variables))
+        self.built = True
+
+    def _extend(self, variables: list[Variable]) -> None:
+        """Make arenas for variables that this optimizer has not met."""
+        known = {id(v) for v in self._trainable_variables}
+        fresh = [v for v in variables if id(v) not in known]
+        slots = [slot for group in self.slot_groups for slot in group]
+        groups: dict[Any, list[Variable]] = {}
+        for v in fresh:
+            groups.setdefault((v.dtype, v.device), []).append(v)
+        arenas = [Arena(group, slots) for group in groups.values()]
+        self._arenas += arenas
+        self._trainable_variables += fresh
+        places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
+        with name_scope(self.name, owner=self):
+            for group in self.slot_groups:
+                for v, slot in itertools.product(fresh, group):
+                    arena, segment = places[id(v)]
+                    name = f"{v.path.replace('/', '_')}_{slot}"
+                    moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
+                    self._variables.append(moment.move_to(arena.view(arena.moments[slot], segment)))
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "none",
+        name: str | None = None,
+    ) -> Variable:
+        """A variable of the optimizer itself."""
+        with name_scope(self.name, owner=self):
+            variable = Variable(
+                initializers.get(initializer), shape, dtype, trainable=False, aggregation=aggregation, name=name
+            )
+        self._variables.append(variable)
+        return variable
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """A variable of the optimizer with the shape and dtype of another."""
+        name = f"{reference_variable.path.replace('/', '_')}_{name or 'slot'}"
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=name)
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        return next(i for i, v in enumerate(self._trainable_variables) if v is variable)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+        """Update from (gradient, variable) pairs; return `iterations`."""
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return self.iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Update the variables from gradients in the same order; None leaves a variable alone.
+
+        Raises:
+            ValueError: if the numbers differ, every gradient is None, or no variables are known.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        if trainable_variables is None and not self.built:
+            raise ValueError(
+                "When passing `grads` without `variables`, the optimizer must already be built on a list of variables. "
+                "Call `optimizer.build(trainable_variables)` first."
+            )
+        if len(grads) != len(variables):
+            raise ValueError(
+                f"apply expected one gradient per variable. Received: {len(grads)} gradients, "
+                f"{len(variables)} variables"
+            )
+        if all(g is None for g in grads):
+            raise ValueError(f"No gradients provided for any variable: {[v.path for v in variables]}")
+        if not self.built:
+            self.build(variables)
+        with no_grad():
+            self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
+        update.assign_add(self.iterations.array, 1)
+        self.iterations.touched()
+
+    def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
+        grads = self._clipped(grads)
+        if type(self).update_step is not Optimizer.update_step:
+            self._update_each(grads, variables)
+        else:
+            self._update_arenas(grads, variables)
+        for v, g in zip(variables, grads):
+            if v.constraint is not None and g is not None:
+                v.assign(v.constraint(v))
+
+    def _update_each(self, grads: list[Any], variables: list[Variable]) -> None:
+        """One `update_step` per variable, for optimizers that define it."""
+        for g, v in zip(grads, variables):
+            if g is None or not v.trainable:
+                continue
+            if self.weight_decay and self._decays(v):
+                v.assign(v - v * (self.weight_decay * float(self._learning_rate)))
+            self.update_step(Tensor(g), v, self.learning_rate)
+
+    def _update_arenas(self, grads: list[Any], variables: list[Variable]) -> None:
+        order = tuple(map(id, variables))
+        if order != self._order:
+            self._extend(variables)
+            self._order = order
+        by_variable = dict(zip(order, grads))
+        for arena in self._arenas:
+            active = arena.gather(by_variable)
+            learning_rate = to_device(self._learning_rate.array, arena.device)
+            if self.weight_decay:
+                self._decay(arena, active, learning_rate)
+            for run in arena.runs(active):
+                self.update_run(arena, run, learning_rate)
+            for segment, wanted in zip(arena.segments, active):
+                if wanted:
+                    segment.variable.touched()
+
+    def _decay(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
+        decaying = tuple(a and self._decays(s.variable) for a, s in zip(active, arena.segments))
+        for run in arena.runs(decaying):
+            update.weight_decay(run.parameters, learning_rate, rate=float(self.weight_decay or 0.0))
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Leave these variables, or those whose name contains one of `var_names`, out of weight decay."""
+        ids = {id(v) for v in var_list or ()}
+        names = list(var_names or ())
+        self._undecayed.append(lambda v: id(v) in ids or any(n in v.name for n in names))
+
+    def _decays(self, variable: Variable) -> bool:
+        return not any(test(variable) for test in self._undecayed)
+
+    def _clipped(self, grads: list[Any]) -> list[Any]:
+        if self.clipvalue is not None:
+            return [g if g is None else ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
+        if self.clipnorm is not None:
+            return [g if g is None else _limit(g, _norm([g]), self.clipnorm) for g in grads]
+        if self.global_clipnorm is not None:
+            norm = _norm([g for g in grads if g is not None])
+            return [g if g is None else _limit(g, norm, self.global_clipnorm) for g in grads]
+        return grads
+
+    def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
+        """Update the parameters of a run from its gradients and moments."""
+        raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Update one variable; for optimizers of your own."""
+        raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """`variable.assign(value)`."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """`variable.assign_add(value)`."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """`variable.assign_sub(value)`."""
+        variable.assign_sub(value)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "learning_rate": float(self._learning_rate),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "clipvalue": self.clipvalue,
+            "global_clipnorm": self.global_clipnorm,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Optimizer:
+        return cls(**config)
+
+
+def _checked_rate(value: Any) -> float:
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"learning_rate must be a number. Received: learning_rate={value!r}") from None
+    return rate
+
+
+def _checked_gradient(g: Any, variable: Variable) -> Any:
+    if g is None:
+        return None
+    array = raw(g)
+    if tuple(array.shape) != variable.shape:
+        raise ValueError(
+            f"the gradient of {variable.path!r} must have its shape {variable.shape}. Received: {tuple(array.shape)}"
+        )
+    return array
+
+
+def _norm(grads: Sequence[Any]) -> Any:
+    total: Any = 0.0
+    for g in grads:
+        total = ops.add(ops.sum(ops.square(g)), total)
+    return ops.sqrt(total)
+
+
+def _limit(g: Any, norm: Any, limit: float) -> Any:
+    """g scaled so that `norm` becomes at most `limit`."""
+    return ops.divide(ops.multiply(g, limit), ops.maximum(norm, limit))

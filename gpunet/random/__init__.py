@@ -1,0 +1,28 @@
+"""Random numbers from counter-based streams: the same seed gives the same bits on every device."""
+
+from gpunet.random.draw import (
+    categorical,
+    dropout,
+    normal,
+    permutation,
+    randint,
+    shuffle,
+    truncated_normal,
+    uniform,
+)
+from gpunet.random.seed import SeedGenerator, global_generator, make_default_seed, set_random_seed
+
+__all__ = [
+    "SeedGenerator",
+    "categorical",
+    "dropout",
+    "global_generator",
+    "make_default_seed",
+    "normal",
+    "permutation",
+    "randint",
+    "set_random_seed",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]

@@ -1,0 +1,122 @@
+"""Operations and the nodes of their calls: the graph under a functional model."""
+
+from __future__ import annotations
+
+import collections
+import inspect
+import re
+from typing import Any
+
+from gpunet import tree
+from gpunet.symbolic.keras_tensor import KerasTensor
+
+_counts: collections.Counter[str] = collections.Counter()
+
+
+def snake_case(name: str) -> str:
+    """`Conv2DTranspose` → `conv2d_transpose`, as Keras names layers."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(prefix: str) -> str:
+    """`prefix`, `prefix_1`, …: unique names of a process, until `reset_names`."""
+    count = _counts[prefix]
+    _counts[prefix] += 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def reset_names() -> None:
+    """Start naming from the beginning."""
+    _counts.clear()
+
+
+class Operation:
+    """Something with a name that maps tensors to tensors, and remembers its symbolic calls.
+
+    A subclass's constructor arguments are captured, so that `get_config` can give them back.
+    """
+
+    _captured_config: dict[str, Any] | None
+    _inbound_nodes: list[Node]
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        instance = super().__new__(cls)
+        object.__setattr__(instance, "_captured_config", _captured(cls, args, kwargs))
+        object.__setattr__(instance, "_inbound_nodes", [])
+        return instance
+
+    def __init__(self, name: str | None = None):
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"{type(self).__name__}: name must be a string without '/'. Received: name={name!r}")
+        self.name = name or auto_name(snake_case(type(self).__name__))
+
+    def record_call(self, args: tuple, kwargs: dict, outputs: Any) -> Any:
+        """Mark `outputs` (KerasTensors) as made by this call; return them."""
+        self._inbound_nodes.append(Node(self, args, kwargs, outputs))
+        return outputs
+
+    @property
+    def input(self) -> Any:
+        """The input of the operation, which must have been called once on symbolic tensors."""
+        return self._sole_node().input
+
+    @property
+    def output(self) -> Any:
+        """The output of the operation, which must have been called once on symbolic tensors."""
+        return self._sole_node().outputs
+
+    def _sole_node(self) -> Node:
+        if len(self._inbound_nodes) != 1:
+            raise AttributeError(
+                f"The layer {self.name!r} has been called {len(self._inbound_nodes)} times on symbolic "
+                f"tensors, so it has no single input or output."
+            )
+        return self._inbound_nodes[0]
+
+
+def _captured(cls: type, args: tuple, kwargs: dict) -> dict[str, Any] | None:
+    """The constructor's arguments by name, defaults included; None where the signature does not fit."""
+    try:
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # the class's own is meant
+        bound = signature.bind(None, *args, **kwargs)
+    except (TypeError, ValueError):
+        return None
+    bound.apply_defaults()
+    config = dict(list(bound.arguments.items())[1:])
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            config.update(config.pop(name))
+        elif parameter.kind is parameter.VAR_POSITIONAL and not config.pop(name):
+            pass
+    return config
+
+
+class Node:
+    """One symbolic call: the operation, its arguments and its outputs."""
+
+    def __init__(self, operation: Operation, args: tuple, kwargs: dict, outputs: Any):
+        self.operation = operation
+        self.args = args
+        self.kwargs = kwargs
+        self.outputs = outputs
+        self.inputs = [x for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
+        for i, x in enumerate(tree.flatten(outputs)):
+            x._keras_history = (self, i)
+
+    @property
+    def input(self) -> Any:
+        """The first argument, if it is all the symbolic input there is, else the list of all."""
+        first = self.args[0] if self.args else None
+        if len(tree.flatten(first)) == len(self.inputs):
+            return first
+        return self.inputs[0] if len(self.inputs) == 1 else self.inputs
+
+    def substituted(self, values: dict[int, Any]) -> tuple[tuple, dict]:
+        """The call's arguments with each KerasTensor replaced by `values[id(tensor)]`."""
+
+        def value(x):
+            return values[id(x)] if isinstance(x, KerasTensor) else x
+
+        return tree.map_structure(value, self.args), tree.map_structure(value, self.kwargs)

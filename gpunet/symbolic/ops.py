@@ -1,0 +1,58 @@
+"""Ops on symbolic tensors become operations of a functional graph."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from gpunet.symbolic.infer import infer_output
+from gpunet.symbolic.keras_tensor import KerasTensor
+from gpunet.symbolic.operation import Operation, auto_name
+
+
+class OpCall(Operation):
+    """A function of `gpunet.ops` as a node of a functional model."""
+
+    def __init__(self, function: Callable):
+        super().__init__(name=auto_name(function.__name__))
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def symbolic_call(self, args: tuple, kwargs: dict) -> Any:
+        return self.record_call(args, kwargs, infer_output(self.function, args, kwargs))
+
+
+_SUSPECT = frozenset((KerasTensor, list, tuple, dict))
+
+
+def _has_symbolic(values: Any) -> bool:
+    for x in values:
+        kind = type(x)
+        if kind in _SUSPECT and (kind is KerasTensor or _has_symbolic(x.values() if kind is dict else x)):
+            return True
+    return False
+
+
+def call_if_symbolic(op: Callable, args: tuple, kwargs: dict) -> Any:
+    """The symbolic result if a KerasTensor is among the arguments, else None."""
+    if _has_symbolic(args) or (kwargs and _has_symbolic(kwargs.values())):
+        return OpCall(op).symbolic_call(args, kwargs)
+    return None
+
+
+def symbolic_op(function: Callable) -> Callable:
+    """Decorator: let a function of tensors be called with KerasTensors, which adds it to the functional graph."""
+
+    @functools.wraps(function)
+    def op(*args, **kwargs):
+        for x in args:  # the common case costs one look per argument
+            if type(x) in _SUSPECT and _has_symbolic((x,)):
+                return OpCall(op).symbolic_call(args, kwargs)
+        if kwargs and _has_symbolic(kwargs.values()):
+            return OpCall(op).symbolic_call(args, kwargs)
+        return function(*args, **kwargs)
+
+    return op

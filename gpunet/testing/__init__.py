@@ -1,0 +1,6 @@
+"""Tools for testing code built on gpunet: gradient checks and a stand-in GPU. Nothing shipped imports it."""
+
+from gpunet.testing.emulated import DeviceArray, emulated_gpu
+from gpunet.testing.gradients import check_gradients
+
+__all__ = ["DeviceArray", "check_gradients", "emulated_gpu"]
