@@ -16,8 +16,8 @@ GOLDEN = Path(__file__).with_name("resnet20_losses.json")
 DATA = Path(os.environ.get("GPUNET_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 STEPS, BATCH, DISTINCT = 20, 32, 4  # the first four batches, five times, so that the loss falls
 DECAY, EPSILON = 5e-5, 1e-5
-# dtype → learning rate and momentum. At the float64 ones float32 is chaotic: PyTorch's own losses in float32 and float64
-# differ by several per cent after ten steps.
+# dtype → learning rate and momentum. At those of float64 a training in float32 is chaotic: PyTorch's own losses in
+# float32 and float64 differ by several per cent after ten steps.
 RATES = {"float64": (0.05, 0.9), "float32": (0.01, 0.5)}
 _CONVOLUTIONS = [(3, 16)] + [(16, 16)] * 6 + [(16, 32)] + [(32, 32)] * 5 + [(32, 64)] + [(64, 64)] * 5
 
@@ -85,14 +85,14 @@ class TorchResNet20:
         return F.cross_entropy(logits, y) + DECAY * sum(kernel.square().sum() for kernel, _, _ in self.stages)
 
 
-def torch_losses(learning_rate: float, momentum: float) -> list[float]:
-    """The loss of every step of SGD in float64, before its update."""
+def torch_losses(learning_rate: float, momentum: float, steps: int = STEPS) -> list[float]:
+    """The losses of the first steps of SGD in float64, each before its update."""
     import torch
 
     network = TorchResNet20(initial_weights())
     optimizer = torch.optim.SGD(network.parameters, learning_rate, momentum)
     losses = []
-    for x, y in batches():
+    for x, y in batches()[:steps]:
         optimizer.zero_grad()
         loss = network.loss(torch.tensor(x).double().permute(0, 3, 1, 2), torch.tensor(y))
         loss.backward()

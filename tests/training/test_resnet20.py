@@ -54,7 +54,7 @@ def test_losses_of_twenty_steps_are_those_of_pytorch(floatx, dtype, tolerance):
 def test_golden_losses_are_what_pytorch_gives_here():
     pytest.importorskip("torch", reason="PyTorch is not installed: the golden losses stand for it")
     for dtype, rates in torch_twin.RATES.items():
-        np.testing.assert_allclose(torch_twin.torch_losses(*rates), GOLDEN[dtype], rtol=1e-8)
+        np.testing.assert_allclose(torch_twin.torch_losses(*rates, steps=6), GOLDEN[dtype][:6], rtol=1e-8)
 
 
 def test_example_learns_and_decays_its_learning_rate(capsys):
