@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gpunet.backend.cuda import cuda
+from gpunet.backend.cuda.copying import copy_into, flat_grid
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, address
 from gpunet.backend.cuda.runtime import runtime_of
 from gpunet.backend.dtypes import FLOAT32, FLOAT64
@@ -18,9 +18,11 @@ from gpunet.backend.primitive import Primitive, backend_of
 
 _INT32_LIMIT = 2**31
 
+__all__ = ["contiguous", "copy_into", "deliver", "empty", "flat_grid", "implements", "is_real", "target", "vector"]
+
 
 def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Callable], Callable]:
-    """Decorator: register a function with the provider "cuda" for the calls that `where(*arrays, **attributes)` accepts.
+    """Decorator: register a function with the provider "cuda" for the calls that `where(*arrays, **attributes)` takes.
 
     The others, such as dtypes without a kernel or arrays without elements, take the portable implementation.
     """
@@ -45,7 +47,7 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
 def is_real(*arrays: Any, **_: Any) -> bool:
     """True where all operands are float32 or float64 arrays of one dtype, or None, with 1 to 2³¹−1 elements each."""
     dtype = arrays[0].dtype
-    return (dtype == FLOAT32 or dtype == FLOAT64) and all(_fits(a, dtype) for a in arrays if a is not None)
+    return dtype in (FLOAT32, FLOAT64) and all(_fits(a, dtype) for a in arrays if a is not None)
 
 
 def _fits(array: Any, dtype: np.dtype) -> bool:
@@ -62,7 +64,7 @@ def contiguous(array: Any, alignment: int = 1) -> Any:
     if array.flags.c_contiguous and address(array) % alignment == 0:
         return array
     copy = empty(array, array.shape)
-    copy[...] = array
+    copy_into(copy, array)
     return copy
 
 
@@ -89,10 +91,5 @@ def deliver(result: Any, out: Any) -> Any:
     """`result`, copied to `out` where `target` could not hand `out` to the kernel."""
     if out is None or out is result:
         return result
-    out[...] = result
+    copy_into(out, result)
     return out
-
-
-def flat_grid(array: Any, elements: int, threads: int) -> int:
-    """Blocks for a kernel whose threads stride over `elements`: enough to fill the device, at most one round of work."""
-    return max(1, min(math.ceil(elements / threads), 32 * runtime_of(array).multiprocessors()))

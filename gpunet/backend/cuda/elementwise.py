@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.backend.cuda.arrays import deliver, flat_grid, implements, is_real, target, vector
+from gpunet.backend.cuda.arrays import copy_into, deliver, empty, flat_grid, implements, is_real, target, vector
 from gpunet.backend.cuda.launcher import Family
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.primitives import elementwise as prim
@@ -30,3 +30,14 @@ def relu_grad(g, y, *, out=None):
 @implements(prim.BINARY["add"], where=_same_shape)
 def add(a, b, *, out=None):
     return _map2("add", a, b, out)
+
+
+def _has_kernel(x):
+    return x.dtype.itemsize <= 8
+
+
+@implements(prim.copy, where=_has_kernel)
+def copy(x, *, out=None):
+    result = empty(x, x.shape) if out is None else out
+    copy_into(result, x)
+    return result

@@ -1,7 +1,7 @@
 """Launching kernels: families of specialisations, and the checks and casts between Python and a kernel's parameters.
 
-A family is a .cu file with the macros it may be specialised by. Only listed specialisations can be launched, so the list
-is what a compile test has to compile.
+A family is a .cu file with the macros it may be specialised by. Only listed specialisations can be launched, so the
+list is what a compile test has to compile.
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ def _device_index(array: Any) -> int:
 
 
 def _three(sizes: int | tuple[int, ...]) -> tuple[int, int, int]:
-    sizes = (sizes,) if isinstance(sizes, int) else tuple(map(int, sizes))
-    return (*sizes, 1, 1)[:3]
+    x, y, z = (*((sizes,) if isinstance(sizes, int) else sizes), 1, 1)[:3]
+    return int(x), int(y), int(z)
 
 
 def _converter(kernel: str, parameter: source.Parameter):

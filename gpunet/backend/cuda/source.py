@@ -41,12 +41,13 @@ _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _KERNEL = re.compile(r"^KERNEL\(([^\n]*?)\)\s*(\w+)\s*\(", re.MULTILINE)
 _ARRAY = re.compile(r"(GLOBAL|VECTOR|STRIDED)\(\s*(const\s+)?([\w ]+?)\s*\)\s*(\w+)")
 _SCALAR = re.compile(r"(?:const\s+)?([\w ]+?)\s+(\w+)")
+_MEMBERS = re.compile(r"(?:const )?((?:(?:unsigned|signed|long) )*\w+) (.*)")
 _FIELD = re.compile(r"(\w+)(?:\[([^\]]+)\])?")
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a kernel: `kind` is "GLOBAL", "VECTOR", "STRIDED" or "value"; `c_type` as a C++ compiler sees it."""
+    """A kernel's parameter: `kind` is "GLOBAL", "VECTOR", "STRIDED" or "value", `c_type` what its macros expand to."""
 
     name: str
     kind: str
@@ -164,13 +165,13 @@ def _dtype(c_type: str, text: str, macros: Mapping[str, str]) -> np.dtype:
 
 def _fields(line: str, text: str, macros: Mapping[str, str]) -> list[tuple]:
     """`int a, b[3]` as fields of a NumPy dtype."""
-    c_type, names = re.fullmatch(r"\s*(?:const\s+)?((?:(?:unsigned|signed|long)\s+)*\w+)\s+(.*)", line, re.DOTALL).groups()
-    dtype = _dtype(_expand_type(" ".join(c_type.split()), macros), text, macros)
-    fields = []
-    for name in names.split(","):
+    declaration = _MEMBERS.fullmatch(" ".join(line.split()))
+    fields: list[tuple] = []
+    for name in declaration[2].split(",") if declaration else [""]:
         match = _FIELD.fullmatch(name.strip())
-        if match is None:
+        if declaration is None or match is None:
             raise ValueError(f"a parameter struct may hold values and arrays of them. Received: {line.strip()!r}")
+        dtype = _dtype(_expand_type(declaration[1], macros), text, macros)
         fields.append((match[1], dtype, (evaluate(match[2], macros),)) if match[2] else (match[1], dtype))
     return fields
 
