@@ -3,7 +3,7 @@
 #   ARGS="..."           more arguments for the program that a target runs
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench gpu clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -21,6 +21,7 @@ help:
 	@echo 'make lint     check style and types'
 	@echo 'make format   bring the style in order'
 	@echo 'make bench    run the benchmarks'
+	@echo 'make gpu      prove and time the GPU path on the GPU of this machine'
 	@echo 'make clean    remove .venv and everything else that was made'
 
 demo: $(VENV)/.extra-viz
@@ -41,6 +42,10 @@ format: $(VENV)/.extra-lint
 
 bench: $(VENV)/.extra-bench
 	$(python) -m benchmarks $(ARGS)
+
+# On the interpreter at hand: a machine with CuPy and a GPU may have neither pip nor a network.
+gpu:
+	"$(PYTHON)" -m benchmarks.gpu $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .benchmarks
