@@ -151,7 +151,7 @@ for name in ("logical_and", "logical_or", "logical_xor"):
 row("logical_not", np.logical_not, values(0, 1, 2)).checked(derivatives=0, dtypes=NUMBERS, result="bool")
 for name in ("isfinite", "isinf", "isnan"):
     row(name, getattr(np, name), values(1, math.inf, -math.inf, math.nan)).checked(derivatives=0, result="bool")
-    row(name, getattr(np, name), normal(N)).checked(derivatives=0, dtypes=INTEGERS, result="bool")
+    row(name, getattr(np, name), normal(N, 3)).checked(derivatives=0, dtypes=INTEGERS, result="bool")
 row("isclose", np.isclose, values(1, 1, math.inf, math.nan), values(1 + 1e-6, 1.1, math.inf, math.nan)).checked(
     derivatives=0, dtypes=WIDE, result="bool"
 )
