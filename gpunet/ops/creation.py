@@ -102,14 +102,16 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
 
 
 def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
-    """x as a Tensor: arrays are wrapped where they are, Python data goes to the default device.
+    """x as a Tensor: NumPy arrays and Python data on the default device, other arrays where they are.
+
+    Nothing is copied where the default device is the CPU. `Tensor(x)` wraps a NumPy array on any default device.
 
     A Tensor of the right dtype is returned as it is, a Variable as a tensor of its current value.
     """
     if isinstance(x, KerasTensor):
         return el.cast(x, dtype) if dtype is not None and x.dtype != as_dtype(dtype) else x
     if not isinstance(x, Tensor):
-        return Tensor(x, dtype)
+        return Tensor(x, dtype, default_device() if type(x) is np.ndarray else None)
     x = x if type(x) is Tensor else x.value  # type: ignore[attr-defined]  # of a Variable
     return x if dtype is None else cast_to(x, dtype)
 
