@@ -77,6 +77,10 @@ for name, function in {
 row("sign", np.sign, away_from(0, N, 3)).checked(derivatives=0, dtypes=NUMBERS)
 row("sign", np.sign, values(-2, 0, 3)).checked(derivatives=0, variant="zero")
 row("absolute", np.abs, values(-2, 0, 3)).checked(derivatives=0, dtypes=INTEGERS, variant="zero")
+for name in ("floor", "ceil"):
+    row(name, getattr(np, name), normal(N, 3)).checked(
+        derivatives=0, dtypes=INTEGERS, result="float", variant="integers"
+    )
 for name in ("floor", "ceil", "trunc", "round"):
     row(name, getattr(np, name), away_from(np.arange(-5, 5.5, 0.5), N, 3, width=1.5)).checked(derivatives=0)
 row("round", np.round, values(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)).checked(derivatives=0, variant="halves")
@@ -219,3 +223,18 @@ row("soft_shrink", lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0), away_f
 row("hard_shrink", lambda x, threshold: np.where(np.abs(x) > threshold, x, 0), away_from((-1, 1), N, 3), threshold=1.0)
 row("glu", reference.glu, normal(N, 6))
 row("glu", reference.glu, normal(4, 3, N), axis=0)
+
+# Bools count as 0 and 1.
+row("square", np.square, mask(N, 3)).checked(derivatives=0, dtypes=("int32",), result="int32")
+row("power", lambda x, y: x.astype(int) ** y, mask(N, 3), mask(3)).checked(
+    derivatives=0, dtypes=("int32",), result="int32"
+)
+row("mod", lambda x, y: 0 * x, mask(N, 3), True).checked(derivatives=0, dtypes=("int32",), result="int32")
+row("left_shift", lambda x, y: x.astype(int) << y, mask(N, 3), mask(3)).checked(
+    derivatives=0, dtypes=("int32",), result="int32"
+)
+row("add", np.add, mask(N, 3), mask(3)).checked(derivatives=0, dtypes=("int32",), result="bool")
+row("multiply", np.multiply, mask(N, 3), mask(3)).checked(derivatives=0, dtypes=("int32",), result="bool")
+row("nan_to_num", np.nan_to_num, normal(N, 3)).checked(dtypes=INTEGERS, variant="integers")
+row("divide_no_nan", np.divide, normal(N, 3), 2.0)
+row("divide_no_nan", lambda x, y: 0 * x, normal(N, 3), 0).checked(derivatives=0)
