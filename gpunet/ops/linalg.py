@@ -153,7 +153,10 @@ def inner(x1: Any, x2: Any) -> Any:
 def outer(x1: Any, x2: Any) -> Any:
     """The products of all pairs of elements, (x1.size, x2.size)."""
     x1, x2 = promote(x1, x2)
-    return el.multiply(reshape(x1, (-1, 1)), x2 if isinstance(x2, int | float) else reshape(x2, (1, -1)))
+    numbers = int, float
+    return el.multiply(
+        x1 if isinstance(x1, numbers) else reshape(x1, (-1, 1)), x2 if isinstance(x2, numbers) else reshape(x2, (1, -1))
+    )
 
 
 @symbolic_op
