@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
@@ -193,7 +194,7 @@ erf = _float_unary(
     "x",
     lambda g, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
 )
-relu = _unary("relu", "max(x, 0), with gradient 0 at 0.", "o", lambda g, y: relu_grad(g, y))
+relu = _unary("relu", "max(x, 0), with gradient 0 at 0.", "o", lambda g, y: relu_grad(g, y), counts_bools=True)
 
 add = _binary("add", "x1 + x2.", "", (lambda g: g, lambda g: g))
 subtract = _binary("subtract", "x1 − x2.", "", (lambda g: g, lambda g: negative(g)))
@@ -371,11 +372,18 @@ def copy(x: Any) -> Any:
 prim.copy.gradient = Gradient((lambda g: g,))
 
 
+@symbolic_op
 def round(x: Any, decimals: int = 0) -> Any:
-    """x rounded to `decimals` decimals, halves to even; the gradient is 0."""
+    """x rounded to `decimals` decimals, halves to even; the gradient is 0. Keeps the dtype."""
+    x = operand(x)
+    if not is_float(x.dtype):
+        return copy(x) if decimals >= 0 else cast_to(round(cast_to(x, "float64"), decimals), x.dtype)
     if decimals == 0:
         return rint(x)
-    return divide(rint(multiply(x, 10.0**decimals)), 10.0**decimals)
+    scale = 10.0 ** builtins.abs(decimals)
+    if decimals < 0:
+        return multiply(rint(divide(x, scale)), scale)
+    return divide(rint(multiply(x, scale)), scale)
 
 
 @symbolic_op

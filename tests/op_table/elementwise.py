@@ -84,6 +84,8 @@ for name in ("floor", "ceil"):
 for name in ("floor", "ceil", "trunc", "round"):
     row(name, getattr(np, name), away_from(np.arange(-5, 5.5, 0.5), N, 3, width=1.5)).checked(derivatives=0)
 row("round", np.round, values(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)).checked(derivatives=0, variant="halves")
+row("round", np.round, normal(N, 3)).checked(derivatives=0, dtypes=INTEGERS, variant="integers")
+row("round", np.round, values(-27, -5, 14, 15), -1).checked(derivatives=0, dtypes=("int32", "int64", *WIDE))
 row("round", np.round, normal(N, 3), decimals=1).checked(derivatives=0, dtypes=WIDE)
 
 # Tails of the unary path: 0-d, size 1, no elements, more axes.
