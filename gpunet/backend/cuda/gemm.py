@@ -31,7 +31,7 @@ def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out
         axes = _batch_axes(batch, a, b)
     (rows, depth), columns = a.shape[-2:], b.shape[-1]
     wide = _is_wide(a) and _is_wide(b) and columns % 4 == 0
-    plan = tiles.choose(a.dtype, wide, rows, columns, depth, math.prod(batch), True)
+    plan = tiles.choose(TILES[a.dtype], wide, rows, columns, depth, math.prod(batch), True)
     strides = _strides(a)[-2:], _strides(b)[-2:]
     kernel, shape, cuts = _launch(a.dtype, plan, rows, columns, depth, *strides, axes, activation)
     result = target(out, a, (*batch, rows, columns))

@@ -59,6 +59,8 @@ TILES: dict[np.dtype, tuple[Tile, ...]] = {
         Tile(32, 32, 16, 4, 4, 1, 0.8),
     ),
 }
+# Volumes are rarer: fewer tiles for convolutions with three spatial axes.
+VOLUME_TILES = {FLOAT32: (TILES[FLOAT32][2], TILES[FLOAT32][5]), FLOAT64: (TILES[FLOAT64][0],)}
 
 
 class Plan(NamedTuple):
@@ -98,18 +100,21 @@ def _cost(plan: Plan, out_size: int) -> float:
 
 
 @functools.lru_cache(4096)
-def choose(dtype: np.dtype, wide: bool, rows: int, columns: int, depth: int, batch: int, can_split: bool) -> Plan:
+def choose(
+    shapes: tuple[Tile, ...], wide: bool, rows: int, columns: int, depth: int, batch: int, can_split: bool
+) -> Plan:
     """The cheapest plan for `batch` products of (rows, depth) and (depth, columns).
 
     Args:
+        shapes: the tiles there are.
         wide: whether neighbours come in multiples of four, so that pieces of four can be moved.
         can_split: whether k may be cut into parts.
     """
-    width = 4 if wide and any(tile.width == 4 for tile in TILES[dtype]) else 1
+    width = 4 if wide and any(tile.width == 4 for tile in shapes) else 1
     splits = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128] if can_split else [1]
     plans = [
         cut(tile, rows, columns, depth, batch, parts)
-        for tile in TILES[dtype]
+        for tile in shapes
         if tile.width == width
         for parts in splits
         if parts == 1 or depth >= parts * 128
