@@ -15,9 +15,10 @@ from gpunet.backend.cuda.launcher import Family, Kernel
 from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES
 from gpunet.backend.primitives import conv as prim
 
+_TABLES = {2: TILES, 3: VOLUME_TILES}
 _VARIANTS = [
     {**tile.defines(dtype), "RANK": rank}
-    for rank, table in ((2, TILES), (3, VOLUME_TILES))
+    for rank, table in _TABLES.items()
     for dtype, shapes in table.items()
     for tile in shapes
 ]
@@ -28,8 +29,8 @@ CONV_WEIGHT = Family("conv_weight.cu", _VARIANTS)
 class Axis(NamedTuple):
     """One spatial axis of a gather: `places` of the result meet `taps` of the window in an array of `size`.
 
-    Place p and tap t meet at p·place_step + place_first + t·tap_step. Tap t is the filter's first_tap + t·tap_stride, and
-    place p the result's first + p·step.
+    Place p and tap t meet at p·place_step + place_first + t·tap_step. Tap t is the filter's first_tap + t·tap_stride,
+    and place p the result's first + p·step.
     """
 
     size: int
@@ -52,8 +53,8 @@ def forward_axis(size: int, window: int, stride: int, low: int, dilation: int, o
 def adjoint_axes(size: int, window: int, stride: int, low: int, dilation: int, out: int) -> list[Axis]:
     """The axis of the adjoint in the input, one for each phase: the gather is from the gradient, of size `out`.
 
-    The places h of a phase have (h + low) mod stride in common, so the taps r with r·dilation of that remainder meet them:
-    every stride / gcd(stride, dilation)-th.
+    The places h of a phase have (h + low) mod stride in common, so the taps r with r·dilation of that remainder meet
+    them: every stride / gcd(stride, dilation)-th.
     """
     period = stride // math.gcd(stride, dilation)
     axes = []
@@ -153,10 +154,6 @@ class _Launch(NamedTuple):
         reduce_splits(parts, bias, out, activation)
 
 
-def _variants(rank: int) -> dict:
-    return TILES if rank == 2 else VOLUME_TILES
-
-
 @functools.lru_cache(4096)
 def _gather_launch(dtype, geometry: Geometry, axes: tuple[Axis, ...], adjoint: bool, activation: str | None) -> _Launch:
     """The convolution, or one phase of its adjoint in the input."""
@@ -165,7 +162,7 @@ def _gather_launch(dtype, geometry: Geometry, axes: tuple[Axis, ...], adjoint: b
     gather = _gather(axes, g.batch, channels, g.groups)
     rows, depth, per_group = gather["place_count"], gather["tap_count"], columns // g.groups
     whole = all(a.step == 1 for a in axes)
-    plan = tiles.choose(_variants(rank)[dtype], g.is_wide, rows, per_group, depth, g.groups, whole)
+    plan = tiles.choose(_TABLES[rank][dtype], g.is_wide, rows, per_group, depth, g.groups, whole)
     kernel = CONV(**plan.tile.defines(dtype), RANK=rank)["conv"]
     rows_of_filter = _steps(g.window, g.channels // g.groups * g.columns)[1:]
     result_sizes = tuple(g.spatial) if adjoint else tuple(g.out)
@@ -198,7 +195,7 @@ def _weight_launch(dtype, geometry: Geometry) -> _Launch:
     g, rank = geometry, len(geometry.spatial)
     gather = _gather(tuple(starmap(forward_axis, g.axes())), g.batch, g.channels, g.groups)
     rows, depth, columns = gather["tap_count"], gather["place_count"], g.columns // g.groups
-    plan = tiles.choose(_variants(rank)[dtype], g.is_wide, rows, columns, depth, g.groups, True)
+    plan = tiles.choose(_TABLES[rank][dtype], g.is_wide, rows, columns, depth, g.groups, True)
     kernel = CONV_WEIGHT(**plan.tile.defines(dtype), RANK=rank)["conv_weight"]
     cuts = kernel.struct("tiles", **plan.fields(rows, columns))
     arguments = (kernel.struct("from", **gather), cuts, g.channels // g.groups, columns, g.columns, rows * g.columns)
