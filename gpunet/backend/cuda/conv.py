@@ -15,7 +15,7 @@ from gpunet.backend.cuda.launcher import Family, Kernel
 from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES
 from gpunet.backend.primitives import conv as prim
 
-_TABLES = {2: TILES, 3: VOLUME_TILES}
+_TABLES: dict[int, dict] = {2: TILES, 3: VOLUME_TILES}
 _VARIANTS = [
     {**tile.defines(dtype), "RANK": rank}
     for rank, table in _TABLES.items()
