@@ -154,13 +154,13 @@ weight_decay(VECTOR(TYPE) p, GLOBAL(const float) rate32, GLOBAL(const double) ra
 #define SOURCES 8
 
 struct Segments {
-    int64 offsets[SOURCES];  // in `flat`, multiples of 4
-    int64 counts[SOURCES];
+    int fours[SOURCES];  // offsets in `flat`, in multiples of 4 elements
+    int counts[SOURCES];
 };
 
 // Every thread that finds one writes the same 1.
-DEVICE TYPE checked(TYPE value, TYPE scale, GLOBAL(int) nonfinite) {
-    value /= scale;
+DEVICE TYPE checked(TYPE value, TYPE factor, GLOBAL(int) nonfinite) {
+    value *= factor;
     if (nonfinite && !isfinite(value)) nonfinite[0] = 1;
     return value;
 }
@@ -174,22 +174,22 @@ gather(VECTOR(TYPE) flat, VECTOR(const TYPE) g0, VECTOR(const TYPE) g1, VECTOR(c
     VECTOR(const TYPE) low = k & 2 ? (k & 1 ? g3 : g2) : (k & 1 ? g1 : g0);
     VECTOR(const TYPE) high = k & 2 ? (k & 1 ? g7 : g6) : (k & 1 ? g5 : g4);
     VECTOR(const TYPE) g = k & 4 ? high : low;
-    int64 offset = 0, count = 0;
+    int fours = 0, count = 0;
     UNROLL
-    for (int i = 0; i < SOURCES; i++) {  // not segments.offsets[k]: the compiler would copy the struct to the stack
-        offset = i == k ? segments.offsets[i] : offset;
+    for (int i = 0; i < SOURCES; i++) {  // not segments.fours[k]: the compiler would copy the struct to the stack
+        fours = i == k ? segments.fours[i] : fours;
         count = i == k ? segments.counts[i] : count;
     }
-    const int64 vectors = count / 4;
-    const TYPE divisor = scale ? TYPE(scale[0]) : TYPE(1);
+    const int64 vectors = count / 4, offset = 4 * int64(fours);
+    const TYPE factor = scale ? TYPE(1) / TYPE(scale[0]) : TYPE(1);
     for (int64 i = thread_index(); i < vectors; i += thread_count()) {
         Vec4<TYPE> four = load4(g + 4 * i);
         UNROLL
-        for (int j = 0; j < 4; j++) four[j] = checked(four[j], divisor, nonfinite);
+        for (int j = 0; j < 4; j++) four[j] = checked(four[j], factor, nonfinite);
         store4(flat + (offset + 4 * i), four);
     }
     const int64 tail = 4 * vectors + thread_index();
-    if (tail < count) flat[offset + tail] = checked(g[tail], divisor, nonfinite);
+    if (tail < count) flat[offset + tail] = checked(g[tail], factor, nonfinite);
 }
 
 KERNEL(32) add_one(GLOBAL(int) iterations, GLOBAL(const int) skip) {

@@ -164,7 +164,7 @@ def _can_gather(flat, targets, values, *, scale=None, nonfinite=None):
     return (
         bool(targets)
         and is_real(flat, *values)
-        and all(map(_in_place, (flat, *targets)))
+        and all(_in_place(t) and (address(t) - address(flat)) % (4 * flat.itemsize) == 0 for t in (flat, *targets))
         and (scale is None or scale.dtype == FLOAT32)
         and (nonfinite is None or nonfinite.dtype == _INT32)
     )
@@ -176,8 +176,8 @@ def gather(flat, targets, values, *, scale=None, nonfinite=None):
     for first in range(0, len(targets), _SOURCES):
         places, sources = targets[first : first + _SOURCES], values[first : first + _SOURCES]
         missing = _SOURCES - len(places)
-        offsets = [(address(place) - address(flat)) // flat.itemsize for place in places]
-        segments = {"offsets": [*offsets, *[0] * missing], "counts": [*(v.size for v in places), *[0] * missing]}
+        fours = [(address(place) - address(flat)) // (4 * flat.itemsize) for place in places]
+        segments = {"fours": [*fours, *[0] * missing], "counts": [*(v.size for v in places), *[0] * missing]}
         longest = max(place.size for place in places)
         grid = flat_grid(flat, longest // 4, kernel.threads), len(places)
         kernel(grid, flat, *map(vector, sources), *[None] * missing, segments, scale, nonfinite)
