@@ -65,7 +65,8 @@ def arange(
     start, stop, step = (v.item() if hasattr(v, "item") else v for v in (start, stop, step))
     if step == 0:
         raise ValueError("arange: step must not be 0. Received: step=0")
-    values = np.arange(*((0, start) if stop is None else (start, stop)), 1 if step is None else step)
+    start, stop = (0, start) if stop is None else (start, stop)
+    values = np.arange(start, stop, 1 if step is None else step)
     return wrap(to_device(values.astype(dtype), _target(device)))
 
 

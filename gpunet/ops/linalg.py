@@ -187,7 +187,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     arrays = promote(*operands)
     terms, output = _parse_einsum(subscripts, [a.ndim for a in arrays])
     sizes = _label_sizes(subscripts, terms, arrays)
-    pairs: list[Any] = [_without_broadcast(*_diagonal(a, t), sizes) for a, t in zip(arrays, terms)]
+    pairs: list[Any] = [_without_broadcast(_diagonal(a, t), sizes) for a, t in zip(arrays, terms)]
     while len(pairs) > 1:
         i, j = _cheapest_pair(pairs)
         later = set(output).union(*(t for k, (_, t) in enumerate(pairs) if k not in (i, j)))
@@ -236,8 +236,9 @@ def _label_sizes(subscripts, terms, arrays) -> dict[str, int]:
     return sizes
 
 
-def _without_broadcast(array, term, sizes):
-    """The operand without axes of size 1 whose label is larger elsewhere: it is constant along them."""
+def _without_broadcast(pair, sizes):
+    """An operand and its labels, without axes of size 1 whose label is larger elsewhere: it is constant along them."""
+    array, term = pair
     kept = [d for d, c in enumerate(term) if array.shape[d] == sizes[c]]
     if len(kept) == len(term):
         return array, term

@@ -61,7 +61,7 @@ def promote(*values: Any, to_float: bool = False) -> Sequence[Any]:
     if to_float:
         dtype = float_type(dtype)
     if dtype == BFLOAT16:
-        values = _numbers_beside(values)
+        values = tuple(_numbers_beside(values))
     return [v if type(v) in _NUMBERS else cast_to(v, dtype) for v in values]
 
 

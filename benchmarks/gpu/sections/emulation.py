@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gpunet.testing.emulation import why_not
 
 import gpunet
 from benchmarks.gpu.target import Gpu
 from gpunet import random, tree
 from gpunet.testing import emulated_gpu
+from gpunet.testing.emulation import why_not
 from tests.op_table import FAMILIES
 
 _EVERY = 4  # rows

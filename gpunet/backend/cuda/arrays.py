@@ -46,7 +46,7 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
 
 def is_real(*arrays: Any, **_: Any) -> bool:
     """True where all operands are float32 or float64 arrays of one dtype, or None, with 1 to 2³¹−1 elements each."""
-    dtype = arrays[0].dtype
+    dtype = getattr(arrays[0], "dtype", None)
     return dtype in (FLOAT32, FLOAT64) and all(_fits(a, dtype) for a in arrays if a is not None)
 
 
