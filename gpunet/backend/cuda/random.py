@@ -9,6 +9,7 @@ import numpy as np
 from gpunet.backend.cuda.arrays import contiguous, deliver, empty, flat_grid, implements, target, vector
 from gpunet.backend.cuda.launcher import Family
 from gpunet.backend.cuda.source import C_TYPES
+from gpunet.backend.dtypes import FLOAT32
 from gpunet.backend.primitives import random as prim
 
 RANDOM = Family("random.cu", TYPE=("float", "double", "float16"))
@@ -22,7 +23,7 @@ def _is_state(state):
     return state.dtype == _UINT32 and state.shape == (2,)
 
 
-def _can_draw(state, *, shape, dtype=np.dtype("float32"), **_):
+def _can_draw(state, *, shape, dtype=FLOAT32, **_):
     return _is_state(state) and dtype in _DTYPES and math.prod(shape) > 0
 
 
