@@ -4,8 +4,9 @@
 
 #ifndef GPUNET_EMULATION
 
-// A kernel of at most `threads` threads a block: KERNEL(256) name(parameters) { … }
-#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+// A kernel of at most 256 threads a block: KERNEL(256) name(parameters) { … }. KERNEL(256, 4) asks for registers for at
+// least 4 blocks on a multiprocessor; a compiler without a number may spill to make room for more than are needed.
+#define KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)
 #define DEVICE __device__ __forceinline__
 
 // Array parameters. The launcher checks that a GLOBAL array is contiguous, a VECTOR array begins at a multiple of

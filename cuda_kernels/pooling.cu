@@ -28,8 +28,8 @@ struct PoolShape {
     int pooled[3];       // and after
     int window[3], low[3];
     FastDiv stride[3];
-    int64 batch_step, step[3], channel_step;  // through the array that is read, in elements
-    int wide;                                 // whether a thread takes WIDTH channels
+    int batch_step, step[3], channel_step;  // through the array that is read, in elements
+    int wide;                               // whether a thread takes WIDTH channels
 };
 
 // Where element or vector i of the written array is.
@@ -72,10 +72,10 @@ DEVICE REAL lowest() { return REAL(__int_as_float(int(0xff800000u))); }
 template <int COUNT, class Visit>
 DEVICE void visit_window(STRIDED(const TYPE) x, const PoolShape& shape, const Place& place, Visit& visit) {
     const Offsets o0(shape, 0, place.position[0]), o1(shape, 1, place.position[1]), o2(shape, 2, place.position[2]);
-    const int64 origin = place.batch * shape.batch_step + place.channel * shape.channel_step;
+    const int origin = place.batch * shape.batch_step + place.channel * shape.channel_step;
     for (int a = o0.begin; a < o0.end; a++)
         for (int b = o1.begin; b < o1.end; b++) {
-            const int64 row = origin + (o0.start + a) * shape.step[0] + (o1.start + b) * shape.step[1];
+            const int row = origin + (o0.start + a) * shape.step[0] + (o1.start + b) * shape.step[1];
             const int number = (a * shape.window[1] + b) * shape.window[2];
             for (int c = o2.begin; c < o2.end; c++)
                 visit(number + c, load_vector<COUNT>(x + (row + (o2.start + c) * shape.step[2])));
@@ -112,31 +112,31 @@ DEVICE void max_pool_at(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(INDEX) w
     Vector<TYPE, COUNT> value;
     UNROLL
     for (int j = 0; j < COUNT; j++) value[j] = TYPE(largest.best[j]);
-    store_vector(out + int64(i) * COUNT, value);
+    store_vector(out + i * COUNT, value);
     if (!winner) return;
     Vector<INDEX, COUNT> numbers;
     UNROLL
     for (int j = 0; j < COUNT; j++) numbers[j] = INDEX(largest.winner[j]);
-    store_vector(winner + int64(i) * COUNT, numbers);
+    store_vector(winner + i * COUNT, numbers);
 }
 
 template <class INDEX>
 DEVICE void max_pool_all(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(INDEX) winner, const PoolShape& shape,
                          int count) {
-    for (int64 i = thread_index(); i < count; i += thread_count()) {
-        if (shape.wide)
+    if (shape.wide)
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             max_pool_at<WIDTH>(x, out, winner, shape, int(i));
-        else
+    else
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             max_pool_at<1>(x, out, winner, shape, int(i));
-    }
 }
 
-KERNEL(256) max_pool(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(unsigned char) winner, PoolShape shape, int count) {
+KERNEL(256, 4) max_pool(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(unsigned char) winner, PoolShape shape, int count) {
     max_pool_all(x, out, winner, shape, count);
 }
 
 // For windows of more than 256 elements.
-KERNEL(256) max_pool_large(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(unsigned short) winner, PoolShape shape,
+KERNEL(256, 4) max_pool_large(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(unsigned short) winner, PoolShape shape,
                            int count) {
     max_pool_all(x, out, winner, shape, count);
 }
@@ -171,16 +171,16 @@ DEVICE void avg_pool_at(STRIDED(const TYPE) x, VECTOR(TYPE) out, const PoolShape
     Vector<TYPE, COUNT> value;
     UNROLL
     for (int j = 0; j < COUNT; j++) value[j] = TYPE(total.sum[j] * part);
-    store_vector(out + int64(i) * COUNT, value);
+    store_vector(out + i * COUNT, value);
 }
 
-KERNEL(256) avg_pool(STRIDED(const TYPE) x, VECTOR(TYPE) out, PoolShape shape, int padding_counts, int count) {
-    for (int64 i = thread_index(); i < count; i += thread_count()) {
-        if (shape.wide)
+KERNEL(256, 4) avg_pool(STRIDED(const TYPE) x, VECTOR(TYPE) out, PoolShape shape, int padding_counts, int count) {
+    if (shape.wide)
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             avg_pool_at<WIDTH>(x, out, shape, padding_counts, int(i));
-        else
+    else
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             avg_pool_at<1>(x, out, shape, padding_counts, int(i));
-    }
 }
 
 // What a window at index w, and the element at offset `number` in it, give: g where the element was the winner.
@@ -189,7 +189,7 @@ struct FromWinner {
     STRIDED(const TYPE) g;
     VECTOR(const INDEX) winner;
     const PoolShape& shape;
-    DEVICE void operator()(REAL (&sum)[COUNT], int64 from, int64 vector, int, int, int, int number) const {
+    DEVICE void operator()(REAL (&sum)[COUNT], int from, int vector, int, int, int, int number) const {
         const Vector<TYPE, COUNT> value = load_vector<COUNT>(g + from);
         const Vector<INDEX, COUNT> winners = load_vector<COUNT>(winner + vector * COUNT);
         UNROLL
@@ -203,7 +203,7 @@ struct FromMean {
     STRIDED(const TYPE) g;
     const PoolShape& shape;
     int padding_counts;
-    DEVICE void operator()(REAL (&sum)[COUNT], int64 from, int64, int o0, int o1, int o2, int) const {
+    DEVICE void operator()(REAL (&sum)[COUNT], int from, int, int o0, int o1, int o2, int) const {
         const Vector<TYPE, COUNT> value = load_vector<COUNT>(g + from);
         const REAL part = share(shape, padding_counts, o0, o1, o2);
         UNROLL
@@ -217,14 +217,14 @@ template <int COUNT, class Give>
 DEVICE void gather(VECTOR(TYPE) dx, const PoolShape& shape, int i, const Give& give) {
     const Place place(shape, i, COUNT);
     const Windows w0(shape, 0, place.position[0]), w1(shape, 1, place.position[1]), w2(shape, 2, place.position[2]);
-    const int64 origin = place.batch * shape.batch_step + place.channel * shape.channel_step;
+    const int origin = place.batch * shape.batch_step + place.channel * shape.channel_step;
     REAL sum[COUNT];
     UNROLL
     for (int j = 0; j < COUNT; j++) sum[j] = 0;
     for (int a = w0.last; a >= w0.first; a--)
         for (int b = w1.last; b >= w1.first; b--)
             for (int c = w2.last; c >= w2.first; c--) {
-                const int64 window = ((int64(place.batch) * shape.pooled[0] + a) * shape.pooled[1] + b) * shape.pooled[2] + c;
+                const int window = ((place.batch * shape.pooled[0] + a) * shape.pooled[1] + b) * shape.pooled[2] + c;
                 const int number = ((w0.end - a * shape.stride[0].divisor) * shape.window[1] +
                                     (w1.end - b * shape.stride[1].divisor)) * shape.window[2] +
                                    (w2.end - c * shape.stride[2].divisor);
@@ -234,35 +234,35 @@ DEVICE void gather(VECTOR(TYPE) dx, const PoolShape& shape, int i, const Give& g
     Vector<TYPE, COUNT> value;
     UNROLL
     for (int j = 0; j < COUNT; j++) value[j] = TYPE(sum[j]);
-    store_vector(dx + int64(i) * COUNT, value);
+    store_vector(dx + i * COUNT, value);
 }
 
 template <class INDEX>
 DEVICE void max_pool_grad_all(STRIDED(const TYPE) g, VECTOR(const INDEX) winner, VECTOR(TYPE) dx,
                               const PoolShape& shape, int count) {
-    for (int64 i = thread_index(); i < count; i += thread_count()) {
-        if (shape.wide)
+    if (shape.wide)
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             gather<WIDTH>(dx, shape, int(i), FromWinner<WIDTH, INDEX>{g, winner, shape});
-        else
+    else
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             gather<1>(dx, shape, int(i), FromWinner<1, INDEX>{g, winner, shape});
-    }
 }
 
-KERNEL(256) max_pool_grad(STRIDED(const TYPE) g, VECTOR(const unsigned char) winner, VECTOR(TYPE) dx, PoolShape shape,
+KERNEL(256, 4) max_pool_grad(STRIDED(const TYPE) g, VECTOR(const unsigned char) winner, VECTOR(TYPE) dx, PoolShape shape,
                           int count) {
     max_pool_grad_all<unsigned char>(g, winner, dx, shape, count);
 }
 
-KERNEL(256) max_pool_large_grad(STRIDED(const TYPE) g, VECTOR(const unsigned short) winner, VECTOR(TYPE) dx,
+KERNEL(256, 4) max_pool_large_grad(STRIDED(const TYPE) g, VECTOR(const unsigned short) winner, VECTOR(TYPE) dx,
                                 PoolShape shape, int count) {
     max_pool_grad_all<unsigned short>(g, winner, dx, shape, count);
 }
 
-KERNEL(256) avg_pool_grad(STRIDED(const TYPE) g, VECTOR(TYPE) dx, PoolShape shape, int padding_counts, int count) {
-    for (int64 i = thread_index(); i < count; i += thread_count()) {
-        if (shape.wide)
+KERNEL(256, 4) avg_pool_grad(STRIDED(const TYPE) g, VECTOR(TYPE) dx, PoolShape shape, int padding_counts, int count) {
+    if (shape.wide)
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             gather<WIDTH>(dx, shape, int(i), FromMean<WIDTH>{g, shape, padding_counts});
-        else
+    else
+        for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
             gather<1>(dx, shape, int(i), FromMean<1>{g, shape, padding_counts});
-    }
 }

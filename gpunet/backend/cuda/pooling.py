@@ -27,12 +27,14 @@ def _pooled(spatial, window, strides, padding):
 
 def _has_kernel(array, shape, window):
     """True for arrays that a kernel reads and, of the given shape, writes."""
-    sizes = (array.size, math.prod(shape))
+    steps = [divmod(step, array.dtype.itemsize) for step in array.strides]
+    span = sum(abs(step) * (n - 1) for (step, _), n in zip(steps, array.shape))
     return (
         array.dtype in _TYPES
         and len(window) <= _AXES
         and argmax_dtype(window) in _SUFFIX
-        and all(0 < size < _LARGEST for size in sizes)
+        and all(0 < size < _LARGEST for size in (array.size, math.prod(shape), span + 1))
+        and not any(rest for _, rest in steps)
     )
 
 

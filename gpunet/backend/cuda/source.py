@@ -107,7 +107,7 @@ def signatures(name: str, defines: Mapping[str, object]) -> dict[str, Signature]
     for match in _KERNEL.finditer(text):
         declaration = text[match.end() : _closing(text, match.end())]
         parameters = tuple(_parameter(part, text, macros) for part in _split(declaration))
-        found[match[2]] = Signature(match[2], evaluate(match[1], macros), parameters)
+        found[match[2]] = Signature(match[2], evaluate(match[1].partition(",")[0], macros), parameters)
     return found
 
 
