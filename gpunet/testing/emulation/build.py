@@ -16,7 +16,7 @@ from pathlib import Path
 from gpunet.backend.cuda.source import Signature
 
 COMPILER = "g++"
-_FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w"]
+_FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-gnu-unique", "-fPIC", "-shared", "-w"]
 _HEADER = Path(__file__).with_name("emulation.h")
 
 
