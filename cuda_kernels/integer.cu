@@ -10,6 +10,8 @@
 // Macros: TYPE, the type of all operands: bool, unsigned char, int or int64.
 #include "map.cuh"
 
+typedef TYPE ELEMENT;
+
 DEVICE bool inverted(bool x) { return !x; }
 template <class T>
 DEVICE T inverted(T x) {
@@ -19,33 +21,33 @@ DEVICE T inverted(T x) {
 // ⌊a / b⌋
 DEVICE TYPE floored_quotient(TYPE a, TYPE b) {
     if (b == 0) return 0;
-    if (b == TYPE(-1)) return TYPE(0) < b ? a / b : TYPE(0 - uint64(a));
+    if (b == ELEMENT(-1)) return ELEMENT(0) < b ? a / b : ELEMENT(0 - uint64(a));
     const TYPE quotient = a / b;
     return quotient * b != a && (a < 0) != (b < 0) ? quotient - 1 : quotient;
 }
 
 DEVICE TYPE remainder_of(TYPE a, TYPE b) {
-    return b == 0 ? TYPE(0) : TYPE(uint64(a) - uint64(b) * uint64(floored_quotient(a, b)));
+    return b == 0 ? ELEMENT(0) : ELEMENT(uint64(a) - uint64(b) * uint64(floored_quotient(a, b)));
 }
 
 // a to the power b by squaring; 0 for a negative b, which NumPy refuses, except of ±1.
 DEVICE TYPE power_of(TYPE a, TYPE b) {
-    if (b < 0) return a == 1 ? TYPE(1) : a == TYPE(-1) ? (b % 2 ? a : TYPE(1)) : TYPE(0);
+    if (b < 0) return a == 1 ? ELEMENT(1) : a == ELEMENT(-1) ? (b % 2 ? a : ELEMENT(1)) : ELEMENT(0);
     uint64 result = 1, factor = uint64(a);
     for (uint64 exponent = uint64(b); exponent; exponent >>= 1) {
         if (exponent & 1) result *= factor;
         factor *= factor;
     }
-    return TYPE(result);
+    return ELEMENT(result);
 }
 
 DEVICE bool beyond_width(TYPE b) { return uint64(b) >= 8 * sizeof(TYPE); }
-DEVICE TYPE shifted_left(TYPE a, TYPE b) { return beyond_width(b) ? TYPE(0) : TYPE(uint64(a) << b); }
-DEVICE TYPE shifted_right(TYPE a, TYPE b) { return beyond_width(b) ? (a < 0 ? TYPE(-1) : TYPE(0)) : TYPE(a >> b); }
+DEVICE TYPE shifted_left(TYPE a, TYPE b) { return beyond_width(b) ? ELEMENT(0) : ELEMENT(uint64(a) << b); }
+DEVICE TYPE shifted_right(TYPE a, TYPE b) { return beyond_width(b) ? (a < 0 ? ELEMENT(-1) : ELEMENT(0)) : ELEMENT(a >> b); }
 
 #define UNARY_TO(type, name, expression)                                                  \
     struct name##_function {                                                              \
-        DEVICE type operator()(TYPE x) const { return type(expression); }                 \
+        DEVICE type operator()(TYPE x) const { return convert<type>(expression); }                 \
     };                                                                                    \
     KERNEL(256) map_##name(STRIDED(const TYPE) x, STRIDED(type) out, MapLayout layout) {  \
         map1<TYPE, type>(x, out, layout, name##_function());                              \
@@ -61,11 +63,11 @@ UNARY_TO(bool, logical_not, x == 0)
 
 #define BINARY_TO(type, name, expression)                                                                 \
     struct name##_function {                                                                              \
-        DEVICE type operator()(TYPE a, TYPE b) const { return type(expression); }                         \
+        DEVICE type operator()(TYPE a, TYPE b) const { return convert<type>(expression); }                         \
     };                                                                                                    \
     KERNEL(256) map_##name(STRIDED(const TYPE) a, STRIDED(const TYPE) b, STRIDED(type) out, int64 scalar, \
                            MapLayout layout) {                                                            \
-        map2<TYPE, type>(a, b, out, TYPE(scalar), layout, name##_function());                             \
+        map2<TYPE, type>(a, b, out, ELEMENT(scalar), layout, name##_function());                             \
     }
 
 BINARY_TO(TYPE, add, uint64(a) + uint64(b))
@@ -101,5 +103,5 @@ struct Clip {
 
 KERNEL(256) map_clip(STRIDED(const TYPE) x, STRIDED(const TYPE) low, STRIDED(const TYPE) high, STRIDED(TYPE) out,
                      int64 low_number, int64 high_number, MapLayout layout) {
-    map3<TYPE, TYPE>(x, low, high, out, TYPE(low_number), TYPE(high_number), layout, Clip());
+    map3<TYPE, TYPE>(x, low, high, out, ELEMENT(low_number), ELEMENT(high_number), layout, Clip());
 }

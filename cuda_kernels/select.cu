@@ -14,10 +14,10 @@ struct Where {
 
 KERNEL(256) map_where(STRIDED(const bool) condition, STRIDED(const TYPE) x, STRIDED(const TYPE) y, STRIDED(TYPE) out,
                       uint64 x_bits, uint64 y_bits, MapLayout layout) {
-    map3<bool, TYPE>(condition, x, y, out, TYPE(x_bits), TYPE(y_bits), layout, Where());
+    map3<bool, TYPE>(condition, x, y, out, convert<TYPE>(x_bits), convert<TYPE>(y_bits), layout, Where());
 }
 
 KERNEL(256) map_fill(STRIDED(TYPE) out, uint64 bits, MapLayout layout) {
     for (int64 number = thread_index(); number < layout.groups; number += thread_count())
-        store_group<TYPE>(out, layout, find_group<1>(layout, int(number)), repeated(TYPE(bits)));
+        store_group<TYPE>(out, layout, find_group<1>(layout, int(number)), repeated(convert<TYPE>(bits)));
 }

@@ -17,8 +17,8 @@ from gpunet.backend.kernels import kernel_source
 
 DTYPES = {
     "bool": "bool",
-    "char": "int8",
     "signed char": "int8",
+    "char": "int8",
     "unsigned char": "uint8",
     "short": "int16",
     "unsigned short": "uint16",
