@@ -18,6 +18,7 @@ oldest_python := import sys; sys.version_info >= (3, 11) or sys.exit("gpunet nee
 help:
 	@echo 'make demo     train a network on handwritten digits'
 	@echo 'make test     run the tests;      ARGS="-k conv" for some of them'
+	@echo 'make kernels-full   compile every CUDA kernel for every architecture'
 	@echo 'make lint     check style and types'
 	@echo 'make format   bring the style in order'
 	@echo 'make bench    run the benchmarks'
@@ -29,6 +30,9 @@ demo: $(VENV)/.extra-viz
 
 test: $(VENV)/.extra-test
 	$(python) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
+
+kernels-full: $(VENV)/.extra-test
+	GPUNET_ARCHITECTURES="sm_75 sm_80 sm_90" $(python) -m pytest tests/cuda/test_compile.py $(ARGS)
 
 lint: $(VENV)/.extra-lint
 	$(VENV)/bin/ruff check .

@@ -51,7 +51,7 @@ def is_real(*arrays: Any, **_: Any) -> bool:
 
 
 def _fits(array: Any, dtype: np.dtype) -> bool:
-    return getattr(array, "dtype", None) == dtype and 0 < array.size < _INT32_LIMIT
+    return hasattr(array, "dtype") and array.dtype == dtype and 0 < array.size < _INT32_LIMIT
 
 
 def empty(like: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:

@@ -35,7 +35,7 @@ DTYPES = {
     "double": "float64",
 }
 C_TYPES = {as_dtype(name): c for c, name in reversed(DTYPES.items())}
-FAST_DIV = np.dtype([("divisor", "i4"), ("magic", "u4"), ("shift", "u4")])
+FAST_DIV = np.dtype([("divisor", "i4"), ("magic", "u4"), ("shift", "u4")], align=True)
 
 _INCLUDE = re.compile(r'^[ \t]*#include\s+"([^"]+)"[^\n]*$', re.MULTILINE)
 _DEFINE = re.compile(r"^[ \t]*#define[ \t]+(\w+)[ \t]+(\S[^\n]*)$", re.MULTILINE)

@@ -17,6 +17,8 @@ from gpunet.backend.cuda.source import Signature
 
 COMPILER = "g++"
 _FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w"]
+# Libraries share nothing: templates of one name differ between specialisations.
+_FLAGS += ["-fvisibility=hidden", "-fno-gnu-unique"]
 _HEADER = Path(__file__).with_name("emulation.h")
 
 
@@ -82,7 +84,7 @@ def _entry(signature: Signature) -> str:
         f"static const void* const* emu_arguments_of_{name};\n"
         f"static void emu_body_of_{name}() {{ const void* const* emu_arguments = emu_arguments_of_{name}; "
         f"{name}({', '.join(values)}); }}\n"
-        f'extern "C" const char* emu_{name}(const unsigned* grid, const unsigned* block, int schedule, int races,\n'
+        f'extern "C" __attribute__((visibility("default"))) const char* emu_{name}(const unsigned* grid, const unsigned* block, int schedule, int races,\n'
         f"    unsigned long long seed, const void* const* arguments) {{ emu_arguments_of_{name} = arguments;\n"
         f'    return emu::launch("{name}", grid, block, schedule, races, seed, emu_body_of_{name}); }}'
     )
