@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.apply import apply
+from gpunet.autograd.apply import apply, autocast
 from gpunet.autograd.tensor import Tensor
+from gpunet.autograd.variable import scopes
 from gpunet.backend.dtypes import as_dtype, float_type, is_float, result_type
 from gpunet.backend.primitive import is_array_type
 from gpunet.backend.primitives import elementwise as prim
@@ -49,6 +50,8 @@ def promote(*values: Any, to_float: bool = False) -> Sequence[Any]:
 
     With `to_float`, a common dtype that is not a float becomes `floatx()`.
     """
+    if scopes.compute_dtype is not None:
+        values = tuple(map(autocast, values))
     if len(values) == 2 and not to_float:
         x, y = values
         if _is_array(x) and _is_array(y) and x.dtype is y.dtype:
