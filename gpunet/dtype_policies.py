@@ -26,8 +26,13 @@ class DTypePolicy:
         ValueError: if it is not a policy.
     """
 
+    name: str
+    compute_dtype: str
+    variable_dtype: str
+
     def __init__(self, name: str | None = None):
-        name = dtype_policy().name if name is None else name
+        if name is None:
+            name = dtype_policy().name
         if not isinstance(name, str):
             raise TypeError(f"a dtype policy is named by a string such as 'mixed_float16'. Received: name={name!r}")
         self.name = name

@@ -127,7 +127,7 @@ class Variable(Tensor):
         self.overwrite_with_gradient = False
         self._autocast = autocast
         self._version = 0
-        self._arena = None
+        self._arena: Any = None  # the optimizer arena that holds the storage
         self._leaf = [LEAF_SERIAL, None, (), None, None]
         self.trainable_at_birth = bool(trainable)
         self.trainable = trainable

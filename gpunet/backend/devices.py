@@ -13,7 +13,8 @@ import numpy as np
 from gpunet.backend import cupy_gate
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.cpu import cpu
-from gpunet.backend.cuda import cuda, make_facade
+from gpunet.backend.cuda import load, make_facade
+from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime
 from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import (
@@ -78,8 +79,9 @@ register_backend(ArrayBackend(np.ndarray, np, [cpu, portable]))
 
 def _register_cupy() -> ArrayBackend:
     cupy = cupy_gate.probe().cupy
-    backend = ArrayBackend(cupy.ndarray, make_facade(cupy), [cuda, portable])
+    backend = ArrayBackend(cupy.ndarray, make_facade(cupy), [load(), portable])
     register_backend(backend)
+    register_runtime(cupy.ndarray, CupyRuntime())
     return backend
 
 
@@ -100,9 +102,10 @@ def gpu_backend() -> ArrayBackend:
     return backend_of(probe.cupy.ndarray)
 
 
-def replace_gpu(backend: ArrayBackend | None) -> None:
-    """Let `backend` stand in for the GPU; None restores the real one."""
-    _state["gpu"] = backend
+def replace_gpu(backend: ArrayBackend | None) -> ArrayBackend | None:
+    """Let `backend` stand in for the GPU, None restores the real one; return what stood in before."""
+    before, _state["gpu"] = _state["gpu"], backend
+    return before
 
 
 def _gpu_count() -> int:

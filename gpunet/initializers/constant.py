@@ -50,7 +50,7 @@ class Identity(Initializer):
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         if len(shape) != 2:
             raise ValueError(f"Identity initializer can only be used for 2D matrices. Received: shape={shape}")
-        return ops.eye(*shape, dtype=dtype) * self.gain
+        return ops.eye(shape[0], shape[1], dtype=dtype) * self.gain
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}

@@ -80,6 +80,9 @@ class Layer(WeightOwner, Operation):
         ...         return x * self.factor
     """
 
+    _quick_dtype: Any
+    _quick_signature: Any
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
@@ -432,7 +435,7 @@ def signature_parameters(cls: type) -> set[str] | None:
     """The names a constructor accepts; None where it accepts any."""
     import inspect
 
-    parameters = inspect.signature(cls.__init__).parameters.values()
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]  # the class's own is meant
     return None if any(p.kind is p.VAR_KEYWORD for p in parameters) else {p.name for p in parameters}
 
 

@@ -12,20 +12,21 @@ class Tracker:
     """Sorts values into named lists by the first test that accepts them; containers are watched for later additions.
 
     Args:
-        kinds: name → (test, list to append to).
+        tests: name of a list → test. The lists are in `found`.
     """
 
-    def __init__(self, kinds: dict[str, tuple[Callable[[Any], bool], list]]):
-        self.kinds = kinds
+    def __init__(self, tests: dict[str, Callable[[Any], bool]]):
+        self.tests = tests
+        self.found: dict[str, list] = {name: [] for name in tests}
         self.locked: str | None = None
 
     def track(self, value: Any) -> Any:
         """Note the value; return it, or a watched copy of a list or dict that may hold tracked values."""
         if isinstance(value, TrackedList | TrackedDict):
             return value
-        for test, found in self.kinds.values():
+        for name, test in self.tests.items():
             if test(value):
-                self._add(value, found)
+                self._add(value, self.found[name])
                 return value
         if type(value) is list:
             return TrackedList(value, self)
@@ -38,7 +39,7 @@ class Tracker:
     def _add(self, value: Any, found: list) -> None:
         if any(value is x for x in found):
             return
-        if self.locked and found is self.kinds["variables"][1]:
+        if self.locked and found is self.found["variables"]:
             raise ValueError(self.locked)
         structure.version += 1
         found.append(value)
@@ -46,7 +47,7 @@ class Tracker:
     def untrack(self, value: Any) -> None:
         """Forget the value."""
         structure.version += 1
-        for _, found in self.kinds.values():
+        for found in self.found.values():
             found[:] = [x for x in found if x is not value]
 
 
@@ -71,7 +72,7 @@ class TrackedList(list):
     def extend(self, values: Any) -> None:
         super().extend(map(self._track, values))
 
-    def __iadd__(self, values: Any):
+    def __iadd__(self, values: Any):  # type: ignore[misc]  # a list grows by any iterable
         self.extend(values)
         return self
 

@@ -58,16 +58,26 @@ class WeightOwner:
     """The part of `Layer` that owns variables. `_tracker` must exist before attributes are set."""
 
     name: str
-    variable_dtype: str
     built: bool
+    _trainable: bool
+    _tracker: Tracker
+    _own_variables: list[Variable]
+    _own_metrics: list[Any]
+    _own_layers: list[Any]
+    _own_seeds: list[SeedGenerator]
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of variables made without one."""
+        raise NotImplementedError
 
     def _initialize_tracking(self) -> None:
-        lists: dict[str, list] = {"variables": [], "metrics": [], "layers": [], "seeds": []}
-        tests = (is_variable, is_metric, is_layer, is_seed_generator)
-        kinds = {name: (test, lists[name]) for name, test in zip(lists, tests)}
-        for name, found in lists.items():
-            object.__setattr__(self, f"_own_{name}", found)
-        object.__setattr__(self, "_tracker", Tracker(kinds))
+        tests: dict[str, Callable[[Any], bool]]
+        tests = {"variables": is_variable, "metrics": is_metric, "layers": is_layer, "seeds": is_seed_generator}
+        tracker = Tracker(tests)
+        for name in tests:
+            object.__setattr__(self, f"_own_{name}", tracker.found[name])
+        object.__setattr__(self, "_tracker", tracker)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_tracker" not in self.__dict__:

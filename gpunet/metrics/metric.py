@@ -152,11 +152,13 @@ class MeanMetricWrapper(Mean):
     """The weighted mean of a function `(y_true, y_pred, **kwargs)` with one value per sample."""
 
     def __init__(self, fn: Any, name: str | None = None, dtype: Any = None, **kwargs: Any):
-        super().__init__(name=name or getattr(fn, "__name__", "mean_metric"), dtype=dtype)
+        super().__init__(name=str(name or getattr(fn, "__name__", "mean_metric")), dtype=dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]  # as in Keras: other values than those of Mean
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         mask = getattr(y_pred, "_keras_mask", None)
         with no_grad():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)

@@ -79,6 +79,14 @@ class Functional(Model):
         ValueError: if outputs do not depend on the inputs alone, or inputs are not symbolic tensors.
     """
 
+    _flat_inputs: list[KerasTensor]
+    _flat_outputs: list[KerasTensor]
+    _nodes: list[Node]
+    _operations: list[Any]
+    _steps: list[_Step]
+    _slots: int
+    _output_slots: list[int]
+
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         trainable = kwargs.pop("trainable", None)
         flat_inputs, flat_outputs = tree.flatten(inputs), tree.flatten(outputs)

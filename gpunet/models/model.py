@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from gpunet import tree
 from gpunet.layers.layer import Layer
@@ -17,7 +17,7 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
     return any(isinstance(x, KerasTensor) for x in leaves)
 
 
-class Model(Trainer, Layer):
+class Model(Trainer):
     """A layer with `compile`, `fit`, `evaluate` and `predict`.
 
     Three ways to make one: `Model(inputs, outputs)` from symbolic tensors, `Sequential([...])`, or a subclass with
@@ -43,7 +43,7 @@ class Model(Trainer, Layer):
 
             if not isinstance(self, Functional):
                 object.__setattr__(self, "__class__", as_functional_class(type(self)))
-            Functional.__init__(self, *args, **kwargs)
+            Functional.__init__(cast(Functional, self), *args, **kwargs)
             return
         Layer.__init__(self, *args, **kwargs)
 

@@ -116,7 +116,7 @@ class Sequential(Model):
             self._functional._check_inputs(first)
 
     def compute_output_spec(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        return self._functional.compute_output_spec(inputs, training=training, mask=mask)
+        return self._functional_or_raise().compute_output_spec(inputs, training=training, mask=mask)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The output shape for an input shape; builds the layers that are not built."""

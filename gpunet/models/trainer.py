@@ -16,14 +16,15 @@ from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
 from gpunet.data import Batches, make_batches, split_validation, unpack_batch
 from gpunet.data.adapter import pack_batch
 from gpunet.layers.calling import signature_of, takes_training
+from gpunet.layers.layer import Layer
 from gpunet.metrics.metric import Mean, Metric
 from gpunet.models.compiled import CompileLoss, CompileMetrics
 from gpunet.ops import add, concatenate
 from gpunet.ops import sum as sum_
 
 
-class Trainer:
-    """Training, evaluation and prediction for a `Layer` that is a model."""
+class Trainer(Layer):
+    """A layer with training, evaluation and prediction."""
 
     optimizer: Any = None
     stop_training = False
@@ -214,9 +215,8 @@ class Trainer:
         # After the user's callbacks, so that it records what they put into the logs.
         self.history = next((c for c in callbacks if isinstance(c, History)), None) or History()
         callbacks = callbacks if self.history in callbacks else [*callbacks, self.history]
-        listeners, progress = self._listeners(callbacks, verbose)
         steps = steps_per_epoch or batches.num_batches
-        hooks = CallbackList(listeners, self, {"verbose": progress.verbose_level, "epochs": epochs, "steps": steps})
+        hooks, progress = self._hooks(callbacks, verbose, steps, epochs)
         self.stop_training = False
         source = _Epochs(batches, steps_per_epoch)
         try:
@@ -263,13 +263,16 @@ class Trainer:
 
         return pack_batch(*(tree.map_structure(place, part) for part in batch))
 
-    def _listeners(self, given: Any, verbose: int | str) -> tuple[list[Any], Any]:
-        """The callbacks to call, and the progress display among them (a silent one for verbose=0)."""
+    def _hooks(
+        self, given: Any, verbose: int | str, steps: int | None, epochs: int = 1
+    ) -> tuple[CallbackList, ProgbarLogger]:
+        """The callbacks to call, and the progress display, which is not among them for verbose=0."""
         level = 1 if verbose == "auto" else int(verbose)
-        listeners = tree.flatten(given) if given is not None else []
-        progress = ProgbarLogger() if level else _Silence()
-        progress.verbose_level = level
-        return ([*listeners, progress] if level else listeners), progress
+        listeners = [] if given is None else tree.flatten(given)
+        progress = ProgbarLogger()
+        if level:
+            listeners.append(progress)
+        return CallbackList(listeners, self, {"verbose": level, "epochs": epochs, "steps": steps}), progress
 
     def evaluate(
         self,
@@ -288,9 +291,7 @@ class Trainer:
         """
         self._check_compiled("evaluate")
         batches = make_batches(x, y, sample_weight, batch_size)
-        listeners, progress = self._listeners(callbacks, verbose)
-        count = steps or batches.num_batches
-        hooks = CallbackList(listeners, self, {"verbose": progress.verbose_level, "epochs": 1, "steps": count})
+        hooks, progress = self._hooks(callbacks, verbose, steps or batches.num_batches)
         try:
             logs = self._run_test(batches, steps, hooks)
         finally:
@@ -330,9 +331,7 @@ class Trainer:
     ) -> Any:
         """The outputs for all samples, in the kind of array that `x` is: NumPy for NumPy, CuPy for CuPy."""
         batches = make_batches(x, None, None, batch_size)
-        listeners, progress = self._listeners(callbacks, verbose)
-        count = steps or batches.num_batches
-        hooks = CallbackList(listeners, self, {"verbose": progress.verbose_level, "epochs": 1, "steps": count})
+        hooks, progress = self._hooks(callbacks, verbose, steps or batches.num_batches)
         outputs: list[Any] = []
         structure: Any = None
         try:
@@ -378,15 +377,6 @@ class Trainer:
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
         batches = make_batches(x, y, sample_weight, 2**62, class_weight=class_weight)
         return self._placed(next(batches.epoch()))
-
-
-class _Silence:
-    """The progress display of verbose=0."""
-
-    verbose_level = 0
-
-    def close(self) -> None:
-        """Nothing to leave in order."""
 
 
 class _Epochs:

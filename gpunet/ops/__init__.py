@@ -211,4 +211,4 @@ from gpunet.ops.views import (
     transpose,
 )
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = sorted(name for name, value in list(globals().items()) if callable(value) and not name.startswith("_"))

@@ -293,8 +293,7 @@ prim.where.gradient = Gradient((None, lambda g, c: where(c, g, 0.0), lambda g, c
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """x limited to [x_min, x_max]; the gradient passes inside and on the bounds."""
     if type(x_min) in (int, float) and type(x_max) in (int, float):
-        x, _, _ = promote(x, x_min, x_max)
-        return apply(prim.clip, x, x_min, x_max)
+        return apply(prim.clip, *promote(x, x_min, x_max))
     return minimum(maximum(x, x_min), x_max)
 
 
@@ -360,9 +359,12 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 
 @symbolic_op
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """True where |x1 − x2| ≤ atol + rtol·|x2|."""
+    """True where |x1 − x2| ≤ atol + rtol·|x2|, and for equal infinities."""
     x1, x2 = promote(x1, x2, to_float=True)
-    close = logical_or(equal(x1, x2), less_equal(absolute(subtract(x1, x2)), add(multiply(absolute(x2), rtol), atol)))
+    finite = logical_and(isfinite(x1), isfinite(x2))
+    a, b = where(finite, x1, 0.0), where(finite, x2, 0.0)  # inf − inf would be NaN
+    near = less_equal(absolute(subtract(a, b)), add(multiply(absolute(b), rtol), atol))
+    close = logical_or(equal(x1, x2), logical_and(finite, near))
     return logical_or(close, logical_and(isnan(x1), isnan(x2))) if equal_nan else close
 
 

@@ -68,11 +68,13 @@ def stack(x: Sequence[Any], axis: int = 0) -> Any:
     return concatenate([expand_dims(a, axis) for a in arrays], axis)
 
 
+@symbolic_op
 def vstack(xs: Sequence[Any]) -> Any:
     """Arrays joined along the first axis, 1-D ones as rows."""
     return concatenate([x if len(x.shape) > 1 else reshape(x, (1, -1)) for x in map(operand, xs)], 0)
 
 
+@symbolic_op
 def hstack(xs: Sequence[Any]) -> Any:
     """Arrays joined along the second axis, 1-D ones along the first."""
     arrays = list(map(operand, xs))

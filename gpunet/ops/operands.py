@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.apply import apply, autocast
-from gpunet.autograd.tensor import Tensor
+from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import scopes
-from gpunet.backend.dtypes import as_dtype, float_type, is_float, result_type
+from gpunet.backend.devices import device_of, to_device
+from gpunet.backend.dtypes import BFLOAT16, as_dtype, float_type, is_float, result_type
 from gpunet.backend.primitive import is_array_type
 from gpunet.backend.primitives import elementwise as prim
 
@@ -46,7 +47,7 @@ def _is_array(x: Any) -> bool:
 
 
 def promote(*values: Any, to_float: bool = False) -> Sequence[Any]:
-    """The operands in their common dtype (Keras's rules); Python numbers stay numbers unless all are.
+    """The operands in their common dtype (Keras's rules); Python numbers stay numbers unless all are, or bfloat16.
 
     With `to_float`, a common dtype that is not a float becomes `floatx()`.
     """
@@ -62,7 +63,15 @@ def promote(*values: Any, to_float: bool = False) -> Sequence[Any]:
     dtype = result_type(*[v if type(v) in _NUMBERS else v.dtype for v in values])
     if to_float:
         dtype = float_type(dtype)
+    if dtype == BFLOAT16:
+        values = tuple(_numbers_beside(values))
     return [v if type(v) in _NUMBERS else cast_to(v, dtype) for v in values]
+
+
+def _numbers_beside(values: Sequence[Any]) -> Sequence[Any]:
+    """Numbers as bfloat16 arrays where the first array is: NumPy would compute bfloat16 and a float in float32."""
+    place = device_of(next(raw(v) for v in values if type(v) not in _NUMBERS))
+    return [to_device(np.asarray(v, BFLOAT16), place) if type(v) in _NUMBERS else v for v in values]
 
 
 def normalize_axis(axis: Any, ndim: int, name: str = "axis") -> int:

@@ -19,6 +19,7 @@ arithmetic.zeros_like = el.zeros_like
 arithmetic.stack = lambda rows, shape: views.reshape(joining.stack(rows), shape)
 
 _UNARY = {
+    "__pos__": el.copy,
     "__neg__": el.negative,
     "__abs__": el.absolute,
     "__invert__": el.bitwise_not,

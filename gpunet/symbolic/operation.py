@@ -52,6 +52,10 @@ class Operation:
             raise ValueError(f"{type(self).__name__}: name must be a string without '/'. Received: name={name!r}")
         self.name = name or auto_name(snake_case(type(self).__name__))
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs for some tensors; symbolic tensors give symbolic ones."""
+        raise NotImplementedError
+
     def record_call(self, args: tuple, kwargs: dict, outputs: Any) -> Any:
         """Mark `outputs` (KerasTensors) as made by this call; return them."""
         self._inbound_nodes.append(Node(self, args, kwargs, outputs))
