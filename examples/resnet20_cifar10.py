@@ -86,10 +86,12 @@ def _cropped(padded: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class StepDecay(callbacks.Callback):
     """A tenth of the learning rate from half of the epochs on, and a hundredth from three quarters on."""
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.initial = float(self.model.optimizer.learning_rate)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         done = epoch / self.params["epochs"]
-        if epoch in (round(self.params["epochs"] / 2), round(self.params["epochs"] * 3 / 4)) and done >= 0.5:
-            self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 10
+        self.model.optimizer.learning_rate = self.initial * (1 if done < 0.5 else 0.1 if done < 0.75 else 0.01)
 
 
 def train(options: argparse.Namespace) -> callbacks.History:
