@@ -125,7 +125,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description="Train a variational autoencoder on MNIST.")
     parser.add_argument("--epochs", type=int, default=5, help="passes over the images (default: 5)")
-    parser.add_argument("--limit", type=int, help="train on so many images (default: all)")
+    parser.add_argument("--limit", type=int, help="train and test on so many images each (default: all)")
     parser.add_argument("--batch-size", type=int, default=128, help="images per update (default: 128)")
     parser.add_argument("--codes", type=int, default=8, help="numbers that stand for an image (default: 8)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and noise (default: 0)")
