@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from .keras_cases import CASES, Case
+from .keras_dtypes import promotion, results
 from .store import save
 
 PATH = Path(__file__).with_name("keras.npz")
@@ -29,6 +30,8 @@ def main() -> None:
         arguments = case.drawn(seed=0)
         contents |= {f"{case.name}/in{i}": x for i, x in enumerate(arguments) if isinstance(x, np.ndarray)}
         contents |= {f"{case.name}/out{i}": y for i, y in enumerate(values(case, arguments))}
+    contents["promotion"] = promotion(keras.backend.result_type)
+    contents |= {f"dtype of {name}": places for name, places in results(keras.ops, keras.KerasTensor).items()}
     save(PATH, contents, keras=keras.__version__, backend=keras.backend.backend())
 
 
