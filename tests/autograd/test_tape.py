@@ -70,6 +70,7 @@ def test_several_targets_add_up_and_cotangents_weigh_them():
     same(tape.gradient([a, b], v), [5, 7])
     same(tape.gradient({"a": a, "b": b}, v), [5, 7])
     same(tape.gradient(a, v, output_gradients=[10.0, 1.0]), [30, 3])
+    same(tape.gradient(a, v, output_gradients=[np.array([10.0, 1.0], "float32")]), [30, 3])
     same(tape.gradient([a, b], v, output_gradients=[Tensor([1.0, 0.0]), 2.0]), [7, 8])
 
 
