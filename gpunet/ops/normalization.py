@@ -9,7 +9,7 @@ from gpunet.autograd.fused import fused_gradient
 from gpunet.autograd.tape import Gradient
 from gpunet.backend.primitives import nn as prim
 from gpunet.ops import elementwise as el
-from gpunet.ops.operands import cast_to, float_operand, normalize_axis
+from gpunet.ops.operands import cast_to, float_operand, normalize_axis, operand
 from gpunet.ops.reduction import mean as mean_
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.views import moveaxis
@@ -28,14 +28,29 @@ def batch_norm_training(
 
     Returns:
         (y, mean, variance), the statistics of shape (channels,); the variance is biased, as in Keras.
+
+    Raises:
+        ValueError: if a shape does not fit.
     """
     x = float_operand(x)
     axis = normalize_axis(axis, x.ndim)
+    gamma, beta = (p if p is None else operand(p) for p in (gamma, beta))
+    _check_channels("batch_norm_training", x, axis, gamma=gamma, beta=beta)
     wide = cast_to(x, "float32") if x.dtype.itemsize == 2 else x
     gamma, beta = (p if p is None or p.dtype == wide.dtype else cast_to(p, wide.dtype) for p in (gamma, beta))
     last = axis == x.ndim - 1
     y, mean, variance = apply(prim.batch_norm, wide if last else moveaxis(wide, axis, -1), gamma, beta, epsilon=epsilon)
     return cast_to(y if last else moveaxis(y, -1, axis), x.dtype), mean, variance
+
+
+def _check_channels(op: str, x: Any, axis: int, **vectors: Any) -> None:
+    expected = (x.shape[axis],)
+    for name, vector in vectors.items():
+        if vector is not None and tuple(vector.shape) != expected:
+            raise ValueError(
+                f"{op} expected {name} of shape {expected}, one number per channel. "
+                f"Received: {name}.shape={tuple(vector.shape)}, x.shape={tuple(x.shape)}, axis={axis}"
+            )
 
 
 def _batch_norm_backward(g, r):
@@ -72,9 +87,15 @@ def batch_normalization(
 
     Args:
         mean, variance, offset, scale: (x.shape[axis],); offset and scale may be None.
+
+    Raises:
+        ValueError: if a shape does not fit.
     """
     x = float_operand(x)
     axis = normalize_axis(axis, x.ndim)
+    mean, variance = operand(mean), operand(variance)
+    offset, scale = (p if p is None else operand(p) for p in (offset, scale))
+    _check_channels("batch_normalization", x, axis, mean=mean, variance=variance, offset=offset, scale=scale)
     factor = el.rsqrt(el.add(variance, epsilon))
     factor = factor if scale is None else el.multiply(factor, scale)
     shift = el.negative(el.multiply(mean, factor))
