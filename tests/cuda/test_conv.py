@@ -1,5 +1,6 @@
 """Convolution and its two adjoints against the portable implementation in float64."""
 
+# kernels: conv.cu conv_weight.cu gather.cuh depthwise.cu
 import numpy as np
 import pytest
 

@@ -1,5 +1,6 @@
 """Matrix products against NumPy in float64: every tile, every layout, tails, splits, broadcasting."""
 
+# kernels: gemm.cu igemm.cuh reduce_splits.cu
 import numpy as np
 import pytest
 
