@@ -5,5 +5,4 @@ from gpunet.backend.report import kernel_share
 
 def pytest_terminal_summary(terminalreporter):
     served, missing = kernel_share()
-    total = served + len(missing)
-    terminalreporter.write_line(f"CUDA kernels run emulated for {served} of {total} primitives ({100 * served // total} %)")
+    terminalreporter.write_line(f"CUDA kernels, run emulated, for {served} of {served + len(missing)} primitives")
