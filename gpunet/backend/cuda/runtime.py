@@ -72,8 +72,9 @@ class CupyRuntime:
             if function is None:
                 function = self._functions[kernel, device] = self.function(kernel)
             if self._ranges:
-                with self.cupy.cuda.nvtx.profile_range(kernel.name):
-                    function(grid, block, tuple(arguments))
+                self.cupy.cuda.nvtx.RangePush(kernel.name)
+                function(grid, block, tuple(arguments))
+                self.cupy.cuda.nvtx.RangePop()
             else:
                 function(grid, block, tuple(arguments))
 
