@@ -172,6 +172,8 @@ def _converter(kernel: str, parameter: source.Parameter):
     if parameter.is_array:
         return _array_converter(label, parameter)
     dtype = parameter.dtype
+    if dtype == source.FAST_DIV:
+        return lambda value: np.array([fast_divisor(value, label)], dtype)
     if dtype.names:
         return lambda value: value if _is_packed(value, dtype) else pack(dtype, value, label)
     if dtype.kind in "iu":

@@ -33,7 +33,7 @@ DTYPES = {
     "double": "float64",
 }
 C_TYPES = {np.dtype(name): c for c, name in reversed(DTYPES.items())}
-FAST_DIV = np.dtype([("divisor", "i4"), ("magic", "u4"), ("shift", "u4")])
+FAST_DIV = np.dtype([("divisor", "i4"), ("magic", "u4"), ("shift", "u4")], align=True)
 
 _INCLUDE = re.compile(r'^[ \t]*#include\s+"([^"]+)"[^\n]*$', re.MULTILINE)
 _DEFINE = re.compile(r"^[ \t]*#define[ \t]+(\w+)[ \t]+(\S[^\n]*)$", re.MULTILINE)
@@ -107,7 +107,7 @@ def signatures(name: str, defines: Mapping[str, object]) -> dict[str, Signature]
     for match in _KERNEL.finditer(text):
         declaration = text[match.end() : _closing(text, match.end())]
         parameters = tuple(_parameter(part, text, macros) for part in _split(declaration))
-        found[match[2]] = Signature(match[2], evaluate(match[1], macros), parameters)
+        found[match[2]] = Signature(match[2], evaluate(_split(match[1])[0], macros), parameters)
     return found
 
 
