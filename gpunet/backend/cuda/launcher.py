@@ -202,8 +202,7 @@ def _array_converter(label: str, parameter: source.Parameter):
 
 def address(array: Any) -> int:
     """The address of an array's first element."""
-    data = array.data
-    return data.ptr if hasattr(data, "ptr") else array.ctypes.data
+    return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
 
 def cast_integer(dtype: np.dtype, value: Any, label: str) -> np.generic:
