@@ -14,6 +14,7 @@ from gpunet.autograd.tensor import Tensor
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.primitive import Primitive, backend_of
+from gpunet.backend.primitives.elementwise import copy
 from gpunet.symbolic.ops import symbolic_op
 
 
@@ -32,12 +33,13 @@ def custom_op(
 
     Args:
         forward: `(*inputs, **options)` → a new array of the kind of the inputs. It gets the positional arguments of a
-            call as NumPy or CuPy arrays (Python numbers and None as they are) and the keyword arguments as options.
+            call as NumPy or CuPy arrays in C order, as kernels want them (Python numbers and None as they are), and the
+            keyword arguments as options.
         backward: `(g, *inputs, **options)` → the gradient of the inputs, given that of the result: an array, or a tuple
             with one entry, or None, for each input. With a parameter named `out` it gets the result too. It gets plain
-            arrays; while a derivative of a derivative is taken it gets tensors. So for higher orders write it with
-            `gpunet.ops`, or make it a `custom_op` with a backward of its own. Without a backward the result is a
-            constant for tapes.
+            arrays in C order; while a derivative of a derivative is taken it gets tensors. So for higher orders write
+            it with `gpunet.ops`, or make it a `custom_op` with a backward of its own. Without a backward the result is
+            a constant for tapes.
         shape: `(*shapes, **options)` → the result's shape, from those of the inputs (None for one that has none). The
             shape of the first array where it is None.
         dtype: the result's dtype; that of the first array where it is None.
@@ -99,6 +101,11 @@ class _CustomPrimitive(Primitive):
         self.table = _Forward(name, forward, result)  # type: ignore[assignment]  # filled in its own way
 
 
+def _in_c_order(x: Any) -> Any:
+    """A plain array that is not contiguous as a copy that is; anything else as it is."""
+    return x if not hasattr(x, "flags") or x.flags.c_contiguous else copy(x)
+
+
 class _Forward(dict):
     """Array type → forward with its result checked; arrays without data take the shape rule."""
 
@@ -112,7 +119,7 @@ class _Forward(dict):
         name, forward = self.name, self.forward
 
         def run(*arrays, **options):
-            out = forward(*arrays, **options)
+            out = forward(*map(_in_c_order, arrays), **options)
             if type(out) is array_type or (array_type is np.ndarray and isinstance(out, np.generic)):
                 return out
             raise TypeError(
@@ -133,9 +140,10 @@ class _Backward:
         self.takes_out = takes_out
 
     def __call__(self, g: Any, record: Record) -> list:
-        options = {**record.attributes, "out": record.out} if self.takes_out else record.attributes
-        recorded = any(isinstance(x, Tensor) for x in (g, *record.inputs))
-        found = self._call(recorded, g, *record.inputs, **options)
+        arrays = [_in_c_order(x) for x in (g, *record.inputs)]
+        options = {**record.attributes, "out": _in_c_order(record.out)} if self.takes_out else record.attributes
+        recorded = any(isinstance(x, Tensor) for x in arrays)
+        found = self._call(recorded, *arrays, **options)
         gradients = list(found) if isinstance(found, list | tuple) else [found]
         if len(gradients) != len(record.inputs):
             raise ValueError(

@@ -71,6 +71,22 @@ def test_first_derivatives_are_computed_on_plain_arrays():
     assert seen == [np.ndarray, np.ndarray, None]
 
 
+def test_functions_get_arrays_in_c_order():
+    """Kernels know no strides, and cotangents are often broadcast or transposed."""
+    seen = []
+
+    def in_order(*arrays, out=None):
+        seen.extend(a.flags.c_contiguous for a in (*arrays, *([] if out is None else [out])))
+        return arrays[0] + 1
+
+    op = gpunet.custom_op(lambda x: in_order(x).T, backward=lambda g, x, out: in_order(g, x, out=out).T)
+    with gpunet.GradientTape() as tape:
+        v = gpunet.Variable(np.ones((2, 3)))
+        loss = ops.sum(op(ops.transpose(v)))
+    tape.gradient(loss, v)
+    assert seen == [True] * 4
+
+
 def test_a_raw_backward_has_no_second_derivative():
     """NumPy's functions work on tensors; one that looks at the memory does not, and must say so."""
     cube = gpunet.custom_op(lambda x: x**3, backward=lambda g, x: np.asarray(g) * 3 * np.asarray(x) ** 2, name="cube")
