@@ -116,6 +116,7 @@ def test_without_a_backward_it_is_a_constant():
 
 
 def test_symbolic_tensors_and_models():
+    gpunet.set_random_seed(0)
     first_half = gpunet.custom_op(
         lambda x: np.ascontiguousarray(x[:, : x.shape[1] // 2]),
         backward=lambda g, x: ops.pad(g, ((0, 0), (0, x.shape[1] // 2))),
@@ -126,10 +127,10 @@ def test_symbolic_tensors_and_models():
     symbolic = first_half(layers.Dense(8)(inputs))
     assert symbolic.shape == (None, 4)
     model = gpunet.Model(inputs, layers.Dense(1)(symbolic))
-    model.compile("sgd", "mse")
+    model.compile(gpunet.optimizers.SGD(0.1), "mse")
     x = RNG.standard_normal((16, 6)).astype(np.float32)
-    history = model.fit(x, x[:, :1], epochs=20, verbose=0).history["loss"]
-    assert history[-1] < history[0] / 4
+    history = model.fit(x, x[:, :1], epochs=50, verbose=0).history["loss"]
+    assert history[-1] < history[0] / 20
     assert model.predict(x, verbose=0).shape == (16, 1)
     as_integer = gpunet.custom_op(lambda x: x.astype("int32"), dtype="int32")
     assert as_integer(inputs).dtype == np.int32
