@@ -155,15 +155,7 @@ def test_implementations_take_out_and_residuals_as_their_primitive_says():
         assert ("residuals" in signature.parameters) == primitive.has_residuals, name
 
 
-<<<<<<< HEAD
-_IN_PLACE = {
-    *("assign", "assign_add", "assign_sub", "weight_decay"),
-    *("sgd", "momentum", "rmsprop", "rmsprop_general", "adam", "amsgrad"),
-    *("gather", "count_step", "adjust_loss_scale"),
-}
-=======
 _IN_PLACE = {name for name, p in PRIMITIVES.items() if getattr(update, name, None) is p}
->>>>>>> main
 
 
 def test_every_primitive_with_a_float_result_has_a_gradient():
@@ -171,12 +163,8 @@ def test_every_primitive_with_a_float_result_has_a_gradient():
     bools = {"isfinite", "isnan", "isinf", "logical_not", "logical_and", "logical_or", "logical_xor"}
     bools |= {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "any", "all"}
     integers = {"argmax", "argmin", "argsort", "one_hot"}
-<<<<<<< HEAD
-    constants = {"zeros_like", "ones_like", "random_bits", "random_uniform", "random_normal", "next_state"}
-=======
     integers |= {"bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "next_state"}
     constants = {"zeros_like", "ones_like", "random_bits", "random_uniform", "random_normal"}
->>>>>>> main
     # Backwards of fused primitives: their derivative goes through the decomposition.
     backwards = {name for name in PRIMITIVES if name.endswith("_grad")}
     assert without <= bools | integers | constants | backwards | _IN_PLACE
