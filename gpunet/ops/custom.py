@@ -103,7 +103,9 @@ class _CustomPrimitive(Primitive):
 
 def _in_c_order(x: Any) -> Any:
     """A plain array that is not contiguous as a copy that is; anything else as it is."""
-    return x if not hasattr(x, "flags") or x.flags.c_contiguous else copy(x)
+    if not hasattr(x, "flags") or x.flags.c_contiguous:
+        return x
+    return copy(x, out=backend_of(type(x)).xp.empty(x.shape, x.dtype))
 
 
 class _Forward(dict):

@@ -1,5 +1,7 @@
 """`custom_op`: a function on plain arrays becomes an op with a gradient."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,8 @@ def test_first_derivatives_are_computed_on_plain_arrays():
     assert seen == [np.ndarray, np.ndarray, None]
 
 
-def test_functions_get_arrays_in_c_order():
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_functions_get_arrays_in_c_order(where):
     """Kernels know no strides, and cotangents are often broadcast or transposed."""
     seen = []
 
@@ -80,10 +83,10 @@ def test_functions_get_arrays_in_c_order():
         return arrays[0] + 1
 
     op = gpunet.custom_op(lambda x: in_order(x).T, backward=lambda g, x, out: in_order(g, x, out=out).T)
-    with gpunet.GradientTape() as tape:
+    with emulated_gpu() if where == "gpu" else nullcontext(), gpunet.GradientTape() as tape:
         v = gpunet.Variable(np.ones((2, 3)))
         loss = ops.sum(op(ops.transpose(v)))
-    tape.gradient(loss, v)
+        tape.gradient(loss, v)
     assert seen == [True] * 4
 
 
