@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gpunet.backend.cuda.batch_norm import normalise, normalise_grad
 from gpunet.backend.devices import as_array
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
@@ -71,29 +70,30 @@ def test_batch_norm(gpu, shape, affine, dtype):
     assert not gpu.not_emulated
 
 
-@pytest.mark.parametrize("shape", ["few channels", "tail of columns", "one vector"])
-def test_batch_norm_then_addition_and_relu(gpu, shape, dtype):
+@pytest.mark.parametrize("parameters", [True, False])
+@pytest.mark.parametrize("has_addend", [True, False])
+@pytest.mark.parametrize("shape", ["few channels", "tail of columns", "one vector", "one element"])
+def test_batch_norm_then_addition_and_relu(gpu, shape, has_addend, parameters, dtype):
     x, gamma, beta = operands(SHAPES[shape], dtype)
-    addend, g = draw(x.shape, dtype, 5), draw(x.shape, dtype, 6)
-    arrays = on(gpu, x, gamma, beta)
-    (y, mean, _), residuals = normalise(
-        *arrays, epsilon=EPSILON, addend=as_array(addend, target=gpu), relu=True, residuals=True
+    gamma, beta = (gamma, beta) if parameters else (None, None)
+    addend = draw(x.shape, dtype, 5) if has_addend else None
+    arrays = on(gpu, x, gamma, beta, addend)
+    found, residuals = prim.batch_norm_relu(*arrays, epsilon=EPSILON, residuals=True)
+    expected, expected_residuals = reference(
+        prim.batch_norm_relu, x, gamma, beta, addend, epsilon=EPSILON, residuals=True
     )
-    (plain, expected_mean, _), expected_residuals = reference(
-        prim.batch_norm, x, gamma, beta, epsilon=EPSILON, residuals=True
-    )
-    check(y, np.maximum(plain + addend, 0), dtype, 20)
-    check(mean, expected_mean, dtype, 20)
-    through = g * (y.get() > 0)
-    addend_grad = as_array(np.zeros_like(x), target=gpu)
+    for a, b in zip((*found, *residuals), (*expected, *expected_residuals), strict=True):
+        check(a, b, dtype, 20)
+    g = draw(x.shape, dtype, 6)
+    options = {"epsilon": EPSILON, "with_addend": has_addend}
     arrays = on(gpu, g, x, gamma)
-    gradients = normalise_grad(*arrays, *residuals, y=y, addend_grad=addend_grad)
-    expected = reference(prim.batch_norm_grad, through, x, gamma, *expected_residuals, epsilon=EPSILON)
+    gradients = prim.batch_norm_relu_grad(*arrays, *residuals, **options)
+    y = found[0].get()
+    expected = reference(prim.batch_norm_relu_grad, g, x, gamma, *expected_residuals[:2], y, **options)
     for a, b in zip(gradients, expected, strict=True):
-        check(a, b, dtype, 1000)
-    np.testing.assert_array_equal(addend_grad.get(), through)
-    relu_alone, _ = normalise(*on(gpu, x, gamma, beta), epsilon=EPSILON, relu=True)
-    check(relu_alone[0], np.maximum(plain, 0), dtype, 20)
+        check(a, b, dtype, 20 * (1 if a.shape == x.shape else np.sqrt(x.size / x.shape[-1])))
+    if has_addend:
+        np.testing.assert_array_equal(gradients[3].get(), g * (y > 0))
     assert not gpu.not_emulated
 
 
@@ -115,7 +115,7 @@ def test_nan_stays_in_its_channel(gpu, dtype):
     for array in (y.get(), mean.get(), variance.get()):
         bad = np.isnan(np.atleast_2d(array)).all(0)
         np.testing.assert_array_equal(bad, np.arange(8) == 3)
-    relu_of_nan, _ = normalise(*on(gpu, x, gamma, beta), epsilon=EPSILON, relu=True)
+    relu_of_nan, _ = prim.batch_norm_relu(*on(gpu, x, gamma, beta, None), epsilon=EPSILON)
     assert np.isnan(relu_of_nan[0].get()[:, 3]).all()
 
 

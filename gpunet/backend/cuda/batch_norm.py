@@ -102,29 +102,38 @@ def _apply(x, mean, inverse, gamma, beta, addend, relu, out):
 
 @implements(prim.batch_norm, where=_by_channel)
 def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
-    return normalise(x, gamma, beta, epsilon=epsilon, out=out, residuals=residuals)
-
-
-def normalise(x, gamma, beta, *, epsilon, addend=None, relu=False, out=None, residuals=False):
-    """The primitive `batch_norm`, and what follows it in residual networks: relu(batch_norm(x) + addend)."""
     x = vector(x)
     mean, variance, inverse = _statistics(x, epsilon)
-    y = _apply(x, mean, inverse, gamma, beta, addend, relu, out)
+    y = _apply(x, mean, inverse, gamma, beta, None, False, out)
     return (y, mean, variance), (mean, inverse) if residuals else ()
+
+
+def _with_addend(x, gamma, beta, addend, **_):
+    return _by_channel(x, gamma, beta) and (addend is None or (is_real(x, addend) and addend.shape == x.shape))
+
+
+@implements(prim.batch_norm_relu, where=_with_addend)
+def batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    x = vector(x)
+    mean, variance, inverse = _statistics(x, epsilon)
+    y = _apply(x, mean, inverse, gamma, beta, addend, True, out)
+    return (y, mean, variance), (mean, inverse, y) if residuals else ()
 
 
 @implements(prim.batch_norm_grad, where=_is_covered)
 def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
-    return normalise_grad(g, x, gamma, mean, inverse, out=out)
+    return _gradients(g, x, gamma, mean, inverse, None, None, out)
 
 
-def normalise_grad(g, x, gamma, mean, inverse, *, y=None, addend_grad=None, out=None):
-    """(dx, dgamma, dbeta) of `normalise`.
+@implements(prim.batch_norm_relu_grad, where=_is_covered)
+def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+    through = empty(x, x.shape) if with_addend else None
+    gradients = _gradients(g, x, gamma, mean, inverse, y, through, out)
+    return (*gradients, through) if with_addend else gradients
 
-    Args:
-        y: what `normalise` returned, where it ended in a ReLU.
-        addend_grad: a contiguous array that gets the addend's gradient.
-    """
+
+def _gradients(g, x, gamma, mean, inverse, y, through, out):
+    """(dx, dgamma, dbeta); with y, g is that of a ReLU which returned y, and `through` gets what passes it."""
     g, x, y, gamma, mean, inverse = map(_optional, (g, x, y, gamma, mean, inverse))
     kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
     partial = _partial(x, split)
@@ -132,7 +141,7 @@ def normalise_grad(g, x, gamma, mean, inverse, *, y=None, addend_grad=None, out=
     dgamma, dbeta = (empty(x, x.shape[-1:]) for _ in range(2))
     _finish(kernels["batch_norm_grad_finish"], split, *partial, inverse, dgamma, dbeta, split.fields, split.splits)
     dx, split = target(out, x, x.shape), _matrix(x, _MAPPING_BLOCKS)
-    arrays = (g, x, y, mean, inverse, gamma, dgamma, dbeta, dx, addend_grad)
+    arrays = (g, x, y, mean, inverse, gamma, dgamma, dbeta, dx, through)
     kernels["batch_norm_grad_apply"]((split.columns, split.splits), *arrays, split.fields)
     return deliver(dx, out), dgamma, dbeta
 
