@@ -21,6 +21,7 @@ SHAPES = {
     "a block of rows and one": (257, 32),
     "many channels": (3, 2, 3, 264),
     "tail of columns": (130, 44),
+    "more splits than a finishing block has rows": (2200, 128),
 }
 
 pytestmark = pytest.mark.parametrize("dtype", ["float32", "float64"])
