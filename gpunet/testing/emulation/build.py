@@ -19,7 +19,7 @@ COMPILER = "g++"
 _FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w"]
 # Libraries share nothing: templates of one name differ between specialisations.
 _FLAGS += ["-fvisibility=hidden", "-fno-gnu-unique"]
-# Registers that were never set hold large numbers; indices of arrays in registers are checked (emulation.h reports them).
+# Registers that were never set hold large numbers; the header reports indices beyond arrays of registers.
 _FLAGS += ["-ftrivial-auto-var-init=pattern", "-fsanitize=bounds"]
 _HEADER = Path(__file__).with_name("emulation.h")
 
