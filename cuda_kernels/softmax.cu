@@ -54,7 +54,7 @@ struct Part {
         lane = rows.across ? threadIdx.x / height : threadIdx.x & (lanes - 1);
         row = blockIdx.x * height + place;
         int within;
-        const int outer = rows.inner.divide(min(row, rows.count - 1), within);
+        const int outer = rows.inner.divide(row, within);
         step = rows.inner.divisor;
         first = outer * rows.size * step + within;
         size = row < rows.count ? rows.size : 0;

@@ -24,8 +24,9 @@ _LANES_ACROSS = 8  # so that 32 threads read neighbouring rows
 
 
 @functools.lru_cache(1024)
-def _rows(shape: tuple[int, ...], axis: int, itemsize: int) -> tuple[int, dict[str, int]]:
+def _rows(shape: tuple[int, ...], axis: int, dtype: np.dtype) -> tuple[int, np.ndarray]:
     """The number of blocks and the kernels' struct for rows along `axis`."""
+    itemsize = dtype.itemsize
     size, inner = shape[axis], prod(shape[axis:][1:])
     count = prod(shape) // size
     items = _ITEM_BYTES // max(itemsize, 4)  # half precision is computed in single
@@ -40,12 +41,12 @@ def _rows(shape: tuple[int, ...], axis: int, itemsize: int) -> tuple[int, dict[s
         "chunks": ceil(size / (items * lanes)),
         "wide": int(inner == 1 and size % (VECTOR_BYTES // itemsize) == 0),
     }
-    return ceil(count / (_THREADS // lanes)), fields
+    return ceil(count / (_THREADS // lanes)), SOFTMAX(TYPE=C_TYPES[dtype])["softmax"].struct("rows", **fields)
 
 
 def _launch(name, like, axis, *arguments):
-    blocks, fields = _rows(like.shape, axis % like.ndim, like.dtype.itemsize)
-    SOFTMAX(TYPE=C_TYPES[like.dtype])[name](blocks, *arguments, fields)
+    blocks, rows = _rows(like.shape, axis % like.ndim, like.dtype)
+    SOFTMAX(TYPE=C_TYPES[like.dtype])[name](blocks, *arguments, rows)
 
 
 def _is_covered(x, *others, **_):
