@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import gpunet
+from gpunet import ops
 from gpunet.backend.devices import as_array
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
@@ -96,6 +98,23 @@ def test_batch_norm_then_addition_and_relu(gpu, shape, has_addend, parameters, d
     if has_addend:
         np.testing.assert_array_equal(gradients[3].get(), g * (y > 0))
     assert not gpu.not_emulated
+
+
+def test_forward_and_backward_of_the_op_are_six_launches(gpu, dtype):
+    x, gamma, beta, addend = (gpunet.Variable(a) for a in (*operands((6, 4), dtype), draw((6, 4), dtype)))
+    gpu.forget()
+    with gpunet.GradientTape() as tape:
+        y, _, _ = ops.batch_norm_relu_training(x, gamma, beta, addend)
+    gradients = tape.gradient(y, [x, gamma, beta, addend], output_gradients=[y])
+    assert [g.shape for g in gradients] == [(6, 4), (4,), (4,), (6, 4)]
+    steps = ("moments", "finish", "apply", "grad_sums", "grad_finish", "grad_apply")
+    assert gpu.launches == {f"batch_norm_{step}": 1 for step in steps}
+    assert not gpu.not_emulated
+
+
+def test_an_addend_of_another_shape_is_refused(dtype):
+    with pytest.raises(ValueError, match=r"addend must have the shape of x. Received: addend.shape=\(1, 3\)"):
+        ops.batch_norm_relu_training(np.ones((2, 3), dtype), addend=np.ones((1, 3), dtype))
 
 
 def test_variance_of_numbers_far_from_zero(gpu, dtype):

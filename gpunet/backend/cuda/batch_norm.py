@@ -31,7 +31,7 @@ class _Split(NamedTuple):
     tile: np.ndarray
 
     @property
-    def count(self) -> int:
+    def splits(self) -> int:
         """The number of splits."""
         return self.grid[1]
 
@@ -81,7 +81,7 @@ def _by_channel(x, *parameters, **_):
 
 def _partial(x, split):
     """Two arrays for the results of the splits."""
-    return tuple(empty(x, (split.count, x.shape[-1])) for _ in range(2))
+    return tuple(empty(x, (split.splits, x.shape[-1])) for _ in range(2))
 
 
 def _statistics(x, epsilon):
@@ -91,7 +91,7 @@ def _statistics(x, epsilon):
     kernels["batch_norm_moments"](split.grid, x, *partial, split.tile)
     found = tuple(empty(x, x.shape[-1:]) for _ in range(3))
     blocks = ceil(x.shape[-1] / _FINISH_LANES)
-    kernels["batch_norm_finish"](blocks, *partial, *found, split.tile, split.count, epsilon)
+    kernels["batch_norm_finish"](blocks, *partial, *found, split.tile, split.splits, epsilon)
     return found
 
 
@@ -144,7 +144,7 @@ def _gradients(g, x, gamma, mean, inverse, y, through, out):
     kernels["batch_norm_grad_sums"](split.grid, g, x, y, mean, *partial, split.tile)
     dgamma, dbeta = (empty(x, x.shape[-1:]) for _ in range(2))
     blocks = ceil(x.shape[-1] / _FINISH_LANES)
-    kernels["batch_norm_grad_finish"](blocks, *partial, inverse, dgamma, dbeta, split.tile, split.count)
+    kernels["batch_norm_grad_finish"](blocks, *partial, inverse, dgamma, dbeta, split.tile, split.splits)
     dx, split = target(out, x, x.shape), _matrix(x, _MAPPING_BLOCKS)
     arrays = (g, x, y, mean, inverse, gamma, dgamma, dbeta, dx, through)
     kernels["batch_norm_grad_apply"](split.grid, *arrays, split.tile)
