@@ -125,7 +125,7 @@ def clip(x, low, high, *, out=None):
     return run_map(_kernel("clip", BINARY, x.dtype), target, x, low, high, numbers=(_number(low), _number(high)))
 
 
-def _bits(number: Any, dtype: np.dtype) -> int:
+def bits_of(number: Any, dtype: np.dtype) -> int:
     """The bits of a number in `dtype`, 0 for an array."""
     if hasattr(number, "dtype"):
         return 0
@@ -146,7 +146,7 @@ def where(condition, x, y, *, out=None):
     target = result_of(out, dtype, condition, x, y)
     kernel = SELECT(TYPE=C_TYPES[word])["map_where"]
     words = [v.view(word) if hasattr(v, "dtype") else v for v in (x, y)]
-    run_map(kernel, target.view(word), condition, *words, numbers=(_bits(x, dtype), _bits(y, dtype)))
+    run_map(kernel, target.view(word), condition, *words, numbers=(bits_of(x, dtype), bits_of(y, dtype)))
     return target
 
 
@@ -156,7 +156,7 @@ def fill(out: Any, number: Any) -> Any:
         out.fill(number)
         return out
     word = WORDS[out.dtype.itemsize]
-    run_map(SELECT(TYPE=C_TYPES[word])["map_fill"], out.view(word), numbers=(_bits(number, out.dtype),))
+    run_map(SELECT(TYPE=C_TYPES[word])["map_fill"], out.view(word), numbers=(bits_of(number, out.dtype),))
     return out
 
 

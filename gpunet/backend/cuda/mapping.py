@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def run_map(kernel: Kernel, out: Any, *operands: Any, numbers: tuple[Any, ...] =
         `out`.
     """
     arrays = [x if hasattr(x, "shape") else None for x in operands]
-    layout, groups = _layout(kernel, out.shape, *map(_memory, (out, *arrays)))
+    layout, groups = map_layout(kernel, out.shape, *map(memory_of, (out, *arrays)))
     kernel(flat_grid(out, groups, kernel.threads), *arrays, out, *numbers, layout)
     return out
 
@@ -68,18 +68,27 @@ def _memory_order(shape, strides) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return order, tuple(order.index(d) for d in axes)
 
 
-def _memory(array):
-    """What the layout depends on: shape, strides, element size, and whether vectors may begin at its first element."""
+class Memory(NamedTuple):
+    """How an operand lies in memory: strides in bytes, and whether vectors may begin at its first element."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    itemsize: int
+    aligned: bool
+
+
+def memory_of(array: Any) -> Memory | None:
+    """The layout of an array; None stays None."""
     if array is None:
         return None
     itemsize = array.dtype.itemsize
     aligned = address(array) % min(GROUP * itemsize, VECTOR_BYTES) == 0
-    return array.shape, array.strides, itemsize, aligned
+    return Memory(array.shape, array.strides, itemsize, aligned)
 
 
 @functools.lru_cache(4096)
-def _layout(kernel, shape, *memories) -> tuple[np.ndarray, int]:
-    """The MapLayout of the output and the operands, and the number of groups."""
+def map_layout(kernel: Kernel, shape: tuple[int, ...], *memories: Memory | None) -> tuple[np.ndarray, int]:
+    """The MapLayout of the output and the operands that broadcast to `shape`, and the number of groups."""
     strides = [_broadcast_strides(shape, memory) for memory in memories]
     sizes, *strides = merged_axes(shape, *strides)
     outer, inner = sizes[:-1], sizes[-1]
@@ -107,13 +116,12 @@ def _broadcast_strides(shape, memory):
     """Strides in elements, 0 along axes that are broadcast; 0 everywhere for a number."""
     if memory is None:
         return (0,) * len(shape)
-    own_shape, own_strides, itemsize, _ = memory
-    steps = [0 if n == 1 else stride // itemsize for n, stride in zip(own_shape, own_strides)]
+    steps = [0 if n == 1 else stride // memory.itemsize for n, stride in zip(memory.shape, memory.strides)]
     return (*[0] * (len(shape) - len(steps)), *steps)
 
 
 def _moves_as_vectors(memory, steps) -> bool:
-    return memory is not None and memory[-1] and steps[-1] == 1 and all(s % GROUP == 0 for s in steps[:-1])
+    return memory is not None and memory.aligned and steps[-1] == 1 and all(s % GROUP == 0 for s in steps[:-1])
 
 
 def merged_axes(shape, *strides):
