@@ -87,7 +87,7 @@ class _Plan:
     def __init__(self, kernel: Kernel, kept, reduced, chunks: int = 0):
         self.kept, self.count = math.prod(kept[0]), math.prod(reduced[0])
         elements = chunks or self.count
-        is_row = not chunks and abs(reduced[1][-1]) <= abs(kept[1][-1]) or self.kept == 1
+        is_row = (not chunks and abs(reduced[1][-1]) <= abs(kept[1][-1])) or self.kept == 1
         lanes = _lanes(self.kept, elements, is_row)
         blocks = -(-self.kept * lanes // THREADS)
         self.splits = 1 if chunks else _splits(elements, lanes, blocks)
@@ -148,7 +148,7 @@ def _axes(name, sizes, strides):
 
 
 def _lanes(kept: int, elements: int, is_row: bool) -> int:
-    """Threads for each result, a power of two: about four elements each along rows, what columns leave over otherwise."""
+    """Threads for each result, a power of two: about four elements each in rows, else what the columns leave over."""
     if is_row:
         return min(THREADS, _power_of_two(-(-elements // 4)))
     return THREADS // min(32, _power_of_two(kept))

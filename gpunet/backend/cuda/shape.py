@@ -138,7 +138,10 @@ def _offsets(pairs: Any, sizes: Any, strides: Any, shape: tuple[int, ...], offse
 
 
 def _gather(x: Any, strides: tuple[int, ...], pair: Any, index: Memory, size: int, stride: int, out: Any) -> Any:
-    """Launch `gather`: `strides` are x's in bytes along the axes of `out`, 0 where it is indexed; `stride` in elements."""
+    """Launch `gather`: `strides` are x's in bytes along the axes of `out`, 0 where it is indexed.
+
+    `stride` is x's in elements along the indexed axis, `size` that axis's, or 0 where the indices are offsets.
+    """
     word = WORDS[x.dtype.itemsize]
     kernel = INDEXING(TYPE=C_TYPES[word])["gather"]
     itemsize = x.dtype.itemsize
