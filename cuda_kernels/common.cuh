@@ -4,8 +4,9 @@
 
 #ifndef GPUNET_EMULATION
 
-// A kernel of at most `threads` threads a block: KERNEL(256) name(parameters) { … }
-#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+// A kernel of at most so many threads a block: KERNEL(256) name(parameters) { … }. KERNEL(256, 2) also asks for registers
+// for two blocks on a multiprocessor at once.
+#define KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)
 #define DEVICE __device__ __forceinline__
 
 // Array parameters. The launcher checks that a GLOBAL array is contiguous, a VECTOR array begins at a multiple of

@@ -25,9 +25,10 @@ struct Filter {
     GLOBAL(const TYPE) data;
     const FilterShape& shape;
     const GatherShape& window;
+    int first;
     bool along_inner;
 
-    DEVICE Coordinate outer(int n) const { return {n * shape.column, n < shape.columns}; }
+    DEVICE Coordinate outer(int n) const { return {first + n * shape.column, n < shape.columns}; }
     DEVICE Coordinate inner(int k) const {
         int channel, tap;
         int rest = window.channels.divide(k, channel);
@@ -72,13 +73,13 @@ struct ConvStore {
     }
 };
 
-KERNEL(THREADS)
+KERNEL(THREADS, BLOCKS)
 conv(VECTOR(const TYPE) x, VECTOR(const TYPE) w, GLOBAL(const TYPE) bias, VECTOR(TYPE) out, VECTOR(SUM) partial,
      GatherShape from, FilterShape filter, PlaceShape to, Tiles tiles, int channels) {
     const Tile tile(tiles, from.tap_count);
     const int group = tile.batch;
-    const Gather<true> windows = {x + group * channels, from};
-    const Filter taps = {w + group * filter.group, filter, from, filter.column != 1};
+    const Gather<true> windows = {x, from, group * channels};
+    const Filter taps = {w, filter, from, group * filter.group, filter.column != 1};
     const ConvStore store = {{out, partial, bias, to.activate != 0},
                              to,
                              from,

@@ -18,13 +18,13 @@ struct WeightStore {
     }
 };
 
-KERNEL(THREADS)
+KERNEL(THREADS, BLOCKS)
 conv_weight(VECTOR(const TYPE) x, VECTOR(const TYPE) g, GLOBAL(const TYPE) bias, VECTOR(TYPE) out, VECTOR(SUM) partial, GatherShape from,
             Tiles tiles, int channels, int columns, int row, int part) {
     const Tile tile(tiles, from.place_count);
     const int group = tile.batch;
-    const Gather<false> windows = {x + group * channels, from};
-    const Matrix gradient = {g + group * columns, columns, from.place_count, 1, row, false};
+    const Gather<false> windows = {x, from, group * channels};
+    const Matrix gradient = {g, group * columns, columns, from.place_count, 1, row, false};
     const WeightStore store = {{out, partial, bias, false}, from.tap_count, columns, row,
                                group * columns, int64(tile.split) * part};
     igemm(windows, gradient, store, tile.m, tile.n, tile.first, tile.last);

@@ -25,12 +25,13 @@ struct Gather {
     };
     GLOBAL(const TYPE) data;
     const GatherShape& shape;
+    int first;  // channel
     static const bool along_inner = PLACES_ARE_OUTER;  // channels are neighbours
 
     DEVICE Coordinate place(int m) const {
         Coordinate result;
         int rest = m;
-        result.offset = 0;
+        result.offset = PLACES_ARE_OUTER ? first : 0;
         UNROLL
         for (int axis = RANK - 1; axis >= 0; axis--) {
             int p;
@@ -46,6 +47,7 @@ struct Gather {
     DEVICE Coordinate tap(int k) const {
         Coordinate result;
         int rest = shape.channels.divide(k, result.offset);
+        if (!PLACES_ARE_OUTER) result.offset += first;
         UNROLL
         for (int axis = RANK - 1; axis >= 0; axis--) {
             int t;

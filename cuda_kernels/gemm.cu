@@ -11,9 +11,9 @@
 
 struct GemmShape {
     int rows, columns, depth;
-    int64 a_row, a_inner, b_inner, b_column;  // strides, in elements
-    FastDiv batch[BATCH_AXES];                // the axes that are left after merging, 1 where there are fewer
-    int64 a_batch[BATCH_AXES], b_batch[BATCH_AXES];
+    int a_row, a_inner, b_inner, b_column;  // strides, in elements
+    FastDiv batch[BATCH_AXES];              // the axes that are left after merging, 1 where there are fewer
+    int a_batch[BATCH_AXES], b_batch[BATCH_AXES];
     int64 part;  // elements of one part
     int activate;
 };
@@ -27,11 +27,11 @@ struct GemmStore {
     }
 };
 
-KERNEL(THREADS)
+KERNEL(THREADS, BLOCKS)
 gemm(STRIDED(const TYPE) a, STRIDED(const TYPE) b, GLOBAL(const TYPE) bias, VECTOR(TYPE) out, VECTOR(SUM) partial,
      GemmShape shape, Tiles tiles) {
     const Tile tile(tiles, shape.depth);
-    int64 a_first = 0, b_first = 0;
+    int a_first = 0, b_first = 0;
     int rest = tile.batch;
     UNROLL
     for (int axis = BATCH_AXES - 1; axis >= 0; axis--) {
@@ -40,8 +40,10 @@ gemm(STRIDED(const TYPE) a, STRIDED(const TYPE) b, GLOBAL(const TYPE) bias, VECT
         a_first += index * shape.a_batch[axis];
         b_first += index * shape.b_batch[axis];
     }
-    const Matrix left = {a + a_first,   shape.rows,    shape.depth, shape.a_row, shape.a_inner, shape.a_inner == 1};
-    const Matrix right = {b + b_first,    shape.columns, shape.depth, shape.b_column, shape.b_inner, shape.b_column != 1};
+    const Matrix left = {a,           a_first,       shape.rows,        shape.depth,
+                         shape.a_row, shape.a_inner, shape.a_inner == 1};
+    const Matrix right = {b,              b_first,       shape.columns,      shape.depth,
+                          shape.b_column, shape.b_inner, shape.b_column != 1};
     const int64 product = int64(tile.batch) * shape.rows * shape.columns;
     const GemmStore store = {{out, partial, bias, shape.activate != 0}, shape.rows, shape.columns,
                              product + tile.split * shape.part};

@@ -14,6 +14,10 @@
 #include "common.cuh"
 
 #define THREADS (TILE_M / MICRO_M * (TILE_N / MICRO_N))
+// Blocks for which a multiprocessor of 64 Ki registers has 128 a thread.
+#define BLOCKS (512 / THREADS)
+// Longer stretches of the inner loop do not fit into them.
+#define DEPTH_UNROLL (128 / (MICRO_M * MICRO_N))
 // Four more than the tile, so that a warp that stores a column of pieces hits different banks.
 #define ROW_A (TILE_M + 4)
 #define ROW_B (TILE_N + 4)
@@ -31,15 +35,16 @@ DEVICE Piece zeros() {
 // A matrix in memory.
 struct Matrix {
     struct Coordinate {
-        int64 offset;
+        int offset;
         bool inside;
     };
     GLOBAL(const TYPE) data;
+    int first;
     int outer_size, inner_size;
-    int64 outer_stride, inner_stride;
+    int outer_stride, inner_stride;
     bool along_inner;
 
-    DEVICE Coordinate outer(int i) const { return {i * outer_stride, i < outer_size}; }
+    DEVICE Coordinate outer(int i) const { return {first + i * outer_stride, i < outer_size}; }
     DEVICE Coordinate inner(int k) const { return {k * inner_stride, k < inner_size}; }
     DEVICE Piece fetch(const Coordinate& a, const Coordinate& b) const {
         return a.inside && b.inside ? load_vector<WIDTH>(data + (a.offset + b.offset)) : zeros();
@@ -103,7 +108,7 @@ struct Stage {
 #define QUAD_N(quad) ((quad) * (TILE_N / (MICRO_N / 4)) + threadIdx.x % (TILE_N / MICRO_N) * 4)
 
 DEVICE void multiply(SHARED_POINTER(SUM) a, SHARED_POINTER(SUM) b, Sums (&sums)[MICRO_M][MICRO_N / 4]) {
-    UNROLL
+#pragma unroll DEPTH_UNROLL
     for (int k = 0; k < TILE_K; k++) {
         Sums rows[MICRO_M / 4], columns[MICRO_N / 4];
         UNROLL

@@ -27,3 +27,14 @@ def test_bilinear_upsampling_stays_on_the_device_of_its_input():
             elsewhere = UpSampling2D(2, interpolation="bilinear")(ops.convert_to_tensor(found))
         assert found.device == elsewhere.device == "gpu:0"
     np.testing.assert_allclose(ops.convert_to_numpy(found), expected, rtol=1e-6)
+
+
+def test_an_emulated_gpu_inside_another_leaves_the_outer_one_as_it_was():
+    with emulated_gpu() as outer:
+        x = ops.ones((2, 3))
+        with emulated_gpu(schedule=3) as inner:
+            ops.relu(x) + x
+        assert sum(inner.launches.values()) > 0
+        before = dict(outer.launches)
+        assert (x + x).device == "gpu:0"
+        assert outer.launches != before

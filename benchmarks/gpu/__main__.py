@@ -23,8 +23,10 @@ from gpunet.backend.devices import GPUNotAvailableError
 NO_GPU = 3
 SECTIONS = {
     "facts": "the device and the versions of everything",
+    "correctness": "every row of the op table against NumPy in float64",
     "determinism": "two runs of training, equal in bits",
     "philox": "random bits, numbers and masks equal to NumPy's",
+    "emulation": "the emulated kernels against the GPU's",
     "launch": "the cost of a launch",
     "bandwidth": "memory-bound kernels against the measured copy bandwidth",
     "convolution": "convolutions and matrix products at the shapes of real networks, against cuDNN through PyTorch",

@@ -102,9 +102,10 @@ def gpu_backend() -> ArrayBackend:
     return backend_of(probe.cupy.ndarray)
 
 
-def replace_gpu(backend: ArrayBackend | None) -> None:
-    """Let `backend` stand in for the GPU; None restores the real one."""
-    _state["gpu"] = backend
+def replace_gpu(backend: ArrayBackend | None) -> ArrayBackend | None:
+    """Let `backend` stand in for the GPU, None restores the real one; return what stood in before."""
+    before, _state["gpu"] = _state["gpu"], backend
+    return before
 
 
 def _gpu_count() -> int:

@@ -160,14 +160,16 @@ def emulated_gpu(schedule: int = 0, check_races: bool = True) -> Iterator[Emulat
     backend = ArrayBackend(DeviceArray, _namespace(), providers)
     runtime = EmulatedRuntime(schedule, check_races)
     register_backend(backend)
-    register_runtime(DeviceArray, runtime)
-    devices.replace_gpu(backend)
+    runtime_before = register_runtime(DeviceArray, runtime)
+    backend_before = devices.replace_gpu(backend)
     gpu = EmulatedGpu(runtime.launches, _not_emulated)
     gpu.forget()
     try:
         with gpu:
             yield gpu
     finally:
-        devices.replace_gpu(None)
+        devices.replace_gpu(backend_before)
+        register_runtime(DeviceArray, runtime_before)
         unregister_backend(DeviceArray)
-        register_runtime(DeviceArray, None)
+        if backend_before is not None and backend_before.array_type is DeviceArray:
+            register_backend(backend_before)  # a block inside another

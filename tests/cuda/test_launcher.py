@@ -21,7 +21,7 @@ struct Geometry {
     double scale;
 };
 /* KERNEL(1) commented_out(GLOBAL(float) x) {} */
-KERNEL(WIDTH) probe(VECTOR(const TYPE) x, STRIDED(TYPE) out, GLOBAL(const unsigned char) flags, Geometry geometry,
+KERNEL(WIDTH, 2) probe(VECTOR(const TYPE) x, STRIDED(TYPE) out, GLOBAL(const unsigned char) flags, Geometry geometry,
     uint32 seed, float factor) {
     const int i = threadIdx.x;
     int column;

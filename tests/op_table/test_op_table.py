@@ -2,9 +2,11 @@
 
 import pytest
 
+from gpunet.backend.cupy_gate import probe
+
 from . import ROWS, checks
 
-DEVICES = ("cpu", "emulated")
+DEVICES = ("cpu", "emulated", *(f"gpu:{i}" for i in range(min(1, probe().gpus))))
 
 
 def _rows(rows):

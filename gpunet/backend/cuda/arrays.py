@@ -29,15 +29,15 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
 
     def register(function: Callable) -> Callable:
         @functools.wraps(function)
-        def run(*arrays, out=None, **attributes):
+        def run(*arrays, **attributes):
             first = next(a for a in arrays if hasattr(a, "dtype"))
-            options = {name: value for name, value in attributes.items() if name != "residuals"}
+            options = {name: value for name, value in attributes.items() if name not in ("out", "residuals")}
             if not where(*arrays, **options):
                 fall_back = portable.bind(primitive, backend_of(type(first)).xp)
                 assert fall_back is not None, primitive
-                return fall_back(*arrays, out=out, **attributes)
+                return fall_back(*arrays, **attributes)
             with runtime_of(first).scope(first):
-                return function(*arrays, out=out, **attributes)
+                return function(*arrays, **attributes)
 
         return cuda.implements(primitive)(run)
 
@@ -46,7 +46,7 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
 
 def is_real(*arrays: Any, **_: Any) -> bool:
     """True where all operands are float32 or float64 arrays of one dtype, or None, with 1 to 2³¹−1 elements each."""
-    dtype = arrays[0].dtype
+    dtype = getattr(arrays[0], "dtype", None)
     return dtype in (FLOAT32, FLOAT64) and all(_fits(a, dtype) for a in arrays if a is not None)
 
 

@@ -84,8 +84,14 @@ def _strides(array: Any) -> tuple[int, ...]:
 
 def _readable(array: Any) -> Any:
     """The array if neighbours along one of its last two axes are neighbours in memory, else a copy."""
-    whole = all(s % array.dtype.itemsize == 0 for s in array.strides)
-    return array if whole and (1 in _strides(array)[-2:] or array.shape[-2:] == (1, 1)) else contiguous(array)
+    item = array.dtype.itemsize
+    whole = all(s % item == 0 for s in array.strides)
+    reach = sum(abs(s) // item * (n - 1) for s, n in zip(array.strides, array.shape))
+    return (
+        array
+        if whole and reach < 2**31 and (1 in _strides(array)[-2:] or array.shape[-2:] == (1, 1))
+        else contiguous(array)
+    )
 
 
 def _is_wide(array: Any) -> bool:

@@ -31,12 +31,14 @@ class Runtime(Protocol):
 _runtimes: dict[type, Runtime] = {}
 
 
-def register_runtime(array_type: type, runtime: Runtime | None) -> None:
-    """Let `runtime` run kernels on arrays of a type; None forgets it."""
+def register_runtime(array_type: type, runtime: Runtime | None) -> Runtime | None:
+    """Let `runtime` run kernels on arrays of a type, None forgets it; return the one before."""
+    before = _runtimes.get(array_type)
     if runtime is None:
         _runtimes.pop(array_type, None)
     else:
         _runtimes[array_type] = runtime
+    return before
 
 
 def runtime_of(array: Any) -> Runtime:
@@ -70,8 +72,9 @@ class CupyRuntime:
             if function is None:
                 function = self._functions[kernel, device] = self.function(kernel)
             if self._ranges:
-                with self.cupy.cuda.nvtx.profile_range(kernel.name):
-                    function(grid, block, tuple(arguments))
+                self.cupy.cuda.nvtx.RangePush(kernel.name)
+                function(grid, block, tuple(arguments))
+                self.cupy.cuda.nvtx.RangePop()
             else:
                 function(grid, block, tuple(arguments))
 

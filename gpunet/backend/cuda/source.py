@@ -110,7 +110,7 @@ def signatures(name: str, defines: Mapping[str, object]) -> dict[str, Signature]
     for match in _KERNEL.finditer(text):
         declaration = text[match.end() : _closing(text, match.end())]
         parameters = tuple(_parameter(part, text, macros) for part in _split(declaration))
-        found[match[2]] = Signature(match[2], evaluate(match[1], macros), parameters)
+        found[match[2]] = Signature(match[2], evaluate(_split(match[1])[0], macros), parameters)
     return found
 
 
@@ -123,7 +123,8 @@ def _with_generated(text: str) -> str:
         body = body.replace("\\\n", " ").replace("KERNEL(", "\nKERNEL(")
         for use in re.finditer(rf"^{macro}\(", text, re.MULTILINE):
             values = dict(zip(_split(names), _split(text[use.end() : _closing(text, use.end())])))
-            filled = re.sub(r"\w+", lambda m, values=values: values.get(m[0], m[0]), body)
+            words = re.split(r"(\w+)", body)
+            filled = "".join(values.get(word, word) for word in words)
             generated.append(re.sub(r"\s*##\s*", "", filled))
     return "\n".join([text, *generated])
 

@@ -52,11 +52,11 @@ TILES: dict[np.dtype, tuple[Tile, ...]] = {
         Tile(128, 32, 16, 8, 4, 4, 0.7),
         Tile(32, 32, 16, 4, 4, 4, 0.45),
         Tile(64, 64, 8, 4, 4, 1, 0.4),
-        Tile(32, 32, 16, 4, 4, 1, 0.3),
+        Tile(32, 32, 8, 4, 4, 1, 0.3),
     ),
     FLOAT64: (
         Tile(64, 64, 8, 4, 4, 1, 1.0),
-        Tile(32, 32, 16, 4, 4, 1, 0.8),
+        Tile(32, 32, 8, 4, 4, 1, 0.8),
     ),
 }
 # Volumes are rarer: fewer tiles for convolutions with three spatial axes.

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <type_traits>
 
-#define KERNEL(threads) static void
+#define KERNEL(...) static void
 #define DEVICE inline
 #define GLOBAL(T) emu::Global<T>
 #define VECTOR(T) emu::Global<T>
