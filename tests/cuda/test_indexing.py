@@ -1,5 +1,5 @@
 """Choosing by indices, adding at indices, sorting, joining and padding."""
-# kernels: indexing.cu scatter.cu sort.cu
+# kernels: move.cu scatter.cu sort.cu
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, target
 from gpunet.backend.cuda.launcher import Family, Kernel, pack
-from gpunet.backend.cuda.mapping import MAX_RANK, merged_axes
+from gpunet.backend.cuda.layouts import MAX_RANK, merged_axes
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.dtypes import BOOL, FLOATS, INT32
 from gpunet.backend.primitives import reduction as prim

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.backend.cuda.arrays import contiguous, copy_into, deliver, empty, flat_grid, implements, target
-from gpunet.backend.cuda.elementwise import WORDS, bits_of, fill
+from gpunet.backend.cuda.copying import MOVE, WORDS
+from gpunet.backend.cuda.elementwise import bits_of, fill
 from gpunet.backend.cuda.launcher import Family, address, pack
-from gpunet.backend.cuda.mapping import GROUP, MAX_RANK, Memory, can_map, map_layout, memory_of
+from gpunet.backend.cuda.layouts import GROUP, MAX_RANK, Memory, map_layout, memory_of
+from gpunet.backend.cuda.mapping import can_map
 from gpunet.backend.cuda.sorting import sort_lines
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.dtypes import INT32
@@ -27,7 +29,6 @@ _PARTIALS = {
     "int": "int",
     "long long": "long long",
 }
-INDEXING = Family("indexing.cu", TYPE=[C_TYPES[word] for word in WORDS.values()])
 SCATTER = Family("scatter.cu", [{"TYPE": c_type, "PARTIAL": partial} for c_type, partial in _PARTIALS.items()])
 THREADS = 256
 
@@ -129,7 +130,7 @@ def _used(pair: tuple[Any, Any]) -> Any:
 def _offsets(pairs: Any, sizes: Any, strides: Any, shape: tuple[int, ...], offsets: Memory | None = None) -> Any:
     """int32 Σ wrapped index · stride over index arrays that broadcast to `shape`, plus the offsets of `offsets`."""
     out = empty(_used(pairs[0]), shape, INT32)
-    kernel = INDEXING(TYPE="unsigned int")["index_offsets"]
+    kernel = MOVE(TYPE="unsigned int")["index_offsets"]
     for n, (pair, size, stride) in enumerate(zip(pairs, sizes, strides)):
         extra = offsets if n == 0 else None
         layout, groups = map_layout(kernel, shape, memory_of(out), memory_of(_used(pair)), extra)
@@ -137,13 +138,13 @@ def _offsets(pairs: Any, sizes: Any, strides: Any, shape: tuple[int, ...], offse
     return out
 
 
-def _gather(x: Any, strides: tuple[int, ...], pair: Any, index: Memory, size: int, stride: int, out: Any) -> Any:
-    """Launch `gather`: `strides` are x's in bytes along the axes of `out`, 0 where it is indexed.
+def _take(x: Any, strides: tuple[int, ...], pair: Any, index: Memory, size: int, stride: int, out: Any) -> Any:
+    """Launch `take`: `strides` are x's in bytes along the axes of `out`, 0 where it is indexed.
 
     `stride` is x's in elements along the indexed axis, `size` that axis's, or 0 where the indices are offsets.
     """
     word = WORDS[x.dtype.itemsize]
-    kernel = INDEXING(TYPE=C_TYPES[word])["gather"]
+    kernel = MOVE(TYPE=C_TYPES[word])["take"]
     itemsize = x.dtype.itemsize
     aligned = address(x) % min(GROUP * itemsize, 16) == 0 and stride % GROUP == 0
     source = Memory(out.shape, strides, itemsize, aligned)
@@ -187,7 +188,7 @@ def getitem(x, *arrays, spec, out=None):
     used = _used(pair)
     behind = len(left) - plan.position  # axes after those of the indices
     index = Memory((*used.shape, *[1] * behind), (*used.strides, *[0] * behind), used.dtype.itemsize, False)
-    return deliver(_gather(view, strides, pair, index, size, stride, result), out)
+    return deliver(_take(view, strides, pair, index, size, stride, result), out)
 
 
 def _takes_along(x, indices, *, axis):
@@ -201,7 +202,7 @@ def take_along_axis(x, indices, *, axis, out=None):
     strides = tuple(0 if d == axis else s for d, s in enumerate(x.strides))
     index = memory_of(_used(pair))
     stride = _element_strides(x)[axis]
-    return deliver(_gather(x, strides, pair, index, x.shape[axis], stride, result), out)
+    return deliver(_take(x, strides, pair, index, x.shape[axis], stride, result), out)
 
 
 # Spreading
@@ -295,7 +296,7 @@ def _has_one_hot(x, *, num_classes, dtype):
 def one_hot(x, *, num_classes, dtype, out=None):
     result = target(out, x, (*x.shape, num_classes), dtype, alignment=1)
     word = WORDS[dtype.itemsize]
-    kernel = INDEXING(TYPE=C_TYPES[word])["one_hot"]
+    kernel = MOVE(TYPE=C_TYPES[word])["one_hot"]
     pair = [None if a is None else contiguous(a) for a in _index(x)]
     grid = flat_grid(result, result.size, THREADS)
     kernel(grid, *pair, result.view(word), bits_of(1, dtype), num_classes, result.size)

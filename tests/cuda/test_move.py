@@ -1,5 +1,5 @@
 """Choosing, filling, copying and converting."""
-# kernels: select.cu cast.cu copy.cu
+# kernels: move.cu cast.cu map.cuh
 
 import numpy as np
 import pytest

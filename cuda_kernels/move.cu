@@ -1,17 +1,47 @@
-// indexing.cu: elements chosen by arrays of indices. Memory-bound: 2·sizeof(TYPE) bytes an element, and its index.
+// move.cu: copying, choosing and filling. Nothing here looks inside the elements, so their size is all that matters.
+// Memory-bound: the bytes that an element moves stand beside each kernel.
 //
-//   gather          out[i] = x[place of i, index[i] along one axis]: x[…, indices, …] and take_along_axis
-//   index_offsets   out[i] = offset[i] + wrapped index[i] · stride (+ out[i]): the places of several indices in one number
-//   one_hot         out[row, c] = indices[row] == c ? one : 0
+//   strided_copy    out[i] = x[i]                                                        2·sizeof(TYPE)
+//   map_where       out[i] = condition[i] ? x[i] : y[i]                                  3·sizeof(TYPE) + 1
+//   map_fill        out[i] = number                                                      sizeof(TYPE)
+//   take            out[i] = x[place of i, index[i] along one axis]                      2·sizeof(TYPE) and its index
+//   index_offsets   out[i] = offset[i] + wrapped index[i] · stride (+ out[i])            4 and its index
+//   one_hot         out[row, c] = indices[row] == c ? one : 0                            sizeof(TYPE)
 //
-// Any strides of out, x and the indices, with broadcasting (see map.cuh): array 1 is x without the axis that the indices
-// choose along, array 2 the indices. Where the indices do not change along the innermost axis, whole vectors move.
+// Any strides and NumPy's broadcasting (see map.cuh). A number is given by its bits, and its operand is a null pointer.
+//
+// take is x[…, indices, …] as well as take_along_axis: array 1 of the layout is x without the axis that the indices choose
+// along, array 2 the indices. Where these do not change along the innermost axis, whole vectors move. index_offsets makes
+// one number of the places of several indices; its array 1 are the indices, and array 2 is no array but the strides of
+// `offset`.
 //
 // Indices are int or int64, whichever of the two pointers is not null. A negative one counts from the end; one outside of
 // the axis wraps around, as with CuPy: nothing outside of the array is ever touched.
 //
-// Macros: TYPE, an unsigned integer of the elements' size: nothing looks inside.
+// Macros: TYPE, an unsigned integer of the elements' size.
 #include "map.cuh"
+
+struct Same {
+    DEVICE TYPE operator()(TYPE x) const { return x; }
+};
+
+KERNEL(256) strided_copy(STRIDED(const TYPE) x, STRIDED(TYPE) out, MapLayout layout) {
+    map1<TYPE, TYPE>(x, out, layout, Same());
+}
+
+struct Where {
+    DEVICE TYPE operator()(bool condition, TYPE x, TYPE y) const { return condition ? x : y; }
+};
+
+KERNEL(256) map_where(STRIDED(const bool) condition, STRIDED(const TYPE) x, STRIDED(const TYPE) y, STRIDED(TYPE) out,
+                      uint64 x_bits, uint64 y_bits, MapLayout layout) {
+    map3<bool, TYPE>(condition, x, y, out, convert<TYPE>(x_bits), convert<TYPE>(y_bits), layout, Where());
+}
+
+KERNEL(256) map_fill(STRIDED(TYPE) out, uint64 bits, MapLayout layout) {
+    for (int64 number = thread_index(); number < layout.groups; number += thread_count())
+        store_group<TYPE>(out, layout, find_group<1>(layout, int(number)), repeated(convert<TYPE>(bits)));
+}
 
 // The index at a place, in [0, size); as it is where size is 0.
 DEVICE int64 index_at(STRIDED(const int) narrow, STRIDED(const int64) wide, int64 at, int64 size) {
@@ -21,8 +51,8 @@ DEVICE int64 index_at(STRIDED(const int) narrow, STRIDED(const int64) wide, int6
     return rest < 0 ? rest + size : rest;
 }
 
-KERNEL(256) gather(STRIDED(const TYPE) x, STRIDED(const int) narrow, STRIDED(const int64) wide, STRIDED(TYPE) out,
-                   int64 size, int64 stride, MapLayout layout) {
+KERNEL(256) take(STRIDED(const TYPE) x, STRIDED(const int) narrow, STRIDED(const int64) wide, STRIDED(TYPE) out,
+                 int64 size, int64 stride, MapLayout layout) {
     const int64 x_step = layout.strides[2 * MAX_RANK - 1], index_step = layout.strides[3 * MAX_RANK - 1];
     for (int64 number = thread_index(); number < layout.groups; number += thread_count()) {
         const Group<3> group = find_group<3>(layout, int(number));
@@ -42,7 +72,6 @@ KERNEL(256) gather(STRIDED(const TYPE) x, STRIDED(const int) narrow, STRIDED(con
     }
 }
 
-// Array 1 are the indices; array 2 stands for nothing but its strides, which give the offset.
 KERNEL(256) index_offsets(STRIDED(const int) narrow, STRIDED(const int64) wide, STRIDED(int) out, int64 size,
                           int64 stride, int adds, MapLayout layout) {
     const int64 index_step = layout.strides[2 * MAX_RANK - 1], offset_step = layout.strides[3 * MAX_RANK - 1];
