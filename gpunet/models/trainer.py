@@ -124,10 +124,11 @@ class Trainer(Layer):
         with GradientTape() as tape:
             y_pred = self(x, training=True) if self._call_takes_training() else self(x)
             loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
         self._track_loss(loss, x)
         variables = self.trainable_weights
         if variables:
-            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            self.optimizer.apply(tape.gradient(scaled, variables), variables)
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -229,6 +230,7 @@ class Trainer(Layer):
                 hooks.on_epoch_end(epoch, logs)
                 if self.stop_training or source.exhausted:
                     break
+            self.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.on_train_end(logs if epochs > initial_epoch else {})
         finally:
             progress.close()
