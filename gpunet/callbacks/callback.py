@@ -105,6 +105,8 @@ class CallbackList:
     def __init__(self, callbacks: list[Any], model: Any, params: dict[str, Any]):
         self.callbacks = callbacks
         for callback in callbacks:
+            if isinstance(callback, type) or not hasattr(callback, "set_model"):
+                raise TypeError(f"callbacks must be Callback objects. Received: {callback!r}")
             callback.set_model(model)
             callback.set_params(params)
         for hook in _HOOKS:

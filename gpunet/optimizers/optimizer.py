@@ -118,6 +118,8 @@ class Optimizer:
         for v in fresh:
             groups.setdefault((v.dtype, v.device), []).append(v)
         arenas = [Arena(group, slots) for group in groups.values()]
+        if arenas and not self._arenas:
+            self._move_to(arenas[0].device)
         self._arenas += arenas
         self._trainable_variables += fresh
         places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
@@ -131,6 +133,11 @@ class Optimizer:
                     name = f"{v.path.replace('/', '_')}_{slot}"
                     moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
                     self._variables.append(moment.move_to(arena.view(arena.moments[slot], segment)))
+
+    def _move_to(self, device: Device) -> None:
+        """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
+        for variable in (self.iterations, self._learning_rate):
+            variable.move_to(to_device(variable.array, device))
 
     def add_variable(
         self,
@@ -203,7 +210,7 @@ class Optimizer:
             if not grads:
                 return
         self._update(self._clipped(grads), variables)
-        update.assign_add(self.iterations.array, 1)
+        update.count_step(self.iterations.array)
         self.iterations.touched()
 
     def _update(self, grads: list[Any], variables: list[Variable]) -> None:

@@ -69,8 +69,8 @@ LAYERS: list[tuple[str, dict[str, Any], list[tuple[int, ...]], bool | None]] = [
         ("Activation", {"activation": name}, [(4, 6)], None)
         for name in (
             "relu linear exponential celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh "
-            "leaky_relu log_sigmoid log_softmax mish relu6 selu sigmoid silu swish soft_shrink softmax softplus softsign tanh "
-            "tanh_shrink"
+            "leaky_relu log_sigmoid log_softmax mish relu6 selu sigmoid silu swish soft_shrink softmax softplus "
+            "softsign tanh tanh_shrink"
         ).split()
     ],
 ]
