@@ -57,7 +57,9 @@ class Reshape(Layer):
             )
 
     def call(self, inputs: Any) -> Any:
-        return ops.reshape(inputs, (inputs.shape[0], *self.target_shape))
+        known = math.prod(n for n in self.target_shape if n != -1)
+        rest = math.prod(inputs.shape[1:]) // known if known else 0  # NumPy cannot infer it of an empty batch
+        return ops.reshape(inputs, (inputs.shape[0], *(rest if n == -1 else n for n in self.target_shape)))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"target_shape": self.target_shape}
