@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from gpunet.backend.abstract import AbstractArray
@@ -60,7 +62,7 @@ def _with_selection(view, arrays, spec, ndim):
             kept.append(view[axis])
             axis += 1
     kept += view[axis:]
-    together = all(b[0] == a[0] + 1 for a, b in zip(places, places[1:]))
+    together = all(b[0] == a[0] + 1 for a, b in itertools.pairwise(places))
     at = places[0][1] if together else 0
     return (*kept[:at], *selected, *kept[at:])
 
