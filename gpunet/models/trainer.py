@@ -124,10 +124,11 @@ class Trainer(Layer):
         with GradientTape() as tape:
             y_pred = self(x, training=True) if self._call_takes_training() else self(x)
             loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
         self._track_loss(loss, x)
         variables = self.trainable_weights
         if variables:
-            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            self.optimizer.apply(tape.gradient(scaled, variables), variables)
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -182,6 +183,9 @@ class Trainer(Layer):
     ) -> History:
         """Train for a number of epochs.
 
+        A loss that is NaN or infinite does not stop training: it shows in the logs and the history. The callback
+        `TerminateOnNaN` stops at the first such batch.
+
         Args:
             x: arrays (NumPy, CuPy, tensors; a list or dict of them for several inputs), or a generator, PyDataset,
                 DataLoader or other iterable of `(x, y)` or `(x, y, sample_weight)` batches.
@@ -205,6 +209,9 @@ class Trainer(Layer):
                 range.
         """
         self._check_compiled("fit")
+        for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+                raise ValueError(f"{name} must be an integer from 0. Received: {name}={value!r}")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
         batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight)
@@ -229,6 +236,7 @@ class Trainer(Layer):
                 hooks.on_epoch_end(epoch, logs)
                 if self.stop_training or source.exhausted:
                     break
+            self.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.on_train_end(logs if epochs > initial_epoch else {})
         finally:
             progress.close()
@@ -267,6 +275,8 @@ class Trainer(Layer):
         self, given: Any, verbose: int | str, steps: int | None, epochs: int = 1
     ) -> tuple[CallbackList, ProgbarLogger]:
         """The callbacks to call, and the progress display, which is not among them for verbose=0."""
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
         level = 1 if verbose == "auto" else int(verbose)
         listeners = [] if given is None else tree.flatten(given)
         progress = ProgbarLogger()
