@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from gpunet.autograd.variable import Variable
 from gpunet.backend.devices import Device, backend_for, to_device
+from gpunet.backend.primitives import update
 
 ALIGNMENT = 256  # bytes: what the widest vector loads and TMA want
 
@@ -106,5 +107,5 @@ class Arena:
             wanted = g is not None and segment.variable._trainable
             active.append(wanted)
             if wanted:
-                view[...] = g if type(g) is type(view) else to_device(g, self.device)
+                update.assign(view, g if type(g) is type(view) else to_device(g, self.device))
         return tuple(active)
