@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gpunet import config
 from gpunet.autograd.apply import apply
 from gpunet.autograd.fused import fused_gradient

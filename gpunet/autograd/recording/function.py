@@ -72,6 +72,10 @@ class RecordedFunction:
             return self.function(*args, **kwargs)
         return self._learn(recording, arrays, args, kwargs)
 
+    def obstacles(self) -> dict[Any, str]:
+        """Why signatures that were called often enough are not recorded."""
+        return {key: recording.obstacle for key, recording in self._recordings.items() if recording.obstacle}
+
     def _replay(self, recording: _Recording, arrays: list[Any]) -> Any:
         found = iter(recording.program(arrays))  # type: ignore[misc]
         for variable in recording.touched:

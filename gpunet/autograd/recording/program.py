@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.recording.trace import Call, Constant, Input, Result, View
+from gpunet.autograd.recording.trace import Call, Constant, Input, Result, Spec, View
 from gpunet.backend.primitive import backend_of
 
 _ALIGNMENT = 256
@@ -55,10 +55,8 @@ class Program:
         self.arena = self.xp.empty((total,), np.dtype("uint8"))
         for i in owned:
             spec = self.calls[i].results[0]
-            block = self.arena[places[i] : places[i] + sizes[i]]
-            self._arrays[Result(i, 0)] = block[: math.prod(spec.shape) * spec.dtype.itemsize].view(spec.dtype).reshape(
-                spec.shape
-            )
+            block = self.arena[places[i] : places[i] + math.prod(spec.shape) * spec.dtype.itemsize]
+            self._arrays[Result(i, 0)] = _laid_out(block.view(spec.dtype), spec)
 
     def _static(self, reference: Any) -> Any:
         """The array behind a reference that is the same at every replay, or None."""
@@ -108,6 +106,7 @@ class Program:
             return ""
         if Result(i, 0) in self._arrays:
             attributes = attributes | {"out": self._arrays[Result(i, 0)]}
+        step: Callable
         if settled:
             step = functools.partial(call.implementation, *(v for _, v in operands), **attributes)
             expression = f"{self._name(step)}()"
@@ -137,7 +136,17 @@ def _is_placed(call: Call) -> bool:
     return bool(call.results) and call.results[0].shares < 0 and not call.primitive.is_view
 
 
-def _nbytes(spec: Any) -> int:
+def _laid_out(flat: Any, spec: Spec) -> Any:
+    """A flat array in the spec's shape, its axes in memory in the order in which they were when it was traced.
+
+    The order of memory decides the order of sums over it, and so their last bits.
+    """
+    order = sorted(range(len(spec.shape)), key=lambda axis: -abs(spec.strides[axis]))
+    back = [order.index(axis) for axis in range(len(order))]
+    return flat.reshape([spec.shape[axis] for axis in order]).transpose(back)
+
+
+def _nbytes(spec: Spec) -> int:
     nbytes = math.prod(spec.shape) * spec.dtype.itemsize
     return max(1, -(-nbytes // _ALIGNMENT)) * _ALIGNMENT
 

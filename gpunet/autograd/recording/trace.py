@@ -23,9 +23,9 @@ class CannotRecordError(RuntimeError):
 
 
 class Input(NamedTuple):
-    """The function's array number `index`."""
+    """The function's array number `number`."""
 
-    index: int
+    number: int
 
 
 class Result(NamedTuple):
@@ -60,9 +60,10 @@ class Constant:
 
 
 class Spec(NamedTuple):
-    """A result's shape and dtype, and the operand whose memory it shares, or −1."""
+    """A result's layout, and the operand whose memory it shares, or −1."""
 
     shape: tuple[int, ...]
+    strides: tuple[int, ...]
     dtype: np.dtype
     shares: int
 
@@ -176,7 +177,7 @@ class Trace:
         specs = []
         for i, part in enumerate(parts):
             shares = _shared(part, arrays)
-            specs.append(Spec(part.shape, part.dtype, shares))
+            specs.append(Spec(part.shape, part.strides, part.dtype, shares))
             if id(part) not in self._known:
                 self._remember(part, Result(len(self.calls), i), owns=shares < 0)
         self.calls.append(Call(primitive, implementation, operands, attributes, tuple(specs)))
