@@ -48,7 +48,6 @@ from gpunet.ops.creation import (
     identity,
     is_tensor,
     linspace,
-    meshgrid,
     ones,
     tri,
     zeros,
@@ -148,6 +147,7 @@ from gpunet.ops.indexing import slice_op as slice
 from gpunet.ops.joining import (
     concatenate,
     hstack,
+    meshgrid,
     pad,
     repeat,
     roll,

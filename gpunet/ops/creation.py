@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +65,8 @@ def arange(
     start, stop, step = (v.item() if hasattr(v, "item") else v for v in (start, stop, step))
     if step == 0:
         raise ValueError("arange: step must not be 0. Received: step=0")
-    start, stop = (0, start) if stop is None else (start, stop)
-    values = np.arange(start, stop, 1 if step is None else step)
+    first, last = (0, start) if stop is None else (start, stop)
+    values: Any = np.arange(first, last, 1 if step is None else step)
     return wrap(to_device(values.astype(dtype), _target(device)))
 
 
@@ -99,11 +99,6 @@ def identity(n: int, dtype: Any = None) -> Tensor:
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
     """Ones at and below the k-th diagonal of an N × M matrix of zeros."""
     return Tensor(np.tri(N, M, k, dtype=as_dtype(dtype)), device=default_device())
-
-
-def meshgrid(*x: Any, indexing: Literal["xy", "ij"] = "xy") -> list[Tensor]:
-    """Coordinate matrices of coordinate vectors."""
-    return [Tensor(np.ascontiguousarray(g)) for g in np.meshgrid(*map(convert_to_numpy, x), indexing=indexing)]
 
 
 def convert_to_tensor(x: Any, dtype: Any = None) -> Any:

@@ -82,6 +82,31 @@ def hstack(xs: Sequence[Any]) -> Any:
 
 
 @symbolic_op
+def meshgrid(*x: Any, indexing: str = "xy") -> list:
+    """Coordinate arrays of coordinate vectors: each vector along its own axis of a grid, repeated along the others.
+
+    Args:
+        indexing: "ij", vector k varies along axis k, or "xy", the first two axes are exchanged.
+
+    Raises:
+        ValueError: on another `indexing`.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij'. Received: indexing={indexing!r}")
+    vectors = [reshape(v, (-1,)) for v in x]
+    places = list(range(len(vectors)))
+    if indexing == "xy" and len(vectors) > 1:
+        places[:2] = 1, 0
+    grid = [0] * len(vectors)
+    for place, v in zip(places, vectors):
+        grid[place] = v.shape[0]
+    return [
+        broadcast_to(reshape(v, [-1 if d == place else 1 for d in range(len(grid))]), grid)
+        for place, v in zip(places, vectors)
+    ]
+
+
+@symbolic_op
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list:
     """x in equal sections (an int) or cut before the given indices, along `axis`.
 

@@ -11,6 +11,7 @@ from gpunet.autograd.apply import apply
 from gpunet.autograd.tape import Gradient
 from gpunet.autograd.tensor import raw
 from gpunet.backend.devices import device_of
+from gpunet.backend.dtypes import BOOL, as_dtype
 from gpunet.backend.primitives import matmul as prim
 from gpunet.backend.primitives import reduction
 from gpunet.ops import elementwise as el
@@ -22,6 +23,8 @@ from gpunet.ops.reduction import unbroadcast
 from gpunet.ops.views import moveaxis, reshape, transpose
 from gpunet.symbolic.ops import symbolic_op
 
+INT8 = as_dtype("int8")
+
 
 @symbolic_op
 def matmul(x1: Any, x2: Any) -> Any:
@@ -30,6 +33,9 @@ def matmul(x1: Any, x2: Any) -> Any:
     Raises:
         ValueError: if an operand is a scalar or the inner sizes differ.
     """
+    x1, x2 = operand(x1), operand(x2)
+    if x1.dtype == INT8 == x2.dtype:
+        x1, x2 = cast_to(x1, "int32"), cast_to(x2, "int32")  # as in Keras: products of int8 rarely fit
     x1, x2 = promote(x1, x2)
     if not x1.ndim or not x2.ndim or x1.shape[-1] != x2.shape[max(0, x2.ndim - 2)]:
         raise ValueError(f"matmul: inner sizes must be equal. Received shapes: {x1.shape} and {x2.shape}")
@@ -130,7 +136,8 @@ def dot(x1: Any, x2: Any) -> Any:
 @symbolic_op
 def vdot(x1: Any, x2: Any) -> Any:
     """The inner product of the flattened operands."""
-    return sum_(el.multiply(reshape(x1, (-1,)), reshape(x2, (-1,))))
+    x1, x2 = promote(x1, x2)
+    return tensordot(reshape(x1, (-1,)), reshape(x2, (-1,)), axes=1)
 
 
 @symbolic_op
@@ -145,7 +152,11 @@ def inner(x1: Any, x2: Any) -> Any:
 @symbolic_op
 def outer(x1: Any, x2: Any) -> Any:
     """The products of all pairs of elements, (x1.size, x2.size)."""
-    return el.multiply(reshape(x1, (-1, 1)), reshape(x2, (1, -1)))
+    x1, x2 = promote(x1, x2)
+    numbers = int, float
+    return el.multiply(
+        x1 if isinstance(x1, numbers) else reshape(x1, (-1, 1)), x2 if isinstance(x2, numbers) else reshape(x2, (1, -1))
+    )
 
 
 @symbolic_op
@@ -236,12 +247,12 @@ def _label_sizes(subscripts, terms, arrays) -> dict[str, int]:
     return sizes
 
 
-def _without_broadcast(pair, sizes):
-    """An operand and its labels, without axes of size 1 whose label is larger elsewhere: it is constant along them."""
-    array, term = pair
+def _without_broadcast(labelled, sizes):
+    """The operand without axes of size 1 whose label is larger elsewhere: it is constant along them."""
+    array, term = labelled
     kept = [d for d, c in enumerate(term) if array.shape[d] == sizes[c]]
     if len(kept) == len(term):
-        return array, term
+        return labelled
     return reshape(array, [array.shape[d] for d in kept]), "".join(term[d] for d in kept)
 
 
@@ -317,7 +328,7 @@ def _triangle(x, k, compare):
     place = device_of(raw(x))
     row = raw(reshape(arange(rows, device=place), (-1, 1)))
     column = raw(reshape(arange(columns, device=place), (1, -1)))
-    return el.where(compare(el.add(row, k), column), x, 0)
+    return el.where(compare(el.add(row, k), column), x, False if x.dtype == BOOL else 0)
 
 
 @symbolic_op

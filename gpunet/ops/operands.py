@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.apply import apply
+from gpunet.autograd.apply import apply, autocast
 from gpunet.autograd.tensor import Tensor, raw
+from gpunet.autograd.variable import scopes
 from gpunet.backend.devices import device_of, to_device
 from gpunet.backend.dtypes import BFLOAT16, as_dtype, float_type, is_float, result_type
 from gpunet.backend.primitive import is_array_type
@@ -45,18 +46,20 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, Tensor) or is_array_type(type(x))
 
 
-def promote(*values: Any, to_float: bool = False) -> Sequence[Any]:
+def promote(*operands: Any, to_float: bool = False) -> Sequence[Any]:
     """The operands in their common dtype (Keras's rules); Python numbers stay numbers unless all are, or bfloat16.
 
     With `to_float`, a common dtype that is not a float becomes `floatx()`.
     """
-    if len(values) == 2 and not to_float:
-        x, y = values
+    if scopes.compute_dtype is not None:
+        operands = tuple(map(autocast, operands))
+    if len(operands) == 2 and not to_float:
+        x, y = operands
         if _is_array(x) and _is_array(y) and x.dtype is y.dtype:
-            return values
-    values = tuple(map(number_or_operand, values))
+            return operands
+    values: Sequence[Any] = list(map(number_or_operand, operands))
     if all(type(v) in _NUMBERS for v in values):
-        values = (operand(values[0]), *values[1:])
+        values = [operand(values[0]), *values[1:]]
     dtype = result_type(*[v if type(v) in _NUMBERS else v.dtype for v in values])
     if to_float:
         dtype = float_type(dtype)

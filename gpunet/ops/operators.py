@@ -110,7 +110,7 @@ for _name in ("sum", "mean", "max", "min", "prod", "any", "all", "argmax", "argm
     _METHODS[_name] = _method(getattr(reduction, _name), _name)
 
 # NumPy functions on tensors are the ops of the same name, so that gradients flow through them.
-_NAMESPACES = (el, reduction, views, linalg, indexing, creation)
+_NAMESPACES = (el, reduction, views, linalg, indexing, joining, creation)
 _ALIASES = {"conjugate": "copy", "amax": "max", "amin": "min", "fabs": "absolute", "invert": "bitwise_not"}
 _NOT_TENSOR_FUNCTIONS = {"shape", "ndim", "size"}
 

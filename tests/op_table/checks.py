@@ -79,8 +79,29 @@ def _check_tensors(row: Row, arrays: Any, device: Any, found: list) -> None:
         np.testing.assert_array_equal(to_host(y.array), to_host(plain), err_msg=f"{row.id}: a Tensor and a plain array")
 
 
+def run(row: Row, device: Any) -> None:
+    """The op and both derivatives once, with nothing compared: what a profiler or a counter of kernels wants."""
+    dtype = "float64" if "float64" in row.dtypes else row.dtypes[0]
+    arguments = _placed(row, row.arrays(dtype), device, Tensor)
+    numbers = _numbers(row, arguments) if dtype in FLOATS else []
+    with GradientTape() as outer:
+        outer.watch(numbers)
+        with GradientTape() as inner:
+            inner.watch(numbers)
+            outputs = [y for y in results_of(row.function(arguments)) if y.dtype.kind == "f"]
+        first = [g for g in inner.gradient(outputs, numbers) if g is not None]
+    outer.gradient(first, numbers)
+    if numbers:
+        _first_gradients(row, dtype, device)
+
+
+def _numbers(row: Row, arguments: tuple) -> list:
+    """The arguments that have a derivative."""
+    return [t for x, t in zip(row.leaves, tree.flatten(arguments)) if isinstance(x, Input) and x.kind == "number"]
+
+
 def layouts(row: Row, device: Any) -> None:
-    """Views that are not contiguous give what contiguous arrays give."""
+    """Views that are not contiguous give what contiguous arrays give, and the gradient of them, too."""
     dtype = "float32" if "float32" in row.dtypes else row.dtypes[0]
     arrays = row.arrays(dtype)
     expected = results_of(row.expected(arrays))
@@ -88,6 +109,18 @@ def layouts(row: Row, device: Any) -> None:
         found = results_of(row.function(row.map(lambda x, view=view: view(x, device), arrays)))
         for y, e, name in zip(found, expected, row.result_dtypes(dtype, len(found))):
             assert_close(y, e, name if name in FLOATS else dtype, row.tolerance, f"{row.id}, {view.__name__} inputs")
+    if row.derivatives and dtype in FLOATS:
+        _check_layouts_of_gradients(row, dtype, device)
+
+
+def _check_layouts_of_gradients(row: Row, dtype: str, device: Any) -> None:
+    exact = _first_gradients(row, dtype, device)
+    for view in (_transposed, _every_second, _reversed):
+        for (_, g), (_, e) in zip(_first_gradients(row, dtype, device, view), exact):
+            if e is not None:
+                expected = to_host(e.array)
+                tolerance = row.tolerance * (1 + float(np.abs(expected).max(initial=0)))
+                assert_close(g.array, expected, dtype, tolerance, f"{row.id}, gradient of {view.__name__} inputs")
 
 
 def _transposed(x: np.ndarray, device: Any) -> Any:
@@ -111,7 +144,7 @@ def gradients(row: Row, device: Any) -> None:
         leaves = [to_device(x, device) if hasattr(x, "shape") else x for x in tree.flatten(arrays)]
         for i, tensor in zip(places, tensors):
             leaves[i] = tensor
-        return row.function(tree.pack_like(row.arguments, leaves))
+        return row.differentiated(row.function(tree.pack_like(row.arguments, leaves)))
 
     check_gradients(function, [tree.flatten(arrays)[i] for i in places], order=row.derivatives, device=device)
     exact = _first_gradients(row, "float64", device)
@@ -120,15 +153,16 @@ def gradients(row: Row, device: Any) -> None:
             _check_narrow_gradients(row, dtype, device, exact)
 
 
-def _first_gradients(row: Row, dtype: str, device: Any) -> list:
-    """The gradient of Σ weights·results for each number input."""
-    arguments = _placed(row, row.arrays(dtype), device, Tensor)
-    numbers = [t for x, t in zip(row.leaves, tree.flatten(arguments)) if isinstance(x, Input) and x.kind == "number"]
+def _first_gradients(row: Row, dtype: str, device: Any, view: Any = None) -> list:
+    """Each number input, and its gradient of Σ weights·results; inputs and weights are laid out by `view`."""
+    view = view or (lambda x, device: to_device(x.copy(), device))
+    arguments = row.map(lambda x: Tensor(view(x, device)), row.arrays(dtype))
+    numbers = _numbers(row, arguments)
     with GradientTape() as tape:
         tape.watch(numbers)
-        outputs = [y for y in results_of(row.function(arguments)) if y.dtype.kind not in "iub"]
+        outputs = [y for y in row.differentiated(row.function(arguments)) if y.dtype.kind not in "iub"]
     weights = [np.cos(np.arange(y.size, dtype=np.float64)).reshape(y.shape).astype(y.dtype) for y in outputs]
-    seeds = [Tensor(to_device(w, device)) for w in weights]
+    seeds = [Tensor(view(w, device)) for w in weights]
     return list(zip(numbers, tape.gradient(outputs, numbers, seeds)))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .row import NUMBERS, N, Rows, normal
+from .row import NUMBERS, N, Rows, mask, normal
 
 ROWS = Rows()
 row = ROWS.add
@@ -88,3 +88,9 @@ for name in ("tril", "triu"):
     row(name, getattr(np, name), normal(4, 3)).checked(dtypes=NUMBERS)
     row(name, getattr(np, name), normal(N, 3, 4), k=1)
     row(name, getattr(np, name), normal(N, 3, 4), k=-2)
+
+row("matmul", np.matmul, normal(N, 3), normal(3, 2)).checked(dtypes=("int8",), result="int32", variant="int8")
+row("vdot", np.vdot, normal(3, 2), normal(3, 2)).checked(dtypes=("int32", "int16"), variant="integers")
+row("outer", np.outer, normal(3), 2.5)
+row("outer", np.outer, 2, normal(3))
+row("tril", np.tril, mask(3, 3)).checked(derivatives=0, dtypes=("int32",), result="bool")

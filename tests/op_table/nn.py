@@ -20,6 +20,8 @@ from .row import (
 ROWS = Rows()
 row = ROWS.add
 
+STATISTICS = ("same", "wide", "wide")
+
 
 def conv(x, kernel, *more, **attributes):
     """A row of `conv` for inputs and kernel of these shapes."""
@@ -52,10 +54,10 @@ conv((2, 3, 4, 2), (2, 2, 2, 3), padding=((3, 2), (2, 4)))
 conv((2, 3, 4, 2), (2, 2, 2, 3), padding=4, strides=3)
 conv((2, 1, 1, 2), (3, 3, 2, 3), padding="same")
 conv((1, 5, 5, 1), (3, 3, 1, 1), padding="same")
-conv((2, 2, 2, 2), (3, 3, 2, 2)).checked(label="no output")
-conv((0, 5, 5, 2), (3, 3, 2, 2)).checked(label="empty batch")
-conv((2, 5, 5, 2), (3, 3, 2, 0)).checked(label="no channels")
-conv((2, 3, 3, 1), (5, 5, 1, 2), padding="same").checked(label="kernel > image")
+conv((2, 2, 2, 2), (3, 3, 2, 2)).checked(variant="no output")
+conv((0, 5, 5, 2), (3, 3, 2, 2)).checked(variant="empty batch")
+conv((2, 5, 5, 2), (3, 3, 2, 0)).checked(variant="no channels")
+conv((2, 3, 3, 1), (5, 5, 1, 2), padding="same").checked(variant="kernel > image")
 # Groups, and groups = channels.
 conv((2, 5, 5, 4), (3, 3, 2, 6), padding="same")
 conv((2, 5, 5, 6), (3, 3, 2, 3), strides=2)
@@ -148,9 +150,10 @@ for name, function in (("max_pool", reference.max_pool), ("average_pool", refere
             tolerance=8, **({} if np.prod(shape) < 999 else {"dtypes": WIDE, "derivatives": 1})
         )
 row("max_pool", reference.max_pool, normal(N, 4, 4, 2), pool_size=2).checked(
-    dtypes=("int32", "uint8"), label="integers"
+    dtypes=("int32", "uint8"), variant="integers"
 )
 
+# The derivative of y alone takes the fused backward, that of the statistics too the decomposition.
 for shape, options in (
     ((N, 3), {}),
     ((N, 4, 3), {}),
@@ -159,23 +162,27 @@ for shape, options in (
     ((3, 5), {"axis": 0}),
     ((N, 1), {"epsilon": 0.1}),
 ):
-    channels = shape[options.get("axis", -1)]
-    row(
-        "batch_norm_training",
-        reference.batch_norm_training,
-        normal(*shape),
-        normal(int(channels)),
-        normal(int(channels)),
-        **options,
-    ).checked(tolerance=16, result=("same", "wide", "wide"))
-row("batch_norm_training", reference.batch_norm_training, normal(N, 5, 3)).checked(
-    tolerance=16, result=("same", "wide", "wide")
+    channels = int(shape[options.get("axis", -1)])
+    for of in (0, None):
+        row(
+            "batch_norm_training",
+            reference.batch_norm_training,
+            normal(*shape),
+            normal(channels),
+            normal(channels),
+            **options,
+        ).checked(tolerance=16, result=STATISTICS, of=of, variant="" if of is None else "y")
+        row("batch_norm_training", reference.batch_norm_training, normal(*shape), **options).checked(
+            tolerance=16, result=STATISTICS, of=of, variant="" if of is None else "y"
+        )
+row("batch_norm_training", reference.batch_norm_training, normal(N, 5, 3), beta=normal(3)).checked(
+    tolerance=16, result=STATISTICS, of=0
 )
 row("batch_norm_training", reference.batch_norm_training, normal(64, 6, 5), positive(5)).checked(
-    tolerance=32, result=("same", "wide", "wide"), dtypes=WIDE
+    tolerance=32, result=STATISTICS, dtypes=WIDE, of=0
 )
-row("batch_norm_training", lambda x: reference.batch_norm_training(x), uniform(1000, 1001, 32, 3)).checked(
-    tolerance=4e3, result=("same", "wide", "wide"), dtypes=WIDE, derivatives=None, label="far mean"
+row("batch_norm_training", reference.batch_norm_training, uniform(1000, 1001, 32, 3)).checked(
+    tolerance=4e3, result=STATISTICS, dtypes=WIDE, derivatives=None, variant="far mean"
 )
 for shape, axis in (((N, 3), -1), ((N, 4, 3), 2), ((N, 3, 4), 1)):
     c = shape[axis]
@@ -205,8 +212,10 @@ for name, function in (("softmax", reference.softmax), ("log_softmax", reference
         normal(4, 3, 2),
         axis=(0, 2),
     ).checked(tolerance=2)
-row("softmax", reference.softmax, values(1000.0, 0, -1000)).checked(dtypes=WIDE, label="far")
-row("log_softmax", lambda x: np.array([0.0, -1000, -2000]), values(1000.0, 0, -1000)).checked(dtypes=WIDE, label="far")
+row("softmax", reference.softmax, values(1000.0, 0, -1000)).checked(dtypes=WIDE, variant="far")
+row("log_softmax", lambda x: np.array([0.0, -1000, -2000]), values(1000.0, 0, -1000)).checked(
+    dtypes=WIDE, variant="far"
+)
 
 SPARSE = "sparse_categorical_crossentropy"
 row(SPARSE, reference.sparse_categorical_crossentropy, index(5, N), normal(N, 5), from_logits=True).checked(tolerance=2)
@@ -221,7 +230,7 @@ row(
 ).checked(tolerance=2)
 row(SPARSE, reference.sparse_categorical_crossentropy, index(5, N), probabilities(N, 5)).checked(tolerance=2)
 row(SPARSE, reference.sparse_categorical_crossentropy, index(5, N), positive(N, 5)).checked(
-    tolerance=2, label="not normalised"
+    tolerance=2, variant="not normalised"
 )
 row(SPARSE, reference.sparse_categorical_crossentropy, index(5, 0), normal(0, 5), from_logits=True)
 DENSE = "categorical_crossentropy"
@@ -236,7 +245,7 @@ row(BINARY, reference.binary_crossentropy, mask(N, 3), normal(N, 3), from_logits
 row(BINARY, reference.binary_crossentropy, uniform(0.1, 0.9, N, 3), uniform(0.1, 0.9, N, 3)).checked(tolerance=4)
 row(
     BINARY, lambda t, o, from_logits: np.array([0.0, 300.0]), values(1, 1), values(300, -300), from_logits=True
-).checked(dtypes=WIDE, derivatives=None, label="far")
+).checked(dtypes=WIDE, derivatives=None, variant="far")
 
 row("random.dropout", reference.dropout, normal(N, 5), rate=0.4, seed=7).checked(tolerance=2)
 row("random.dropout", reference.dropout, normal(N, 3, 2), rate=0.5, noise_shape=(None, 1, 2), seed=3).checked(

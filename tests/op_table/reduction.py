@@ -64,11 +64,11 @@ for dtype, result in (
     ("int8", "int32"),
     ("int16", "int32"),
 ):
-    row("sum", np.sum, normal(N, 3), axis=1).checked(dtypes=(dtype,), result=result, label=dtype)
-    row("prod", np.prod, normal(N, 3), axis=1).checked(dtypes=(dtype,), result=result, label=dtype)
-    row("mean", np.mean, normal(N, 3), axis=0).checked(dtypes=(dtype,), result="float32", label=dtype)
-    row("max", np.max, normal(N, 3), axis=1).checked(dtypes=(dtype,), label=dtype)
-    row("cumsum", np.cumsum, normal(N, 3), axis=1).checked(dtypes=(dtype,), label=dtype)
+    row("sum", np.sum, normal(N, 3), axis=1).checked(dtypes=(dtype,), result=result, variant=dtype)
+    row("prod", np.prod, normal(N, 3), axis=1).checked(dtypes=(dtype,), result=result, variant=dtype)
+    row("mean", np.mean, normal(N, 3), axis=0).checked(dtypes=(dtype,), result="float32", variant=dtype)
+    row("max", np.max, normal(N, 3), axis=1).checked(dtypes=(dtype,), variant=dtype)
+    row("cumsum", np.cumsum, normal(N, 3), axis=1).checked(dtypes=(dtype,), variant=dtype)
 row("sum", np.sum, mask(N, 3), axis=0).checked(derivatives=0, dtypes=("int32",), result="int32")
 row("cumsum", np.cumsum, mask(N, 3), axis=0).checked(derivatives=0, dtypes=("int32",), result="int32")
 row("all", np.all, values(1, 2, 0)).checked(derivatives=0, dtypes=NUMBERS, result="bool")
@@ -83,12 +83,12 @@ for name in ("argmax", "argmin"):
     row(name, getattr(np, name), distinct(N, 3, 2), axis=1, keepdims=True).checked(derivatives=0, result="int32")
     row(name, getattr(np, name), distinct(N, 3), keepdims=True).checked(derivatives=0, result="int32")
     row(name, getattr(np, name), values(2, 1, 1, 2)).checked(
-        derivatives=0, dtypes=NUMBERS, result="int32", label="ties"
+        derivatives=0, dtypes=NUMBERS, result="int32", variant="ties"
     )
 
 # Products with zeros: the first derivative holds there, too.
-row("prod", np.prod, values(2, 0, 3)).checked(derivatives=1, label="one zero")
-row("prod", np.prod, values(2, 0, 0)).checked(derivatives=1, label="two zeros")
+row("prod", np.prod, values(2, 0, 3)).checked(derivatives=1, variant="one zero")
+row("prod", np.prod, values(2, 0, 0)).checked(derivatives=1, variant="two zeros")
 row("prod", np.prod, values(1, 2, 3), dtype="float64").checked(dtypes=("float32",), result="float64")
 
 # Scans.
@@ -111,7 +111,7 @@ row(
     axes=1,
     keepdims=True,
 ).checked(tolerance=4)
-row("logsumexp", reference.logsumexp, values(-math.inf, 1.0, 2.0)).checked(derivatives=None, label="an infinity")
+row("logsumexp", reference.logsumexp, values(-math.inf, 1.0, 2.0)).checked(derivatives=None, variant="an infinity")
 
 row("broadcast_to", np.broadcast_to, normal(3), (2, 4, 3)).checked(dtypes=NUMBERS)
 row("broadcast_to", np.broadcast_to, normal(2, 1, 3), (2, 5, 3))
@@ -127,7 +127,7 @@ row("argsort", np.argsort, distinct(N, 5)).checked(derivatives=0, dtypes=NUMBERS
 row("argsort", np.argsort, distinct(N, 5), axis=0).checked(derivatives=0, result="int32")
 row("argsort", np.argsort, distinct(N, 5), axis=None).checked(derivatives=0, result="int32")
 row("argsort", lambda x: np.array([1, 3, 0, 2]), values(1, 0, 1, 0)).checked(
-    derivatives=0, dtypes=NUMBERS, result="int32", label="stable"
+    derivatives=0, dtypes=NUMBERS, result="int32", variant="stable"
 )
 row("sort", np.sort, distinct(N, 5)).checked(dtypes=NUMBERS[:5])
 row("sort", np.sort, distinct(N, 5), axis=0)
@@ -135,5 +135,5 @@ row("top_k", lambda x, k: (-np.sort(-x)[..., :k], np.argsort(-x)[..., :k]), dist
     result=("same", "int32")
 )
 row("top_k", lambda x, k: (np.array([5, 3]), np.array([0, 2])), values(5, 0, 3), k=2).checked(
-    derivatives=0, dtypes=INTEGERS, result=("same", "int32"), label="integers"
+    derivatives=0, dtypes=INTEGERS, result=("same", "int32"), variant="integers"
 )

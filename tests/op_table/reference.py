@@ -141,14 +141,15 @@ def conv_transpose(x, kernel, strides=1, padding="valid", output_padding=None, d
 def _transposed_axis(n, reach, stride, extra, padding):
     """The output size, and how much of the low end is cropped: what the convolution that is transposed pads there.
 
-    "same": the convolution from n·s to n pads reach − s in total, the smaller half low; where an `output_padding` is
-    given, the torch-like symmetric padding ⌊reach/2⌋.
+    "same" without `output_padding`: the convolution from n·s to n pads reach − s in total, the smaller half low. With
+    it, Keras pads the input, spread by the strides, by size − (n − 1)·s + reach − 2, the larger half low.
     """
     if padding == "valid":
         return ((n - 1) * stride + max(reach, stride) if extra is None else (n - 1) * stride + reach + extra), 0
     if extra is None:
         return n * stride, max(reach - stride, 0) // 2
-    return (n - 1) * stride + reach - 2 * (reach // 2) + extra, reach // 2
+    size = (n - 1) * stride + reach % 2 + extra
+    return size, max(0, reach - 1 - math.ceil((size - (n - 1) * stride + reach - 2) / 2))
 
 
 def pool(reduce, x, pool_size, strides=None, padding="valid", data_format=None):

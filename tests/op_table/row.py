@@ -128,8 +128,9 @@ class Row:
     dtypes: tuple[str, ...] = FLOATS
     result: Any = "same"
     tolerance: float = 1.0
+    of: int | None = None
     symbolic: bool = True
-    label: str = field(default="")
+    variant: str = field(default="")
 
     def checked(self, **options: Any) -> Row:
         """Set options:
@@ -139,9 +140,10 @@ class Row:
         dtypes: those of the number inputs.
         result: the result's dtype: "same" as the inputs', "float" (the inputs', or float32 for integers) or a name; a
             tuple for several results.
+        of: the place of the one result that is differentiated, where not all are.
         tolerance: a factor for results that accumulate many roundings.
         symbolic: False for an op of values, whose result's shape depends on them.
-        label: what tells this row from others of the op, where shapes and attributes do not.
+        variant: a word for the row's name, needed where shapes and attributes do not tell it from others of the op.
         """
         for name, value in options.items():
             if name not in Row.__dataclass_fields__:
@@ -151,7 +153,7 @@ class Row:
 
     @property
     def id(self) -> str:
-        return f"{self.op}[{self.label or ' '.join(_words(*self.arguments))}]"
+        return f"{self.op}[{' '.join(_words(*self.arguments) + [self.variant] * bool(self.variant))}]"
 
     @property
     def leaves(self) -> list:
@@ -165,6 +167,11 @@ class Row:
         """The op's result for arguments in the structure of `self.arguments`."""
         family, _, name = self.op.rpartition(".")
         return getattr(random if family == "random" else ops, name)(*arguments[0], **arguments[1])
+
+    def differentiated(self, results: Any) -> list:
+        """Those results of the op whose derivative is taken."""
+        flat = tree.flatten(results)
+        return flat if self.of is None else [flat[self.of]]
 
     def arrays(self, dtype: str, size: int = N) -> tuple:
         """The arguments as NumPy arrays in `dtype`: the same ones each time."""
@@ -200,7 +207,7 @@ def _words(args: tuple, kwargs: dict) -> list[str]:
 
 def _word(x: Any) -> str:
     if isinstance(x, Input):
-        return "x".join(map(str, x.shape)) or "scalar"
+        return ("" if x.kind == "number" else x.kind) + ("x".join(map(str, x.shape)) or "scalar")
     if isinstance(x, list):
         return f"[{','.join(map(_word, x))}]"
     return f"array{x.shape}" if isinstance(x, np.ndarray) else str(x).replace(" ", "")

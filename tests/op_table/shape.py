@@ -57,7 +57,7 @@ for item in (
 ):
     row(
         "getitem", lambda x, item: x[item if not isinstance(item, list) else np.array(item, int)], normal(4, 3, 2), item
-    ).checked(dtypes=("float64", "float32", "bfloat16", "int32"), label=str(item).replace(" ", ""))
+    ).checked(dtypes=("float64", "float32", "bfloat16", "int32"), variant=str(item).replace(" ", ""))
 
 row("take", np.take, normal(4, 5), index(4, 3), axis=0).checked(dtypes=NUMBERS)
 row("take", np.take, normal(N, 5), index(5, 2, 3), axis=1)
@@ -82,7 +82,7 @@ row(
 ).checked(derivatives=0, result="int32")
 row(
     "one_hot", lambda x, num_classes: np.where(x[:, None] == np.arange(2), 1.0, 0), index(3, 6, low=-2), num_classes=2
-).checked(derivatives=0, result="float32", label="out of range")
+).checked(derivatives=0, result="float32", variant="out of range")
 row("slice", lambda x, start, shape: x[1:3, 2:4], normal(4, 5), (1, 2), (2, 2)).checked(dtypes=NUMBERS)
 row("slice", lambda x, start, shape: x[:, 1:], normal(N, 5), (0, 1), (-1, -1))
 
@@ -123,7 +123,7 @@ row("hstack", np.hstack, [normal(N, 3), normal(N, 2)])
 row("split", np.split, normal(N, 6), 3, axis=1).checked(dtypes=NUMBERS)
 row("split", np.split, normal(N, 6), (1, 4), axis=-1)
 row("split", np.split, normal(6, N), 2)
-row("split", np.split, normal(N, 3), (2, 2), axis=1).checked(label="an empty part")
+row("split", np.split, normal(N, 3), (2, 2), axis=1).checked(variant="an empty part")
 row("unstack", lambda x: [x[0], x[1], x[2]], normal(3, N))
 row("unstack", lambda x, axis: [x[:, 0], x[:, 1]], normal(N, 2, 3), axis=1)
 
@@ -133,10 +133,10 @@ for mode in ("constant", "reflect", "symmetric", "edge"):
     )
 for mode in ("reflect", "symmetric", "edge"):
     row("pad", lambda x, w, mode: np.pad(x, w, mode), normal(3, 2), ((7, 4), (5, 0)), mode=mode).checked(
-        label=f"{mode} wider than x"
+        variant=f"{mode} wider than x"
     )
     row("pad", lambda x, w, mode: np.pad(x, w, mode), normal(1, 2), ((2, 1), (0, 0)), mode=mode).checked(
-        label=f"{mode} of one element"
+        variant=f"{mode} of one element"
     )
 row("pad", np.pad, normal(N, 3), ((0, 0), (2, 1)))
 row("pad", lambda x, w, constant_values: np.pad(x, w, constant_values=1.5), normal(2, 3), 1, constant_values=1.5)
@@ -159,3 +159,8 @@ row("take_along_axis", np.take_along_axis, positive(N, 3), index(3, N, 3), axis=
 
 
 row("stack", lambda xs: np.stack(xs), [mask(3), mask(3)]).checked(derivatives=0, dtypes=("int32",), result="bool")
+row("meshgrid", np.meshgrid, normal(2), normal(3))
+row("meshgrid", np.meshgrid, normal(N), normal(3), normal(2), indexing="ij")
+row("meshgrid", np.meshgrid, normal(3), normal(2), normal(0))
+row("meshgrid", np.meshgrid, normal(3))
+row("meshgrid", np.meshgrid, normal(), normal(3))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.recording.trace import Call, Constant, Input, Result, Spec, View
+from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View
 from gpunet.backend.primitive import backend_of
 
 _ALIGNMENT = 256
@@ -74,6 +74,8 @@ class Program:
         """(True, value) of what never changes, else (False, an expression)."""
         if isinstance(reference, Constant):
             return True, reference.value
+        if isinstance(reference, Group):
+            return self._group(list(map(self._operand, reference.members)))
         array = self._static(reference)
         if array is not None:
             return True, array
@@ -81,6 +83,11 @@ class Program:
             view = self._name(functools.partial(_seen_as, reference=reference))
             return False, f"{view}({self._operand(reference.base)[1]})"
         return False, f"r{reference.call}[{reference.part}]"
+
+    def _group(self, members: list[tuple[bool, Any]]) -> tuple[bool, Any]:
+        if all(static for static, _ in members):
+            return True, [value for _, value in members]
+        return False, f"[{', '.join(self._name(value) if static else value for static, value in members)}]"
 
     def _compile(self, outputs: Sequence[Any]) -> Callable[[], tuple]:
         lines = []
@@ -181,6 +188,8 @@ def _owners(reference: Any, owners: list[set[int]]) -> set[int]:
     """The calls in whose results' memory a reference is."""
     if isinstance(reference, View):
         return _owners(reference.base, owners)
+    if isinstance(reference, Group):
+        return set().union(*(_owners(member, owners) for member in reference.members))
     return owners[reference.call] if isinstance(reference, Result) else set()
 
 

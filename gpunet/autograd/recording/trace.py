@@ -45,6 +45,12 @@ class View(NamedTuple):
     dtype: np.dtype
 
 
+class Group(NamedTuple):
+    """Several operands in one list."""
+
+    members: tuple[Any, ...]
+
+
 class Constant:
     """An array from outside, or a Python number or None."""
 
@@ -145,7 +151,9 @@ class Trace:
             bisect.insort(self._ranges, (*extent(array), reference))
 
     def refer(self, array: Any) -> Any:
-        """What an array is."""
+        """What an array is, or a list of them."""
+        if isinstance(array, list | tuple):
+            return Group(tuple(map(self.refer, array)))
         if not hasattr(array, "strides"):
             return Constant(array)
         found = self._known.get(id(array))
@@ -173,6 +181,9 @@ class Trace:
     def note(self, primitive: Primitive, implementation: Callable, arrays: tuple, attributes: dict, found: Any) -> None:
         """A primitive ran on `arrays` and gave `found`."""
         operands = tuple(map(self.refer, arrays))
+        for name, value in attributes.items():
+            if hasattr(value, "strides") and not isinstance(self.refer(value), Constant):
+                self.obstacle = f"{primitive.name} takes a computed array as its attribute {name}"
         parts = _parts(primitive, attributes, found)
         specs = []
         for i, part in enumerate(parts):
