@@ -1,4 +1,4 @@
-"""`gpunet.function`: a function that is recorded when it has shown that it repeats itself, and replayed from then on."""
+"""`gpunet.function`: a function that is recorded once it has shown that it repeats itself, and then replayed."""
 
 from __future__ import annotations
 
