@@ -1,0 +1,100 @@
+"""Matrix products: oneDNN's matmul on strided operands, so that nothing is transposed or packed beforehand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.backend.memory import empty
+from gpunet.backend.onednn import onednn
+from gpunet.backend.onednn.memory import item_strides, row_major, strided
+from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached
+from gpunet.backend.primitives import matmul as prim
+
+_SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
+
+
+@onednn.implements(prim.matmul)
+def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
+    if a.dtype.char != "f" or b.dtype.char != "f":
+        return NotImplemented
+    if transpose_a:
+        a = a.swapaxes(-1, -2)
+    if transpose_b:
+        b = b.swapaxes(-1, -2)
+    rows, inner, columns = *a.shape[-2:], b.shape[-1]
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+        flat = a.reshape(-1, inner)
+        return _product(flat, b, None, None, out, (*a.shape[:-1], columns))
+    batch = a.shape[:-2] if a.shape[:-2] == b.shape[:-2] else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return _product(a, b, None, None, out, (*batch, rows, columns))
+
+
+@onednn.implements(prim.linear)
+def linear(x, w, b, *, activation=None, out=None):
+    if x.dtype.char != "f" or w.dtype.char != "f" or (b is not None and b.dtype.char != "f"):
+        return NotImplemented
+    return _product(x.reshape(-1, x.shape[-1]), w, b, activation, out, (*x.shape[:-1], w.shape[1]))
+
+
+@onednn.implements(prim.linear_weight_grad)
+def linear_weight_grad(x, g, *, out=None):
+    if x.dtype.char != "f" or g.dtype.char != "f":
+        return NotImplemented
+    rows, columns = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    return _product(rows.T, columns, None, None, out, (rows.shape[1], columns.shape[1]))
+
+
+def _product(a, b, bias, activation, out, shape):
+    """act(a @ b + bias) as an array of `shape`, which may split the rows of a @ b into several axes."""
+    size = 1
+    for n in shape:
+        size *= n
+    if size * a.shape[-1] < _SMALL or activation not in (None, "relu"):
+        return NotImplemented
+    y = empty(shape, a.dtype) if out is None or not _is_plain(out) else out
+    a, a_strides = _operand(a)
+    b, b_strides = _operand(b)
+    operands = (a, b, y) if bias is None else (a, b, np.ascontiguousarray(bias), y)
+    _plan(a.shape, a_strides, b.shape, b_strides, bias is not None, activation)(*operands)
+    if out is None or y is out:
+        return y
+    out[...] = y
+    return out
+
+
+def _is_plain(array):
+    return array.dtype.char == "f" and array.flags.c_contiguous
+
+
+def _operand(x):
+    """x, or a copy where oneDNN has no fast way to read it, and its strides in elements."""
+    strides = item_strides(x.shape, x.strides)
+    if strides is None or 1 not in strides[-2:]:
+        x = np.ascontiguousarray(x)
+        strides = row_major(x.shape)
+    return x, strides
+
+
+def _plan(a, a_strides, b, b_strides, biased, activation):
+    key = ("matmul", a, a_strides, b, b_strides, biased, activation)
+    return cached(key, lambda: _make(a, a_strides, b, b_strides, biased, activation))
+
+
+def _make(a, a_strides, b, b_strides, biased, activation):
+    rank = max(len(a), len(b))
+    source = _descriptor(a, a_strides, rank)
+    weights = _descriptor(b, b_strides, rank)
+    batch = np.broadcast_shapes(a[:-2], b[:-2])
+    y = (*batch, a[-2], b[-1])
+    row = (*(1,) * (rank - 1), b[-1])
+    bias = strided(row, row_major(row)) if biased else None
+    target = strided(y, row_major(y))
+    description = Description("matmul", source, weights, bias, target, relu=activation == "relu")
+    return Plan(description, *((SRC, WEIGHTS, BIAS, DST) if biased else (SRC, WEIGHTS, DST)))
+
+
+def _descriptor(shape, strides, rank):
+    """A descriptor of `rank` axes: axes of length 1 in front of the operand's own."""
+    missing = rank - len(shape)
+    reach = max((n * s for n, s in zip(shape, strides)), default=1)
+    return strided((1,) * missing + shape, (reach,) * missing + strides)
