@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.backend.memory import empty
 from gpunet.backend.onednn import onednn
+from gpunet.backend.onednn.arrays import deliver, target
 from gpunet.backend.onednn.library import Handle, dims
 from gpunet.backend.onednn.memory import byte_size, channels_last, row_major, strided, unspecified, vector, workspace
 from gpunet.backend.onednn.plan import (
@@ -162,20 +162,6 @@ _FORMS: dict[str, Callable[[Geometry, bool, bool], _Convolution]] = {
 }
 
 
-def _target(shape, out):
-    """Where to compute: `out` itself if it is contiguous float32, else new storage."""
-    if out is not None and out.dtype.char == "f" and out.flags.c_contiguous:
-        return out
-    return empty(shape, np.dtype(np.float32))
-
-
-def _deliver(y, out):
-    if out is None or y is out:
-        return y
-    out[...] = y
-    return out
-
-
 @onednn.implements(prim.conv)
 def conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None, out=None):
     if x.dtype.char != "f" or w.dtype.char != "f" or (b is not None and b.dtype.char != "f"):
@@ -188,10 +174,10 @@ def conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None,
     plan = _convolution("conv", geometry, b is not None, activation == "relu")
     if plan is None:
         return NotImplemented
-    y = _target(shape, out)
+    y = target(shape, out)
     operands = (np.ascontiguousarray(x), plan.packed(np.ascontiguousarray(w)))
     plan.run(*operands, y) if b is None else plan.run(*operands, np.ascontiguousarray(b), y)
-    return _deliver(y, out)
+    return deliver(y, out)
 
 
 @onednn.implements(prim.conv_input_grad)
@@ -203,9 +189,9 @@ def conv_input_grad(g, w, *, spatial, strides, padding, dilation, groups=1, out=
     plan = None if geometry is None else _convolution("input_grad", geometry, False, False)
     if plan is None:
         return NotImplemented
-    dx = _target(shape, out)
+    dx = target(shape, out)
     plan.run(np.ascontiguousarray(g), plan.packed(np.ascontiguousarray(w)), dx)
-    return _deliver(dx, out)
+    return deliver(dx, out)
 
 
 @onednn.implements(prim.conv_weight_grad)
@@ -217,6 +203,6 @@ def conv_weight_grad(x, g, *, window, strides, padding, dilation, groups=1, out=
     plan = None if geometry is None else _convolution("weight_grad", geometry, False, False)
     if plan is None:
         return NotImplemented
-    dw = _target(shape, out)
+    dw = target(shape, out)
     plan.into_kernel(np.ascontiguousarray(x), np.ascontiguousarray(g), out=dw)
-    return _deliver(dw, out)
+    return deliver(dw, out)

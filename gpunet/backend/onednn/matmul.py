@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpunet.backend.memory import empty
 from gpunet.backend.onednn import onednn
+from gpunet.backend.onednn.arrays import deliver, target
 from gpunet.backend.onednn.memory import item_strides, row_major, strided
 from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached
 from gpunet.backend.primitives import matmul as prim
@@ -51,19 +51,12 @@ def _product(a, b, bias, activation, out, shape):
         size *= n
     if size * a.shape[-1] < _SMALL or activation not in (None, "relu"):
         return NotImplemented
-    y = empty(shape, a.dtype) if out is None or not _is_plain(out) else out
+    y = target(shape, out)
     a, a_strides = _operand(a)
     b, b_strides = _operand(b)
     operands = (a, b, y) if bias is None else (a, b, np.ascontiguousarray(bias), y)
     _plan(a.shape, a_strides, b.shape, b_strides, bias is not None, activation)(*operands)
-    if out is None or y is out:
-        return y
-    out[...] = y
-    return out
-
-
-def _is_plain(array):
-    return array.dtype.char == "f" and array.flags.c_contiguous
+    return deliver(y, out)
 
 
 def _operand(x):
@@ -88,8 +81,7 @@ def _make(a, a_strides, b, b_strides, biased, activation):
     y = (*batch, a[-2], b[-1])
     row = (*(1,) * (rank - 1), b[-1])
     bias = strided(row, row_major(row)) if biased else None
-    target = strided(y, row_major(y))
-    description = Description("matmul", source, weights, bias, target, relu=activation == "relu")
+    description = Description("matmul", source, weights, bias, strided(y, row_major(y)), relu=activation == "relu")
     return Plan(description, *((SRC, WEIGHTS, BIAS, DST) if biased else (SRC, WEIGHTS, DST)))
 
 
