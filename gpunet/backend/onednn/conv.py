@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpunet.backend.onednn import onednn
-from gpunet.backend.onednn.arrays import deliver, target
+from gpunet.backend.onednn.arrays import deliver, fuses_relu, target
 from gpunet.backend.onednn.library import Handle, dims
 from gpunet.backend.onednn.memory import byte_size, channels_last, row_major, strided, unspecified, vector, workspace
 from gpunet.backend.onednn.plan import (
@@ -171,12 +172,16 @@ def conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None,
     geometry = _geometry(x.shape, w.shape, shape, strides, padding, dilation, groups)
     if geometry is None or activation not in (None, "relu"):
         return NotImplemented
-    plan = _convolution("conv", geometry, b is not None, activation == "relu")
+    operands = [np.ascontiguousarray(a) for a in (x, w, b) if a is not None]
+    relu = activation == "relu" and fuses_relu(math.prod(shape), *operands)
+    plan = _convolution("conv", geometry, b is not None, relu)
     if plan is None:
         return NotImplemented
     y = target(shape, out)
-    operands = (np.ascontiguousarray(x), plan.packed(np.ascontiguousarray(w)))
-    plan.run(*operands, y) if b is None else plan.run(*operands, np.ascontiguousarray(b), y)
+    operands[1] = plan.packed(operands[1])
+    plan.run(*operands, y)
+    if activation == "relu" and not relu:
+        np.maximum(y, 0, out=y)
     return deliver(y, out)
 
 

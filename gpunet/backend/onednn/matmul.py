@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.backend.onednn import onednn
-from gpunet.backend.onednn.arrays import deliver, target
+from gpunet.backend.onednn.arrays import deliver, fuses_relu, target
 from gpunet.backend.onednn.memory import item_strides, row_major, strided
 from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached
 from gpunet.backend.primitives import matmul as prim
@@ -54,8 +54,11 @@ def _product(a, b, bias, activation, out, shape):
     y = target(shape, out)
     a, a_strides = _operand(a)
     b, b_strides = _operand(b)
-    operands = (a, b, y) if bias is None else (a, b, np.ascontiguousarray(bias), y)
-    _plan(a.shape, a_strides, b.shape, b_strides, bias is not None, activation)(*operands)
+    operands = (a, b) if bias is None else (a, b, np.ascontiguousarray(bias))
+    relu = activation == "relu" and fuses_relu(size, *operands)
+    _plan(a.shape, a_strides, b.shape, b_strides, bias is not None, relu)(*operands, y)
+    if activation == "relu" and not relu:
+        np.maximum(y, 0, out=y)
     return deliver(y, out)
 
 
@@ -68,12 +71,12 @@ def _operand(x):
     return x, strides
 
 
-def _plan(a, a_strides, b, b_strides, biased, activation):
-    key = ("matmul", a, a_strides, b, b_strides, biased, activation)
-    return cached(key, lambda: _make(a, a_strides, b, b_strides, biased, activation))
+def _plan(a, a_strides, b, b_strides, biased, relu):
+    key = ("matmul", a, a_strides, b, b_strides, biased, relu)
+    return cached(key, lambda: _make(a, a_strides, b, b_strides, biased, relu))
 
 
-def _make(a, a_strides, b, b_strides, biased, activation):
+def _make(a, a_strides, b, b_strides, biased, relu):
     rank = max(len(a), len(b))
     source = _descriptor(a, a_strides, rank)
     weights = _descriptor(b, b_strides, rank)
@@ -81,7 +84,7 @@ def _make(a, a_strides, b, b_strides, biased, activation):
     y = (*batch, a[-2], b[-1])
     row = (*(1,) * (rank - 1), b[-1])
     bias = strided(row, row_major(row)) if biased else None
-    description = Description("matmul", source, weights, bias, strided(y, row_major(y)), relu=activation == "relu")
+    description = Description("matmul", source, weights, bias, strided(y, row_major(y)), relu=relu)
     return Plan(description, *((SRC, WEIGHTS, BIAS, DST) if biased else (SRC, WEIGHTS, DST)))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.backend.onednn import onednn
-from gpunet.backend.onednn.arrays import deliver, target
+from gpunet.backend.onednn.arrays import deliver, is_ordered, target
 from gpunet.backend.onednn.library import dims
 from gpunet.backend.onednn.memory import channels_last
 from gpunet.backend.onednn.plan import DIFF_DST, DIFF_SRC, DST, SRC, WORKSPACE, Description, Plan, cached
@@ -64,11 +64,11 @@ def max_pool(x, *, window, strides, padding, out=None, residuals=False):
         return NotImplemented
     shape = _output_shape(x, window, strides, padding)
     plan = _plan("forward", x.shape, shape, window, strides, padding, _MAX)
-    if plan is None:
+    if plan is None or not is_ordered(x := np.ascontiguousarray(x)):
         return NotImplemented
     y = target(shape, out)
     winner = np.empty(shape, _UINT8)
-    plan(np.ascontiguousarray(x), y, winner)
+    plan(x, y, winner)
     return deliver(y, out), (winner,) if residuals else ()
 
 
