@@ -16,6 +16,7 @@ from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cuda import cuda, make_facade
 from gpunet.backend.dtypes import as_dtype
+from gpunet.backend.numba_cpu import numba
 from gpunet.backend.onednn import onednn
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import (
@@ -75,7 +76,7 @@ _scopes = _Scopes()
 CPU = Device("cpu")
 _state: dict[str, Any] = {"default": None, "gpu": None}
 
-_CPU_PROVIDERS = {provider.name: provider for provider in (onednn, cpu)}  # the fastest first
+_CPU_PROVIDERS = {provider.name: provider for provider in (onednn, numba, cpu)}  # the fastest first
 
 
 def bind_cpu_providers() -> None:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
-from gpunet.backend.onednn.arrays import deliver, fuses_relu, target
 from gpunet.backend.onednn.library import Handle, dims
 from gpunet.backend.onednn.memory import byte_size, channels_last, row_major, strided, unspecified, vector, workspace
+from gpunet.backend.onednn.order import fuses_relu
 from gpunet.backend.onednn.plan import (
     BIAS,
     DIFF_DST,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
-from gpunet.backend.onednn.arrays import deliver, fuses_relu, target
 from gpunet.backend.onednn.memory import item_strides, row_major, strided
+from gpunet.backend.onednn.order import fuses_relu
 from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached
 from gpunet.backend.primitives import matmul as prim
 
@@ -21,7 +22,8 @@ def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
         a = a.swapaxes(-1, -2)
     if transpose_b:
         b = b.swapaxes(-1, -2)
-    rows, inner, columns = *a.shape[-2:], b.shape[-1]
+    rows, inner = a.shape[-2:]
+    columns = b.shape[-1]
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         flat = a.reshape(-1, inner)
         return _product(flat, b, None, None, out, (*a.shape[:-1], columns))

@@ -36,7 +36,7 @@ class _Thread(threading.local):
 
     def __init__(self):
         self.threads: int | None = -1
-        self.stream: Handle | None = None
+        self.stream: Any = None
         self.plans: OrderedDict[Hashable, Any] = OrderedDict()
 
     def renew(self) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
-from gpunet.backend.onednn.arrays import deliver, is_ordered, target
 from gpunet.backend.onednn.library import dims
 from gpunet.backend.onednn.memory import channels_last
+from gpunet.backend.onednn.order import is_ordered
 from gpunet.backend.onednn.plan import DIFF_DST, DIFF_SRC, DST, SRC, WORKSPACE, Description, Plan, cached
 from gpunet.backend.primitives import pooling as prim
 from gpunet.backend.primitives.conv import conv_output_shape

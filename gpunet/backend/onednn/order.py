@@ -1,4 +1,4 @@
-"""Results and special values: where a result goes, and what must not reach oneDNN's comparisons.
+"""What must not reach oneDNN's comparisons.
 
 Its ReLU makes 0 of NaN, and its maximum neither passes NaN on nor goes below the lowest finite number. A network that
 has diverged must not look healthy for that, so both are used only where the operands hold no NaN and no −∞.
@@ -7,25 +7,6 @@ has diverged must not look healthy for that, so both are used only where the ope
 from __future__ import annotations
 
 import numpy as np
-
-from gpunet.backend.memory import empty
-
-FLOAT32 = np.dtype(np.float32)
-
-
-def target(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
-    """`out` itself if it is contiguous float32, else a new array."""
-    if out is not None and out.dtype.char == "f" and out.flags.c_contiguous:
-        return out
-    return empty(shape, FLOAT32)
-
-
-def deliver(result: np.ndarray, out: np.ndarray | None) -> np.ndarray:
-    """`out` with the result in it, or the result where there is no `out`."""
-    if out is None or result is out:
-        return result
-    out[...] = result
-    return out
 
 
 def is_ordered(array: np.ndarray) -> bool:

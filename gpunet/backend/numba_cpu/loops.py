@@ -1,0 +1,82 @@
+"""Loops for Numba, written so that LLVM vectorises them. Scalars arrive as float32.
+
+The optimizers do NumPy's operations in NumPy's order, without fused multiply-add, so that their results are those of
+the numpy provider in every bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def sgd(p, g, start, stop, rate):
+    for i in range(start, stop):
+        p[i] -= g[i] * rate
+
+
+def momentum(p, g, m, start, stop, rate, momentum):
+    for i in range(start, stop):
+        mi = m[i] * momentum - g[i] * rate
+        m[i] = mi
+        p[i] += mi
+
+
+def nesterov(p, g, m, start, stop, rate, momentum):
+    for i in range(start, stop):
+        step = g[i] * rate
+        mi = m[i] * momentum - step
+        m[i] = mi
+        p[i] = (p[i] - step) + mi * momentum
+
+
+def rmsprop(p, g, v, start, stop, rate, rho, complement, epsilon):
+    for i in range(start, stop):
+        vi = v[i] * rho + (g[i] * g[i]) * complement
+        v[i] = vi
+        p[i] -= g[i] / math.sqrt(vi + epsilon) * rate
+
+
+def adam(p, g, m, v, start, stop, rate, beta_1, complement_1, beta_2, complement_2, epsilon):
+    for i in range(start, stop):
+        mi = m[i] * beta_1 + g[i] * complement_1
+        vi = v[i] * beta_2 + (g[i] * g[i]) * complement_2
+        m[i] = mi
+        v[i] = vi
+        p[i] -= mi / (math.sqrt(vi) + epsilon) * rate
+
+
+def moments(x, pivot, sums, squares, rows, start, stop):
+    """Block k's sums of x − pivot and of its square, over its `rows` rows of the matrix x."""
+    for k in range(start, stop):
+        for j in range(x.shape[1]):
+            sums[k, j] = 0
+            squares[k, j] = 0
+        for i in range(k * rows, min(x.shape[0], (k + 1) * rows)):
+            for j in range(x.shape[1]):
+                d = x[i, j] - pivot[j]
+                sums[k, j] += d
+                squares[k, j] += d * d
+
+
+def normalise(x, y, mean, scale, beta, start, stop):
+    for i in range(start, stop):
+        for j in range(x.shape[1]):
+            y[i, j] = (x[i, j] - mean[j]) * scale[j] + beta[j]
+
+
+def products(g, x, mean, sums, products, rows, start, stop):
+    """Block k's sums of g and of g·(x − mean)."""
+    for k in range(start, stop):
+        for j in range(x.shape[1]):
+            sums[k, j] = 0
+            products[k, j] = 0
+        for i in range(k * rows, min(x.shape[0], (k + 1) * rows)):
+            for j in range(x.shape[1]):
+                sums[k, j] += g[i, j]
+                products[k, j] += g[i, j] * (x[i, j] - mean[j])
+
+
+def combine(g, x, dx, mean, scale, slope, offset, start, stop):
+    for i in range(start, stop):
+        for j in range(x.shape[1]):
+            dx[i, j] = g[i, j] * scale[j] + (x[i, j] - mean[j]) * slope[j] + offset[j]
