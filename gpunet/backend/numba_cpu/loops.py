@@ -1,7 +1,7 @@
 """Loops for Numba, written so that LLVM vectorises them. Scalars arrive as float32.
 
 The optimizers do NumPy's operations in NumPy's order, without fused multiply-add, so that their results are those of
-the numpy provider in every bit.
+the numpy provider in every bit. They run over whole arrays: an index that may be negative would not be vectorised.
 """
 
 from __future__ import annotations
@@ -9,35 +9,35 @@ from __future__ import annotations
 import math
 
 
-def sgd(p, g, start, stop, rate):
-    for i in range(start, stop):
+def sgd(p, g, rate):
+    for i in range(p.size):
         p[i] -= g[i] * rate
 
 
-def momentum(p, g, m, start, stop, rate, momentum):
-    for i in range(start, stop):
+def momentum(p, g, m, rate, momentum):
+    for i in range(p.size):
         mi = m[i] * momentum - g[i] * rate
         m[i] = mi
         p[i] += mi
 
 
-def nesterov(p, g, m, start, stop, rate, momentum):
-    for i in range(start, stop):
+def nesterov(p, g, m, rate, momentum):
+    for i in range(p.size):
         step = g[i] * rate
         mi = m[i] * momentum - step
         m[i] = mi
         p[i] = (p[i] - step) + mi * momentum
 
 
-def rmsprop(p, g, v, start, stop, rate, rho, complement, epsilon):
-    for i in range(start, stop):
+def rmsprop(p, g, v, rate, rho, complement, epsilon):
+    for i in range(p.size):
         vi = v[i] * rho + (g[i] * g[i]) * complement
         v[i] = vi
         p[i] -= g[i] / math.sqrt(vi + epsilon) * rate
 
 
-def adam(p, g, m, v, start, stop, rate, beta_1, complement_1, beta_2, complement_2, epsilon):
-    for i in range(start, stop):
+def adam(p, g, m, v, rate, beta_1, complement_1, beta_2, complement_2, epsilon):
+    for i in range(p.size):
         mi = m[i] * beta_1 + g[i] * complement_1
         vi = v[i] * beta_2 + (g[i] * g[i]) * complement_2
         m[i] = mi

@@ -14,7 +14,7 @@ _PARALLEL = 1 << 19  # items
 
 
 def _loop(function, arrays: int, scalars: int) -> Loop:
-    types = ["float32[::1]"] * arrays + ["intp", "intp"] + ["float32"] * scalars
+    types = ["float32[::1]"] * arrays + ["float32"] * scalars
     return Loop(function, f"void({', '.join(types)})")
 
 
@@ -35,7 +35,10 @@ def _run(loop: Loop, arrays, scalars):
     if code is None:
         return NotImplemented
     values = [np.float32(s) for s in scalars]
-    split(lambda start, stop: code(*arrays, start, stop, *values), size, size * 4 if size >= _PARALLEL else 0)
+    if size < _PARALLEL:
+        code(*arrays, *values)
+    else:
+        split(lambda start, stop: code(*[a[start:stop] for a in arrays], *values), size, size * 4)
     return None
 
 
