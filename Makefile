@@ -3,7 +3,7 @@
 #   ARGS="..."           more arguments for the program that a target runs
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench gpu clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,9 +18,11 @@ oldest_python := import sys; sys.version_info >= (3, 11) or sys.exit("gpunet nee
 help:
 	@echo 'make demo     train a network on handwritten digits'
 	@echo 'make test     run the tests;      ARGS="-k conv" for some of them'
+	@echo 'make kernels-full   compile every CUDA kernel for every architecture'
 	@echo 'make lint     check style and types'
 	@echo 'make format   bring the style in order'
 	@echo 'make bench    run the benchmarks'
+	@echo 'make gpu      prove and time the GPU path on the GPU of this machine'
 	@echo 'make clean    remove .venv and everything else that was made'
 
 demo: $(VENV)/.extra-viz
@@ -28,6 +30,9 @@ demo: $(VENV)/.extra-viz
 
 test: $(VENV)/.extra-test
 	$(python) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
+
+kernels-full: $(VENV)/.extra-test
+	GPUNET_ARCHITECTURES="sm_75 sm_80 sm_90" $(python) -m pytest tests/cuda/test_compile.py $(ARGS)
 
 lint: $(VENV)/.extra-lint
 	$(VENV)/bin/ruff check .
@@ -41,6 +46,10 @@ format: $(VENV)/.extra-lint
 
 bench: $(VENV)/.extra-bench
 	$(python) -m benchmarks $(ARGS)
+
+# On the interpreter at hand: a machine with CuPy and a GPU may have neither pip nor a network.
+gpu:
+	"$(PYTHON)" -m benchmarks.gpu $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .benchmarks

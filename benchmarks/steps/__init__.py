@@ -7,8 +7,11 @@ import importlib.util
 from benchmarks import machine
 from benchmarks.interleave import compare
 
-# name → the largest ratio that issue tracker and README promise for the NumPy provider
-CASES = {"mlp": "MLP 784-128-10, batch 50", "lenet5": "LeNet-5, batch 128"}
+CASES = {
+    "mlp": "MLP 784-128-10, batch 50",
+    "lenet5": "LeNet-5, batch 128",
+    "resnet20": "ResNet-20 (CIFAR-10), batch 64",
+}
 
 
 def main() -> None:

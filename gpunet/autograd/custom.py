@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpunet import tree
-from gpunet.autograd.tape import Gradient, Record, clock, is_tracked, state
+from gpunet.autograd.tape import Gradient, Record, arithmetic, clock, is_tracked, state
 from gpunet.autograd.tensor import Tensor, wrap
 
 
@@ -65,7 +65,7 @@ def _nodes(inputs: list[Tensor], outputs: list[Tensor], grad: Callable) -> list[
 
 def _upstream(g: Any, y: Tensor) -> Tensor:
     if g is None:
-        return wrap(y.array * 0)
+        return wrap(arithmetic.zeros_like(y.array))
     return g if isinstance(g, Tensor) else wrap(g)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpunet.autograd.tape import Gradient, GradientTape, Record, clock, no_grad, state
+from gpunet.autograd.tape import Gradient, GradientTape, Record, alias, no_grad
 from gpunet.autograd.tensor import Tensor, raw, wrap
-
-_IDENTITY = Gradient((lambda g: g,))
 
 
 def fused_gradient(backward: Callable[[Any, Record], Sequence[Any]], decomposition: Callable, saves: Any) -> Gradient:
@@ -51,7 +49,7 @@ def _listed(x: Any) -> list:
 
 def _differentiate(function, record, cotangent):
     with GradientTape(persistent=True) as tape:
-        inputs = [_alias(x) if need else _constant(x) for x, need in zip(record.inputs, record.needs)]
+        inputs = [alias(_tensor(x)) if need else _constant(x) for x, need in zip(record.inputs, record.needs)]
         outputs = function(*inputs, **record.attributes)
     pairs = [
         (y, g)
@@ -69,11 +67,3 @@ def _tensor(x: Any) -> Tensor:
 
 def _constant(x: Any) -> Any:
     return wrap(x) if hasattr(x, "shape") and not isinstance(x, Tensor) else x
-
-
-def _alias(x: Any) -> Tensor:
-    """The same tensor behind a node of its own, so that one tensor passed twice gets two cotangents."""
-    x = _tensor(x)
-    base = state.base
-    parent = x._node if x._node is not None and base is not None and x._node[0] < base else None
-    return wrap(x.array, [clock(), _IDENTITY, (parent,), (), None])

@@ -188,6 +188,7 @@ class GradientTape:
         """Forget everything recorded so far."""
         self._spans = [[clock(), -float("inf")]]
         self._watched.clear()
+        _update_base()
 
     def gradient(
         self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none"
@@ -266,6 +267,8 @@ class GradientTape:
     def _seeds(self, target: Any, output_gradients: Any) -> list[tuple[list, Any]]:
         targets = tree.flatten(target)
         given = [None] * len(targets) if output_gradients is None else tree.flatten(output_gradients)
+        if isinstance(target, Tensor) and not (len(given) == 1 and hasattr(given[0], "shape")):
+            given = [output_gradients]  # numbers in a list are one array
         if len(given) != len(targets):
             raise ValueError(
                 f"output_gradients must have one entry per target. Received: {len(given)} for {len(targets)}"
@@ -290,6 +293,15 @@ def _is_flat(structure: Any) -> bool:
     return type(structure) is list and all(isinstance(x, Tensor) for x in structure)
 
 
+_IDENTITY = Gradient((lambda g: g,))
+
+
+def alias(x: Tensor) -> Tensor:
+    """The same tensor behind a node of its own, so that its gradient is told from that of other uses of x."""
+    parent = x._node if is_tracked(x) else None
+    return wrap(x.array, [clock(), _IDENTITY, (parent,), (), None])
+
+
 def _cotangent(target: Tensor, given: Any) -> Any:
     if given is None:
         return arithmetic.ones_like(target)
@@ -304,7 +316,8 @@ def _as_tensor(g: Any) -> Tensor | None:
 
 
 def _update_base() -> None:
-    state.base = state.tapes[0]._spans[-1][0] if state.tapes else None
+    """The start of the tape that began first, also where it has paused since: its earlier nodes are still its own."""
+    state.base = max((tape._spans[0][0] for tape in state.tapes), default=None)
 
 
 @contextmanager

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gpunet import tree
-from gpunet.autograd.tape import GradientTape, arithmetic, is_tracked
+from gpunet.autograd.tape import GradientTape, alias, arithmetic, is_tracked
 from gpunet.autograd.tensor import Tensor, raw, wrap
+from gpunet.autograd.variable import Variable
+from gpunet.backend.dtypes import is_float
 
 
 def value_and_grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
@@ -32,11 +34,7 @@ def value_and_grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_a
                 args[i] = tree.map_structure(functools.partial(_watched, tape), args[i])
             result = function(*args, **kwargs)
         value, aux = result if has_aux else (result, None)
-        if not isinstance(value, Tensor) or value.shape != ():
-            raise ValueError(
-                f"grad expected a function that returns a scalar tensor. "
-                f"Received: {getattr(value, 'shape', type(value).__name__)}"
-            )
+        value = _scalar(value)
         grads = tape.gradient(value, [args[i] for i in positions], unconnected_gradients="zero")
         if plain:
             value, grads = value.array, tree.map_structure(raw, grads)
@@ -45,13 +43,25 @@ def value_and_grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_a
     return differentiated
 
 
+def _scalar(value: Any) -> Tensor:
+    """The value of a function that is differentiated; a number or plain array is a constant.
+
+    Raises:
+        ValueError: if it is not a float scalar.
+    """
+    if isinstance(value, float) or (hasattr(value, "shape") and not isinstance(value, Tensor)):
+        value = Tensor(value)
+    if not isinstance(value, Tensor) or value.shape != () or not is_float(value.dtype):
+        found = f"shape={value.shape}, dtype={value.dtype.name}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"grad expected a function that returns a float scalar. Received: {found}")
+    return value
+
+
 def _watched(tape: GradientTape, x: Any) -> Tensor:
-    """The argument as a tensor that the tape watches, still connected to what an outer tape watches."""
-    tensor = x if isinstance(x, Tensor) else Tensor(x)
-    if not is_tracked(tensor):
-        tensor = wrap(tensor.array)
-        tape.watch(tensor)
-        return tensor
+    """The argument as a tensor of its own that the tape watches, connected to what an outer tape watches."""
+    tensor = x.value if isinstance(x, Variable) else x if isinstance(x, Tensor) else Tensor(x)
+    tensor = alias(tensor) if is_tracked(tensor) else wrap(tensor.array)
+    tape.watch(tensor)
     return tensor
 
 
@@ -71,7 +81,19 @@ def grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool =
 
 
 def vjp(function: Callable, *primals: Any) -> tuple[Any, Callable]:
-    """`function(*primals)` and a function from an output cotangent to the primals' cotangents."""
+    """`function(*primals)` and a function from an output cotangent to the primals' cotangents.
+
+    Plain arrays in give plain arrays out.
+    """
+    plain = not any(isinstance(x, Tensor) for x in tree.flatten(primals))
+    outputs, pull = _vjp(function, primals)
+    if not plain:
+        return outputs, pull
+    return tree.map_structure(raw, outputs), lambda cotangent: tree.map_structure(raw, pull(cotangent))
+
+
+def _vjp(function: Callable, primals: tuple) -> tuple[Any, Callable]:
+    """The same with Tensors out."""
     with GradientTape(persistent=True) as tape:
         inputs = [_watched(tape, x) for x in primals]
         outputs = function(*inputs)
@@ -84,14 +106,27 @@ def vjp(function: Callable, *primals: Any) -> tuple[Any, Callable]:
 
 
 def jvp(function: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    """`function(*primals)` and its directional derivative along `tangents`, by differentiating a vjp twice."""
-    tangents = tuple(t if isinstance(t, Tensor) else Tensor(t) for t in tangents)
+    """`function(*primals)`, one tensor, and its derivative along `tangents`, by differentiating a vjp.
+
+    Plain arrays in give plain arrays out.
+
+    Raises:
+        ValueError: if there is not one tangent of the same shape for each primal.
+    """
+    plain = not any(isinstance(x, Tensor) for x in (*primals, *tangents))
+    primals, tangents = (tuple(x if isinstance(x, Tensor) else Tensor(x) for x in xs) for xs in (primals, tangents))
+    if [x.shape for x in primals] != [x.shape for x in tangents]:
+        raise ValueError(
+            f"jvp expected one tangent of the same shape for each primal. "
+            f"Received: primals of shape {[x.shape for x in primals]}, tangents of shape {[x.shape for x in tangents]}"
+        )
     with GradientTape() as outer:
-        outputs, pull = vjp(function, *primals)
+        outputs, pull = _vjp(function, primals)
         dummy = arithmetic.zeros_like(outputs)
         outer.watch(dummy)
         pulled = pull(dummy)
-    return outputs, outer.gradient(list(pulled), dummy, output_gradients=list(tangents), unconnected_gradients="zero")
+    along = outer.gradient(list(pulled), dummy, output_gradients=list(tangents), unconnected_gradients="zero")
+    return (raw(outputs), raw(along)) if plain else (outputs, along)
 
 
 def hessian(function: Callable, argnum: int = 0) -> Callable:

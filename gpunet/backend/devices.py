@@ -14,7 +14,8 @@ from gpunet import config
 from gpunet.backend import cupy_gate
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.cpu import cpu
-from gpunet.backend.cuda import cuda, make_facade
+from gpunet.backend.cuda import load, make_facade
+from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime
 from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.numba_cpu import numba
 from gpunet.backend.onednn import onednn
@@ -93,8 +94,9 @@ if hasattr(os, "register_at_fork"):
 
 def _register_cupy() -> ArrayBackend:
     cupy = cupy_gate.probe().cupy
-    backend = ArrayBackend(cupy.ndarray, make_facade(cupy), [cuda, portable])
+    backend = ArrayBackend(cupy.ndarray, make_facade(cupy), [load(), portable])
     register_backend(backend)
+    register_runtime(cupy.ndarray, CupyRuntime())
     return backend
 
 
@@ -115,9 +117,10 @@ def gpu_backend() -> ArrayBackend:
     return backend_of(probe.cupy.ndarray)
 
 
-def replace_gpu(backend: ArrayBackend | None) -> None:
-    """Let `backend` stand in for the GPU; None restores the real one."""
-    _state["gpu"] = backend
+def replace_gpu(backend: ArrayBackend | None) -> ArrayBackend | None:
+    """Let `backend` stand in for the GPU, None restores the real one; return what stood in before."""
+    before, _state["gpu"] = _state["gpu"], backend
+    return before
 
 
 def _gpu_count() -> int:

@@ -48,7 +48,6 @@ from gpunet.ops.creation import (
     identity,
     is_tensor,
     linspace,
-    meshgrid,
     ones,
     tri,
     zeros,
@@ -148,6 +147,7 @@ from gpunet.ops.indexing import slice_op as slice
 from gpunet.ops.joining import (
     concatenate,
     hstack,
+    meshgrid,
     pad,
     repeat,
     roll,
@@ -211,4 +211,4 @@ from gpunet.ops.views import (
     transpose,
 )
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = sorted(name for name, value in list(globals().items()) if callable(value) and not name.startswith("_"))

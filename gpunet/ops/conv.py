@@ -9,7 +9,7 @@ from gpunet.autograd.tape import Gradient
 from gpunet.backend.primitives import conv as prim
 from gpunet.config import standardize_data_format
 from gpunet.ops import elementwise as el
-from gpunet.ops.operands import promote
+from gpunet.ops.operands import cast_to, operand, promote
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.views import moveaxis, reshape
 from gpunet.symbolic.ops import symbolic_op
@@ -110,6 +110,7 @@ def conv(
     groups = _groups(x.shape[-1], kernel.shape)
     strides = per_axis(strides, rank, "strides")
     dilation = per_axis(dilation_rate, rank, "dilation_rate")
+    bias = None if bias is None else _bias(bias, x.dtype, kernel.shape)
     y = apply(
         prim.conv,
         x,
@@ -122,6 +123,16 @@ def conv(
         activation=activation,
     )
     return restore_format(y, data_format)
+
+
+def _bias(bias: Any, dtype: Any, kernel_shape) -> Any:
+    bias = cast_to(operand(bias), dtype)
+    if tuple(bias.shape) != (kernel_shape[-1],):
+        raise ValueError(
+            f"conv expected a bias of shape ({kernel_shape[-1]},), for a kernel of shape {tuple(kernel_shape)}. "
+            f"Received: bias.shape={tuple(bias.shape)}"
+        )
+    return bias
 
 
 def _groups(channels: int, kernel_shape) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.backend.devices import Device, backend_for, default_device, device, to_device, to_host
-from gpunet.backend.dtypes import as_dtype
+from gpunet.backend.dtypes import as_dtype, result_type
 from gpunet.ops import elementwise as el
 from gpunet.ops.operands import as_shape, cast_to, operand
 from gpunet.symbolic.keras_tensor import KerasTensor
@@ -53,12 +53,21 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
 def arange(
     start: Any, stop: Any = None, step: Any = None, dtype: Any = None, device: str | Device | None = None
 ) -> Tensor:
-    """start, start + step, … below stop; int32 for integers, `floatx()` for floats."""
-    bounds: list[Any] = [v for v in (start, stop, 1 if step is None else step) if v is not None]
-    bounds = [v.item() if hasattr(v, "item") else v for v in bounds]
-    if dtype is None:
-        dtype = "float" if any(isinstance(v, float) for v in bounds) else "int32"
-    return wrap(to_device(np.arange(*bounds).astype(as_dtype(dtype)), _target(device)))
+    """start, start + step, … below stop; 0, 1, … below start where stop is None.
+
+    The dtype is the arguments' common one: int32 for Python integers, `floatx()` for floats.
+
+    Raises:
+        ValueError: if step is 0.
+    """
+    given = [v for v in (start, stop, step) if v is not None]
+    dtype = result_type(*[getattr(v, "dtype", v) for v in given]) if dtype is None else as_dtype(dtype)
+    start, stop, step = (v.item() if hasattr(v, "item") else v for v in (start, stop, step))
+    if step == 0:
+        raise ValueError("arange: step must not be 0. Received: step=0")
+    first, last = (0, start) if stop is None else (start, stop)
+    values: Any = np.arange(first, last, 1 if step is None else step)
+    return wrap(to_device(values.astype(dtype), _target(device)))
 
 
 def linspace(
@@ -92,20 +101,17 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
     return Tensor(np.tri(N, M, k, dtype=as_dtype(dtype)), device=default_device())
 
 
-def meshgrid(*x: Any, indexing: Literal["xy", "ij"] = "xy") -> list[Tensor]:
-    """Coordinate matrices of coordinate vectors."""
-    return [Tensor(np.ascontiguousarray(g)) for g in np.meshgrid(*map(convert_to_numpy, x), indexing=indexing)]
-
-
 def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
-    """x as a Tensor: arrays are wrapped where they are, Python data goes to the default device.
+    """x as a Tensor: NumPy arrays and Python data on the default device, other arrays where they are.
+
+    Nothing is copied where the default device is the CPU. `Tensor(x)` wraps a NumPy array on any default device.
 
     A Tensor of the right dtype is returned as it is, a Variable as a tensor of its current value.
     """
     if isinstance(x, KerasTensor):
         return el.cast(x, dtype) if dtype is not None and x.dtype != as_dtype(dtype) else x
     if not isinstance(x, Tensor):
-        return Tensor(x, dtype)
+        return Tensor(x, dtype, default_device() if type(x) is np.ndarray else None)
     x = x if type(x) is Tensor else x.value  # type: ignore[attr-defined]  # of a Variable
     return x if dtype is None else cast_to(x, dtype)
 

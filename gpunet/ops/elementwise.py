@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
+
+import ml_dtypes
 
 from gpunet.autograd.apply import apply
 from gpunet.autograd.fast import binary, unary
 from gpunet.autograd.tape import Gradient
 from gpunet.autograd.tensor import Tensor
+from gpunet.backend.dtypes import BOOL
 from gpunet.backend.primitives import elementwise as prim
 from gpunet.ops.operands import (
     cast_to,
     float_operand,
+    is_float,
     number_or_operand,
     operand,
     promote,
@@ -41,21 +46,36 @@ def _float_unary(name: str, doc: str, saves: str, rule: Callable) -> Callable:
     return op
 
 
-def _unary(name: str, doc: str, saves: str = "", rule: Callable | None = None) -> Callable:
-    """A function of one operand that keeps its dtype."""
+def _unary(name: str, doc: str, saves: str = "", rule: Callable | None = None, counts_bools: bool = False) -> Callable:
+    """A function of one operand that keeps its dtype; `counts_bools` makes bools int32."""
     primitive = prim.UNARY[name]
     primitive.gradient = Gradient((rule or (lambda g: zeros_like(g)),), saves)
 
     def general(x):
         symbolic = call_if_symbolic(op, (x,), {})
-        return apply(primitive, operand(x)) if symbolic is None else symbolic
+        if symbolic is not None:
+            return symbolic
+        x = operand(x)
+        return apply(primitive, _counted(x) if counts_bools else x)
 
     op = _finish(unary(primitive, general), name, f"{doc} Elementwise; keeps the dtype.")
     return op
 
 
-def _binary(name: str, doc: str, saves: str, rules: tuple[Callable | None, ...], to_float: bool = False) -> Callable:
-    """A function of two operands that are promoted to their common dtype."""
+def _counted(x: Any) -> Any:
+    """Bools as int32, everything else as it is."""
+    return cast_to(x, "int32") if getattr(x, "dtype", None) == BOOL else x
+
+
+def _binary(
+    name: str,
+    doc: str,
+    saves: str,
+    rules: tuple[Callable | None, ...],
+    to_float: bool = False,
+    counts_bools: bool = False,
+) -> Callable:
+    """A function of two operands that are promoted to their common dtype; `counts_bools` makes bools int32."""
     primitive = prim.BINARY[name]
     primitive.gradient = Gradient(rules, saves)
 
@@ -63,10 +83,29 @@ def _binary(name: str, doc: str, saves: str, rules: tuple[Callable | None, ...],
         symbolic = call_if_symbolic(op, (x1, x2), {})
         if symbolic is not None:
             return symbolic
-        return apply(primitive, *promote(x1, x2, to_float=to_float))
+        operands = promote(x1, x2, to_float=to_float)
+        return apply(primitive, *(map(_counted, operands) if counts_bools else operands))
 
     op = _finish(binary(primitive, general), name, f"{doc} Elementwise with broadcasting and promotion.")
     return op
+
+
+def _bitwise(name: str, doc: str, counts_bools: bool = False) -> Callable:
+    """A function of the bits of two integer or bool operands."""
+    primitive = prim.BINARY[name]
+
+    def op(x1, x2):
+        symbolic = call_if_symbolic(op, (x1, x2), {})
+        if symbolic is not None:
+            return symbolic
+        operands = promote(x1, x2)
+        for x in operands:
+            if isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind not in "iub"):
+                kinds = [getattr(v, "dtype", type(v).__name__) for v in (x1, x2)]
+                raise TypeError(f"{name} expected integers or bools. Received: {kinds[0]} and {kinds[1]}")
+        return apply(primitive, *(map(_counted, operands) if counts_bools else operands))
+
+    return _finish(op, name, f"{doc} Elementwise with broadcasting and promotion.")
 
 
 def _compare(name: str, doc: str, promoted: bool = True) -> Callable:
@@ -114,9 +153,9 @@ def _filled(primitive, op, x, dtype):
 negative = _unary("negative", "−x.", "", lambda g: negative(g))
 absolute = _unary("absolute", "|x|, with gradient 0 at 0.", "x", lambda g, x: multiply(g, sign(x)))
 sign = _unary("sign", "−1, 0 or 1, the sign of x.")
-square = _unary("square", "x².", "x", lambda g, x: multiply(g, multiply(x, 2)))
-floor = _unary("floor", "The largest integer ≤ x.")
-ceil = _unary("ceil", "The smallest integer ≥ x.")
+square = _unary("square", "x².", "x", lambda g, x: multiply(g, multiply(x, 2)), counts_bools=True)
+floor = _float_unary("floor", "The largest integer ≤ x.", "", lambda g: zeros_like(g))
+ceil = _float_unary("ceil", "The smallest integer ≥ x.", "", lambda g: zeros_like(g))
 trunc = _unary("trunc", "x without its fraction.")
 rint = _unary("rint", "The nearest integer, halves to even.")
 bitwise_not = _unary("invert", "Bits inverted, of integers and bools.")
@@ -155,7 +194,7 @@ erf = _float_unary(
     "x",
     lambda g, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
 )
-relu = _unary("relu", "max(x, 0), with gradient 0 at 0.", "o", lambda g, y: relu_grad(g, y))
+relu = _unary("relu", "max(x, 0), with gradient 0 at 0.", "o", lambda g, y: relu_grad(g, y), counts_bools=True)
 
 add = _binary("add", "x1 + x2.", "", (lambda g: g, lambda g: g))
 subtract = _binary("subtract", "x1 − x2.", "", (lambda g: g, lambda g: negative(g)))
@@ -167,18 +206,22 @@ divide = _binary(
     (lambda g, y, o: divide(g, y), lambda g, y, o: negative(divide(multiply(g, o), y))),
     to_float=True,
 )
-floor_divide = _binary("floor_divide", "⌊x1 / x2⌋.", "", (lambda g: zeros_like(g), lambda g: zeros_like(g)))
+floor_divide = _binary(
+    "floor_divide", "⌊x1 / x2⌋.", "", (lambda g: zeros_like(g), lambda g: zeros_like(g)), counts_bools=True
+)
 mod = _binary(
     "mod",
     "x1 − x2·⌊x1 / x2⌋, with the sign of x2.",
     "xy",
     (lambda g, x, y: g, lambda g, x, y: negative(multiply(g, floor_divide(x, y)))),
+    counts_bools=True,
 )
 power = _binary(
     "power",
     "x1 to the power x2.",
     "xyo",
     (lambda g, x, y, o: _power_grad_base(g, x, y), lambda g, x, y, o: _power_grad_exponent(g, x, o)),
+    counts_bools=True,
 )
 maximum = _binary(
     "maximum",
@@ -212,12 +255,11 @@ logaddexp = _binary(
     ),
     to_float=True,
 )
-_NO_GRADIENT = (None, None)
-bitwise_and = _binary("bitwise_and", "Bitwise and of integers or bools.", "", _NO_GRADIENT)
-bitwise_or = _binary("bitwise_or", "Bitwise or of integers or bools.", "", _NO_GRADIENT)
-bitwise_xor = _binary("bitwise_xor", "Bitwise exclusive or of integers or bools.", "", _NO_GRADIENT)
-left_shift = _binary("left_shift", "x1 shifted left by x2 bits.", "", _NO_GRADIENT)
-right_shift = _binary("right_shift", "x1 shifted right by x2 bits.", "", _NO_GRADIENT)
+bitwise_and = _bitwise("bitwise_and", "Bitwise and of integers or bools.")
+bitwise_or = _bitwise("bitwise_or", "Bitwise or of integers or bools.")
+bitwise_xor = _bitwise("bitwise_xor", "Bitwise exclusive or of integers or bools.")
+left_shift = _bitwise("left_shift", "x1 shifted left by x2 bits.", counts_bools=True)
+right_shift = _bitwise("right_shift", "x1 shifted right by x2 bits.", counts_bools=True)
 
 equal = _compare("equal", "x1 == x2.")
 not_equal = _compare("not_equal", "x1 != x2.")
@@ -293,8 +335,7 @@ prim.where.gradient = Gradient((None, lambda g, c: where(c, g, 0.0), lambda g, c
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """x limited to [x_min, x_max]; the gradient passes inside and on the bounds."""
     if type(x_min) in (int, float) and type(x_max) in (int, float):
-        x, _, _ = promote(x, x_min, x_max)
-        return apply(prim.clip, x, x_min, x_max)
+        return apply(prim.clip, *promote(x, x_min, x_max))
     return minimum(maximum(x, x_min), x_max)
 
 
@@ -331,17 +372,26 @@ def copy(x: Any) -> Any:
 prim.copy.gradient = Gradient((lambda g: g,))
 
 
+@symbolic_op
 def round(x: Any, decimals: int = 0) -> Any:
-    """x rounded to `decimals` decimals, halves to even; the gradient is 0."""
+    """x rounded to `decimals` decimals, halves to even; the gradient is 0. Keeps the dtype."""
+    x = operand(x)
+    if not is_float(x.dtype):
+        return copy(x) if decimals >= 0 else cast_to(round(cast_to(x, "float64"), decimals), x.dtype)
     if decimals == 0:
         return rint(x)
-    return divide(rint(multiply(x, 10.0**decimals)), 10.0**decimals)
+    scale = 10.0 ** builtins.abs(decimals)
+    if decimals < 0:
+        return multiply(rint(divide(x, scale)), scale)
+    return divide(rint(multiply(x, scale)), scale)
 
 
 @symbolic_op
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """x1 / x2, and 0 where x2 is 0."""
     x1, x2 = promote(x1, x2, to_float=True)
+    if isinstance(x2, int | float):
+        return divide(x1, x2) if x2 else zeros_like(x1)
     zero = equal(x2, 0)
     return where(zero, 0.0, divide(x1, where(zero, 1.0, x2)))
 
@@ -349,9 +399,9 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
 @symbolic_op
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """x with NaN and infinities replaced; the dtype's largest numbers where posinf or neginf is None."""
-    import ml_dtypes
-
-    x = float_operand(x)
+    x = operand(x)
+    if not is_float(x.dtype):
+        return copy(x)
     largest = float(ml_dtypes.finfo(x.dtype).max)
     x = where(isnan(x), nan, x)
     x = where(equal(x, math.inf), largest if posinf is None else posinf, x)
@@ -360,9 +410,12 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 
 @symbolic_op
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """True where |x1 − x2| ≤ atol + rtol·|x2|."""
+    """True where |x1 − x2| ≤ atol + rtol·|x2|, and for equal infinities."""
     x1, x2 = promote(x1, x2, to_float=True)
-    close = logical_or(equal(x1, x2), less_equal(absolute(subtract(x1, x2)), add(multiply(absolute(x2), rtol), atol)))
+    finite = logical_and(isfinite(x1), isfinite(x2))
+    a, b = where(finite, x1, 0.0), where(finite, x2, 0.0)  # inf − inf would be NaN
+    near = less_equal(absolute(subtract(a, b)), add(multiply(absolute(b), rtol), atol))
+    close = logical_or(equal(x1, x2), logical_and(finite, near))
     return logical_or(close, logical_and(isnan(x1), isnan(x2))) if equal_nan else close
 
 

@@ -166,7 +166,7 @@ def slice_update(inputs: Any, start_indices: Sequence[int], updates: Any) -> Any
 def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
     """Zeros of `shape` with `values` added at `indices` (n, k): row i is the place of values[i]."""
     values, indices = operand(values), as_index_array(indices)
-    columns = [_beside(values, indices[..., k]) for k in range(indices.shape[-1])]
+    columns = [_beside(values, raw(getitem(indices, (..., k)))) for k in range(indices.shape[-1])]
     return apply(prim.scatter, values, *columns, spec=(prim.ARRAY,) * len(columns), shape=as_shape(shape))
 
 
@@ -188,7 +188,8 @@ def sort(x: Any, axis: int = -1) -> Any:
 def top_k(x: Any, k: int, sorted: bool = True) -> Any:
     """The k largest elements along the last axis in descending order, and their int32 indices."""
     x = operand(x)
-    order = argsort(el.negative(x), axis=-1)[..., :k]
+    descending = el.bitwise_not(x) if x.dtype.kind in "iu" else el.negative(x)  # −x of an unsigned x keeps no order
+    order = argsort(descending, axis=-1)[..., :k]
     return take_along_axis(x, order, -1), order
 
 

@@ -68,15 +68,42 @@ def stack(x: Sequence[Any], axis: int = 0) -> Any:
     return concatenate([expand_dims(a, axis) for a in arrays], axis)
 
 
+@symbolic_op
 def vstack(xs: Sequence[Any]) -> Any:
     """Arrays joined along the first axis, 1-D ones as rows."""
     return concatenate([x if len(x.shape) > 1 else reshape(x, (1, -1)) for x in map(operand, xs)], 0)
 
 
+@symbolic_op
 def hstack(xs: Sequence[Any]) -> Any:
     """Arrays joined along the second axis, 1-D ones along the first."""
     arrays = list(map(operand, xs))
     return concatenate(arrays, 0 if len(arrays[0].shape) == 1 else 1)
+
+
+@symbolic_op
+def meshgrid(*x: Any, indexing: str = "xy") -> list:
+    """Coordinate arrays of coordinate vectors: each vector along its own axis of a grid, repeated along the others.
+
+    Args:
+        indexing: "ij", vector k varies along axis k, or "xy", the first two axes are exchanged.
+
+    Raises:
+        ValueError: on another `indexing`.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij'. Received: indexing={indexing!r}")
+    vectors = [reshape(v, (-1,)) for v in x]
+    places = list(range(len(vectors)))
+    if indexing == "xy" and len(vectors) > 1:
+        places[:2] = 1, 0
+    grid = [0] * len(vectors)
+    for place, v in zip(places, vectors):
+        grid[place] = v.shape[0]
+    return [
+        broadcast_to(reshape(v, [-1 if d == place else 1 for d in range(len(grid))]), grid)
+        for place, v in zip(places, vectors)
+    ]
 
 
 @symbolic_op

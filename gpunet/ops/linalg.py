@@ -11,16 +11,19 @@ from gpunet.autograd.apply import apply
 from gpunet.autograd.tape import Gradient
 from gpunet.autograd.tensor import raw
 from gpunet.backend.devices import device_of
+from gpunet.backend.dtypes import BOOL, as_dtype
 from gpunet.backend.primitives import matmul as prim
 from gpunet.backend.primitives import reduction
 from gpunet.ops import elementwise as el
 from gpunet.ops.creation import arange
 from gpunet.ops.indexing import getitem
-from gpunet.ops.operands import normalize_axes, normalize_axis, promote
+from gpunet.ops.operands import cast_to, normalize_axes, normalize_axis, operand, promote
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.reduction import unbroadcast
 from gpunet.ops.views import moveaxis, reshape, transpose
 from gpunet.symbolic.ops import symbolic_op
+
+INT8 = as_dtype("int8")
 
 
 @symbolic_op
@@ -30,6 +33,9 @@ def matmul(x1: Any, x2: Any) -> Any:
     Raises:
         ValueError: if an operand is a scalar or the inner sizes differ.
     """
+    x1, x2 = operand(x1), operand(x2)
+    if x1.dtype == INT8 == x2.dtype:
+        x1, x2 = cast_to(x1, "int32"), cast_to(x2, "int32")  # as in Keras: products of int8 rarely fit
     x1, x2 = promote(x1, x2)
     if not x1.ndim or not x2.ndim or x1.shape[-1] != x2.shape[max(0, x2.ndim - 2)]:
         raise ValueError(f"matmul: inner sizes must be equal. Received shapes: {x1.shape} and {x2.shape}")
@@ -70,8 +76,23 @@ def linear(x: Any, kernel: Any, bias: Any = None, activation: str | None = None)
     Args:
         x: (..., in). kernel: (in, out). bias: (out,) or None.
         activation: None or "relu".
+
+    Raises:
+        ValueError: if the shapes do not fit.
     """
     x, kernel = promote(x, kernel)
+    if bias is not None:
+        bias = cast_to(operand(bias), x.dtype)
+    if not x.ndim or kernel.ndim != 2 or x.shape[-1] != kernel.shape[0]:
+        raise ValueError(
+            f"linear expected x of shape (..., in) and a kernel of shape (in, out). "
+            f"Received: x.shape={tuple(x.shape)}, kernel.shape={tuple(kernel.shape)}"
+        )
+    if bias is not None and tuple(bias.shape) != (kernel.shape[1],):
+        raise ValueError(
+            f"linear expected a bias of shape ({kernel.shape[1]},), for a kernel of shape {tuple(kernel.shape)}. "
+            f"Received: bias.shape={tuple(bias.shape)}"
+        )
     return apply(prim.linear, x, kernel, bias, activation=activation)
 
 
@@ -115,20 +136,27 @@ def dot(x1: Any, x2: Any) -> Any:
 @symbolic_op
 def vdot(x1: Any, x2: Any) -> Any:
     """The inner product of the flattened operands."""
-    return sum_(el.multiply(reshape(x1, (-1,)), reshape(x2, (-1,))))
+    x1, x2 = promote(x1, x2)
+    return tensordot(reshape(x1, (-1,)), reshape(x2, (-1,)), axes=1)
 
 
 @symbolic_op
 def inner(x1: Any, x2: Any) -> Any:
-    """The product that sums over the last axis of both."""
+    """The product that sums over the last axis of both; scalars multiply."""
     x1, x2 = promote(x1, x2)
+    if isinstance(x2, int | float) or not x1.ndim or not x2.ndim:
+        return el.multiply(x1, x2)
     return tensordot(x1, x2, axes=([x1.ndim - 1], [x2.ndim - 1]))
 
 
 @symbolic_op
 def outer(x1: Any, x2: Any) -> Any:
     """The products of all pairs of elements, (x1.size, x2.size)."""
-    return el.multiply(reshape(x1, (-1, 1)), reshape(x2, (1, -1)))
+    x1, x2 = promote(x1, x2)
+    numbers = int, float
+    return el.multiply(
+        x1 if isinstance(x1, numbers) else reshape(x1, (-1, 1)), x2 if isinstance(x2, numbers) else reshape(x2, (1, -1))
+    )
 
 
 @symbolic_op
@@ -152,22 +180,25 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     free1 = [d for d in range(x1.ndim) if d not in first]
     free2 = [d for d in range(x2.ndim) if d not in second]
     inner_size = math.prod(x1.shape[a] for a in first)
-    a = reshape(transpose(x1, free1 + first), (-1 if inner_size else 0, inner_size))
-    b = reshape(transpose(x2, second + free2), (inner_size, -1 if inner_size else 0))
-    return reshape(_product(a, b), [x1.shape[d] for d in free1] + [x2.shape[d] for d in free2])
+    rows, columns = [x1.shape[d] for d in free1], [x2.shape[d] for d in free2]
+    a = reshape(transpose(x1, free1 + first), (math.prod(rows), inner_size))
+    b = reshape(transpose(x2, second + free2), (inner_size, math.prod(columns)))
+    return reshape(_product(a, b), rows + columns)
 
 
 @symbolic_op
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Sums of products by Einstein's convention, as in `numpy.einsum`: "bij,bjk->bik", "ii->", "...c,c->...".
 
+    Axes of size 1 broadcast, those under the ellipsis too.
+
     Raises:
         ValueError: if the subscripts do not fit the operands.
     """
     arrays = promote(*operands)
     terms, output = _parse_einsum(subscripts, [a.ndim for a in arrays])
-    _check_sizes(subscripts, terms, arrays)
-    pairs: list[Any] = [_diagonal(a, t) for a, t in zip(arrays, terms)]
+    sizes = _label_sizes(subscripts, terms, arrays)
+    pairs: list[Any] = [_without_broadcast(_diagonal(a, t), sizes) for a, t in zip(arrays, terms)]
     while len(pairs) > 1:
         i, j = _cheapest_pair(pairs)
         later = set(output).union(*(t for k, (_, t) in enumerate(pairs) if k not in (i, j)))
@@ -201,15 +232,28 @@ def _parse_einsum(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     return terms, output
 
 
-def _check_sizes(subscripts, terms, arrays):
+def _label_sizes(subscripts, terms, arrays) -> dict[str, int]:
+    """The size of each label, where 1 broadcasts between operands."""
     sizes: dict[str, int] = {}
     for term, array in zip(terms, arrays):
+        own: dict[str, int] = {}
         for label, n in zip(term, array.shape):
-            if sizes.setdefault(label, n) != n:
+            if own.setdefault(label, n) != n or (sizes.get(label, n) not in (n, 1) and n != 1):
                 raise ValueError(
                     f"einsum: label {label!r} of {subscripts!r} has two sizes. "
                     f"Received shapes: {[a.shape for a in arrays]}"
                 )
+            sizes[label] = n if sizes.get(label, 1) == 1 else sizes[label]
+    return sizes
+
+
+def _without_broadcast(labelled, sizes):
+    """The operand without axes of size 1 whose label is larger elsewhere: it is constant along them."""
+    array, term = labelled
+    kept = [d for d, c in enumerate(term) if array.shape[d] == sizes[c]]
+    if len(kept) == len(term):
+        return labelled
+    return reshape(array, [array.shape[d] for d in kept]), "".join(term[d] for d in kept)
 
 
 def _diagonal(array, term):
@@ -284,7 +328,7 @@ def _triangle(x, k, compare):
     place = device_of(raw(x))
     row = raw(reshape(arange(rows, device=place), (-1, 1)))
     column = raw(reshape(arange(columns, device=place), (1, -1)))
-    return el.where(compare(el.add(row, k), column), x, 0)
+    return el.where(compare(el.add(row, k), column), x, False if x.dtype == BOOL else 0)
 
 
 @symbolic_op

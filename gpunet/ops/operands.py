@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.apply import apply
-from gpunet.autograd.tensor import Tensor
-from gpunet.backend.dtypes import as_dtype, float_type, is_float, result_type
+from gpunet.autograd.tensor import Tensor, raw
+from gpunet.backend.devices import device_of, to_device
+from gpunet.backend.dtypes import BFLOAT16, as_dtype, float_type, is_float, result_type
 from gpunet.backend.primitive import is_array_type
 from gpunet.backend.primitives import elementwise as prim
 
@@ -44,22 +45,30 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, Tensor) or is_array_type(type(x))
 
 
-def promote(*values: Any, to_float: bool = False) -> Sequence[Any]:
-    """The operands in their common dtype (Keras's rules); Python numbers stay numbers unless all are.
+def promote(*operands: Any, to_float: bool = False) -> Sequence[Any]:
+    """The operands in their common dtype (Keras's rules); Python numbers stay numbers unless all are, or bfloat16.
 
     With `to_float`, a common dtype that is not a float becomes `floatx()`.
     """
-    if len(values) == 2 and not to_float:
-        x, y = values
+    if len(operands) == 2 and not to_float:
+        x, y = operands
         if _is_array(x) and _is_array(y) and x.dtype is y.dtype:
-            return values
-    values = tuple(map(number_or_operand, values))
+            return operands
+    values: Sequence[Any] = list(map(number_or_operand, operands))
     if all(type(v) in _NUMBERS for v in values):
-        values = (operand(values[0]), *values[1:])
+        values = [operand(values[0]), *values[1:]]
     dtype = result_type(*[v if type(v) in _NUMBERS else v.dtype for v in values])
     if to_float:
         dtype = float_type(dtype)
+    if dtype == BFLOAT16:
+        values = tuple(_numbers_beside(values))
     return [v if type(v) in _NUMBERS else cast_to(v, dtype) for v in values]
+
+
+def _numbers_beside(values: Sequence[Any]) -> Sequence[Any]:
+    """Numbers as bfloat16 arrays where the first array is: NumPy would compute bfloat16 and a float in float32."""
+    place = device_of(next(raw(v) for v in values if type(v) not in _NUMBERS))
+    return [to_device(np.asarray(v, BFLOAT16), place) if type(v) in _NUMBERS else v for v in values]
 
 
 def normalize_axis(axis: Any, ndim: int, name: str = "axis") -> int:

@@ -19,6 +19,7 @@ arithmetic.zeros_like = el.zeros_like
 arithmetic.stack = lambda rows, shape: views.reshape(joining.stack(rows), shape)
 
 _UNARY = {
+    "__pos__": el.copy,
     "__neg__": el.negative,
     "__abs__": el.absolute,
     "__invert__": el.bitwise_not,
@@ -109,7 +110,7 @@ for _name in ("sum", "mean", "max", "min", "prod", "any", "all", "argmax", "argm
     _METHODS[_name] = _method(getattr(reduction, _name), _name)
 
 # NumPy functions on tensors are the ops of the same name, so that gradients flow through them.
-_NAMESPACES = (el, reduction, views, linalg, indexing, creation)
+_NAMESPACES = (el, reduction, views, linalg, indexing, joining, creation)
 _ALIASES = {"conjugate": "copy", "amax": "max", "amin": "min", "fabs": "absolute", "invert": "bitwise_not"}
 _NOT_TENSOR_FUNCTIONS = {"shape", "ndim", "size"}
 

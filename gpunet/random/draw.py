@@ -120,7 +120,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
     if noise_shape is None:
         return apply(prim.dropout, x, state, rate=float(rate))
     shape = tuple(n if m is None else m for n, m in zip(x.shape, noise_shape))
-    ones = full(shape, 1, x.dtype, device_of(raw(x)))
+    ones = raw(full(shape, 1, x.dtype, device_of(raw(x))))
     return el.multiply(x, apply(prim.dropout, ones, state, rate=float(rate)))
 
 

@@ -1,11 +1,13 @@
 """A stand-in for a GPU on machines without one: its arrays are NumPy's in a type of their own.
 
-Everything above the hardware is the GPU's real path: dispatch, device rules, uploads and downloads, and the listed
-facade of CuPy functions. As with CuPy, a NumPy array that meets a device array by accident is an error.
+Everything above the hardware is the GPU's real path: dispatch, device rules, uploads and downloads, and launches of our
+kernels, which run under the emulation. What CuPy would compute is left to NumPy and counted as not emulated. As with
+CuPy, a NumPy array that meets a device array by accident is an error.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -14,10 +16,15 @@ from typing import Any
 import numpy as np
 
 from gpunet.backend import devices
-from gpunet.backend.cuda import cuda
-from gpunet.backend.cuda.facade import make_facade
+from gpunet.backend.cuda import load, make_facade
+from gpunet.backend.cuda.runtime import register_runtime
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import ArrayBackend, register_backend, unregister_backend
+from gpunet.testing.emulation import EmulatedRuntime, why_not
+
+_VIEWS = {"broadcast_to", "expand_dims", "flip", "moveaxis", "reshape", "squeeze", "swapaxes", "transpose"}
+_COUNTED_METHODS = "argmax argmin argsort astype clip copy cumprod cumsum fill nonzero prod repeat round take".split()
+_not_emulated: Counter[str] = Counter()
 
 
 class DeviceArray(np.ndarray):
@@ -28,6 +35,7 @@ class DeviceArray(np.ndarray):
         return np.array(self)
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        _not_emulated[ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"] += 1
         inputs = tuple(map(_bare, inputs))
         if out is not None:
             kwargs["out"] = tuple(map(_bare, out))
@@ -37,13 +45,37 @@ class DeviceArray(np.ndarray):
         return out[0] if out is not None and len(out) == 1 else _on_device(result)
 
     def __array_function__(self, function, types, args, kwargs):
+        if function.__name__ not in _VIEWS:
+            _not_emulated[function.__name__] += 1
         return _on_device(function(*map(_bare_nested, args), **{k: _bare_nested(v) for k, v in kwargs.items()}))
 
     def __getitem__(self, index):
+        if _gathers(index):
+            _not_emulated["getitem"] += 1
         return _on_device(super().__getitem__(_bare_nested(index)))
 
     def __setitem__(self, index, value):
+        _not_emulated["setitem"] += 1
         super().__setitem__(_bare_nested(index), _bare(value))
+
+
+def _counted(name: str) -> Any:
+    method = getattr(np.ndarray, name)
+
+    def call(self, *args, **kwargs):
+        _not_emulated[name] += 1
+        return _on_device(method(self.view(np.ndarray), *map(_bare, args), **{k: _bare(v) for k, v in kwargs.items()}))
+
+    return call
+
+
+for _name in _COUNTED_METHODS:
+    setattr(DeviceArray, _name, _counted(_name))
+
+
+def _gathers(index: Any) -> bool:
+    """True for an index that CuPy computes with, not only slices."""
+    return any(isinstance(i, np.ndarray | list) for i in (index if isinstance(index, tuple) else (index,)))
 
 
 def _bare(x: Any) -> Any:
@@ -68,25 +100,76 @@ def _on_device(x: Any) -> Any:
 def _namespace() -> SimpleNamespace:
     """The facade over NumPy, with functions that make arrays making them on the device."""
     xp = make_facade(np)
-    for name in ("arange", "empty", "full", "zeros"):
-        setattr(xp, name, _making(getattr(np, name)))
+    for name in ("arange", "full"):
+        setattr(xp, name, _computing(getattr(np, name)))
+    xp.zeros = lambda shape, dtype=float: np.zeros(shape, dtype).view(DeviceArray)
+    xp.empty = _poisoned
     xp.asarray = lambda x, dtype=None: np.array(x, dtype=dtype).view(DeviceArray)
     return xp
 
 
-def _making(function):
-    return lambda *args, **kwargs: function(*args, **kwargs).view(DeviceArray)
+def _computing(function):
+    def make(*args, **kwargs):
+        _not_emulated[function.__name__] += 1
+        return function(*args, **kwargs).view(DeviceArray)
+
+    return make
+
+
+def _poisoned(shape, dtype=float) -> DeviceArray:
+    """Memory full of ones in every bit: NaN, or −1."""
+    array = np.empty(shape, dtype)
+    if array.size:
+        array.reshape(-1).view(np.uint8)[...] = 1 if array.dtype == bool else 0xFF
+    return array.view(DeviceArray)
+
+
+class EmulatedGpu(devices.Device):
+    """The device "gpu:0" of an `emulated_gpu` block, and what happened on it.
+
+    Attributes:
+        launches: how often each of our kernels ran, by name.
+        not_emulated: how often CuPy would have been asked for something, by the name of the function.
+    """
+
+    __slots__ = ("launches", "not_emulated")
+
+    def __init__(self, launches: Counter[str], not_emulated: Counter[str]):
+        super().__init__("gpu", 0)
+        self.launches = launches
+        self.not_emulated = not_emulated
+
+    def forget(self) -> None:
+        """Start counting anew."""
+        self.launches.clear()
+        self.not_emulated.clear()
 
 
 @contextmanager
-def emulated_gpu() -> Iterator[devices.Device]:
-    """A device "gpu:0" that exists inside the block and is the default there."""
-    backend = ArrayBackend(DeviceArray, _namespace(), [cuda, portable])
+def emulated_gpu(schedule: int = 0, check_races: bool = True) -> Iterator[EmulatedGpu]:
+    """A device "gpu:0" that exists inside the block and is the default there.
+
+    Without a C++ compiler there is no emulation, and NumPy does everything.
+
+    Args:
+        schedule: the order in which the threads of a block run: 0 in turn, 1 in reverse, 2 shuffled, 3 one warp as far
+            as it can get.
+        check_races: report races on shared memory and reads of shared memory that was not written. Slower.
+    """
+    providers = [portable] if why_not() else [load(), portable]
+    backend = ArrayBackend(DeviceArray, _namespace(), providers)
+    runtime = EmulatedRuntime(schedule, check_races)
     register_backend(backend)
-    devices.replace_gpu(backend)
+    runtime_before = register_runtime(DeviceArray, runtime)
+    backend_before = devices.replace_gpu(backend)
+    gpu = EmulatedGpu(runtime.launches, _not_emulated)
+    gpu.forget()
     try:
-        with devices.device("gpu:0") as gpu:
+        with gpu:
             yield gpu
     finally:
-        devices.replace_gpu(None)
+        devices.replace_gpu(backend_before)
+        register_runtime(DeviceArray, runtime_before)
         unregister_backend(DeviceArray)
+        if backend_before is not None and backend_before.array_type is DeviceArray:
+            register_backend(backend_before)  # a block inside another

@@ -1,8 +1,21 @@
 """The cuda provider: our kernels, and the one facade through which everything else reaches CuPy."""
 
+from importlib import import_module
+
 from gpunet.backend.cuda.facade import make_facade
 from gpunet.backend.primitive import Provider
 
 cuda = Provider("cuda")
 
-__all__ = ["cuda", "make_facade"]
+# Each registers its implementations on `cuda`. They are imported when the first array of a GPU is seen.
+FAMILIES = ("elementwise",)
+
+
+def load() -> Provider:
+    """The provider with all its implementations."""
+    for name in FAMILIES:
+        import_module(f"gpunet.backend.cuda.{name}")
+    return cuda
+
+
+__all__ = ["FAMILIES", "cuda", "load", "make_facade"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 from gpunet.backend.portable import portable
 from gpunet.backend.portable.elementwise import _into
@@ -53,7 +54,7 @@ def window_slices(window, out_spatial, strides, dilation):
 
 def _split(x, groups):
     """(..., groups·c) as (groups, rows, c), for a batched product."""
-    return x.reshape(-1, groups, x.shape[-1] // groups).transpose(1, 0, 2)
+    return x.reshape(math.prod(x.shape[:-1]), groups, x.shape[-1] // groups).transpose(1, 0, 2)
 
 
 def _merge(y, shape):
@@ -62,7 +63,7 @@ def _merge(y, shape):
 
 def _group_kernel(w, groups):
     """(in/groups, out) as (groups, in/groups, out/groups)."""
-    return w.reshape(w.shape[0], groups, -1).transpose(1, 0, 2)
+    return w.reshape(w.shape[0], groups, w.shape[1] // groups).transpose(1, 0, 2)
 
 
 @portable.implements(prim.conv)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from gpunet import ops
 from gpunet.config import standardize_data_format
 from gpunet.layers.convolutional.base_conv import as_tuple
@@ -98,7 +100,7 @@ def _interpolate(x: Any, times: int, axis: int) -> Any:
     centres = [(i + 0.5) / times - 0.5 for i in range(n * times)]
     low = [min(max(math.floor(c), 0), n - 1) for c in centres]
     high = [min(max(math.floor(c) + 1, 0), n - 1) for c in centres]
-    weight = ops.convert_to_tensor([c - math.floor(c) for c in centres], dtype=x.dtype)
-    weight = ops.reshape(weight, (1,) * axis + (-1,) + (1,) * (len(x.shape) - axis - 1))
+    weight = np.array([c - math.floor(c) for c in centres], x.dtype)
+    weight = weight.reshape((1,) * axis + (-1,) + (1,) * (len(x.shape) - axis - 1))
     below, above = ops.take(x, low, axis=axis), ops.take(x, high, axis=axis)
     return below + (above - below) * weight

@@ -1,0 +1,82 @@
+"""`python -m benchmarks.gpu [section ...]`: prove and time the GPU path on the GPU of this machine.
+
+Every section runs in a process of its own, so that one failure hides nothing. Results go to
+`benchmarks/results/<device>/` as JSON and as a Markdown page. Exit codes: 0 all sections passed, 1 some failed,
+3 there is no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu import report
+from benchmarks.gpu.target import find_gpu
+from gpunet.backend.devices import GPUNotAvailableError
+
+NO_GPU = 3
+SECTIONS = {
+    "facts": "the device and the versions of everything",
+    "correctness": "every row of the op table against NumPy in float64",
+    "determinism": "two runs of training, equal in bits",
+    "philox": "random bits, numbers and masks equal to NumPy's",
+    "emulation": "the emulated kernels against the GPU's",
+    "launch": "the cost of a launch",
+    "bandwidth": "memory-bound kernels against the measured copy bandwidth",
+    "convolution": "convolutions and matrix products at the shapes of real networks, against cuDNN through PyTorch",
+    "training": "training steps against PyTorch eager",
+}
+_SECONDS = 180  # for one section, after which it counts as failed
+
+
+def run_section(name: str, standin: bool) -> dict[str, Any]:
+    """Run a section in a process of its own; what went wrong is part of the result."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "section.json"
+        command = [sys.executable, "-m", "benchmarks.gpu.section", name, str(result)]
+        try:
+            done = subprocess.run([*command, *(["--standin"] if standin else [])], timeout=_SECONDS)
+            ended = f"exit status {done.returncode}"
+        except subprocess.TimeoutExpired:
+            ended = f"stopped after {_SECONDS} s"
+        found = json.loads(result.read_text()) if result.exists() else {"rows": [], "failures": [ended]}
+    found["seconds"] = round(time.perf_counter() - start, 1)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sections, print their tables, write the result files."""
+    listing = "\n".join(f"  {name:<12} {text}" for name, text in SECTIONS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu", epilog=listing, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="what to run (default: all)")
+    parser.add_argument("--output", type=Path, default=report.FOLDER, help="where the folder of the device goes")
+    parser.add_argument("--standin", action="store_true", help="run on the emulated GPU, to test this program itself")
+    options = parser.parse_args(arguments)
+    try:
+        with find_gpu(options.standin) as gpu:
+            device = gpu.name
+    except GPUNotAvailableError as error:
+        print(f"{error}\nNothing was measured.")
+        return NO_GPU
+    results = {}
+    for name in options.sections or SECTIONS:
+        print(f"\n## {name}: {SECTIONS[name]}\n", flush=True)
+        results[name] = run_section(name, options.standin)
+        print(report.section_text(results[name]), flush=True)
+    folder = report.write(options.output, device, {k: SECTIONS[k] for k in results}, results)
+    failed = [name for name, found in results.items() if found["failures"]]
+    print(f"\nResults in {folder}. {'Failed: ' + ', '.join(failed) if failed else 'All sections passed.'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""A stand-in GPU that runs our kernels, and kernels written for a test."""
+
+import pytest
+
+from gpunet.backend.cuda import source
+from gpunet.backend.cuda.launcher import Specialisation
+from gpunet.testing import emulated_gpu
+from gpunet.testing.emulation import why_not
+
+
+@pytest.fixture(params=[0, 3], ids=["schedule0", "schedule3"])
+def gpu(request):
+    if why_not():
+        pytest.skip(why_not())
+    with emulated_gpu(request.param) as device:
+        yield device
+
+
+@pytest.fixture
+def write_source(monkeypatch):
+    """A function that makes a .cu file of a text, beside the real ones, and returns its specialisation."""
+    texts = {}
+    real = source.kernel_source
+    monkeypatch.setattr(source, "kernel_source", lambda name: texts[name] if name in texts else real(name))
+
+    def write(text, **defines):
+        source.inlined.cache_clear()
+        name = f"written{len(texts)}.cu"
+        texts[name] = text
+        return Specialisation(name, defines)
+
+    yield write
+    source.inlined.cache_clear()

@@ -1,0 +1,41 @@
+"""The acceptance program of the GPU, run on the stand-in: its figures mean nothing there, its code does."""
+
+import json
+
+import pytest
+
+from benchmarks.gpu import __main__ as acceptance
+from benchmarks.gpu import report
+from gpunet.backend import cupy_gate
+
+
+def test_without_a_gpu_it_says_so_and_exits_with_a_code_of_its_own(capsys):
+    if cupy_gate.probe().gpus:
+        pytest.skip("there is a GPU")
+    assert acceptance.main([]) == acceptance.NO_GPU == 3
+    assert "No GPU is available" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("section", list(acceptance.SECTIONS))
+def test_a_section_runs_on_the_stand_in(section):
+    found = acceptance.run_section(section, standin=True)
+    assert found["failures"] == []
+    assert found["rows"]
+    assert all(isinstance(row, dict) for row in found["rows"])
+
+
+def test_a_section_that_dies_is_reported_as_failed():
+    found = acceptance.run_section("no_such_section", standin=True)
+    assert found["failures"]
+    assert "no_such_section" in found["failures"][0]
+
+
+def test_results_of_sections_that_were_not_run_are_kept(tmp_path):
+    row = {"rows": [{"a": 1.23456}], "failures": [], "seconds": 1.0}
+    report.write(tmp_path, "NVIDIA H200", {"one": "first"}, {"one": row})
+    folder = report.write(tmp_path, "NVIDIA H200", {"two": "second"}, {"two": row | {"failures": ["it broke"]}})
+    assert folder.name == "nvidia-h200"
+    assert set(json.loads((folder / "gpu.json").read_text())["sections"]) == {"one", "two"}
+    page = (folder / "gpu.md").read_text()
+    assert "1.235" in page
+    assert "FAILED: it broke" in page
