@@ -72,7 +72,7 @@ def cached(key: Hashable, make: Callable[[], Any]) -> Any:
     plan = plans.get(key)
     if plan is None:
         plan = plans[key] = make()
-        if len(plans) > KEPT:
+        while len(plans) > KEPT:
             plans.popitem(last=False)
     else:
         plans.move_to_end(key)
