@@ -7,6 +7,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+import gpunet
+
 
 def cpu_model() -> str:
     """The processor's name as the system gives it."""
@@ -19,7 +21,8 @@ def cpu_model() -> str:
 def describe() -> dict[str, str]:
     """Processor, cores, Python and the versions of the libraries that were measured."""
     found = {"cpu": cpu_model(), "cores": str(len(os.sched_getaffinity(0))), "python": platform.python_version()}
-    for name in ("gpunet", "numpy", "torch"):
+    found["gpunet"] = gpunet.__version__  # of the tree that runs, installed or not
+    for name in ("numpy", "torch"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

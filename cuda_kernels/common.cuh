@@ -4,8 +4,9 @@
 
 #ifndef GPUNET_EMULATION
 
-// A kernel of at most `threads` threads a block: KERNEL(256) name(parameters) { … }
-#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+// A kernel of at most so many threads a block: KERNEL(256) name(parameters) { … }. KERNEL(256, 2) also asks for registers
+// for two blocks on a multiprocessor at once.
+#define KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)
 #define DEVICE __device__ __forceinline__
 
 // Array parameters. The launcher checks that a GLOBAL array is contiguous, a VECTOR array begins at a multiple of
@@ -51,6 +52,37 @@ template <>
 struct Accumulator<double> {
     typedef double type;
 };
+
+// bfloat16 as storage: the upper half of a float, rounded to nearest, halves to even.
+struct bfloat16 {
+    unsigned short bits;
+    bfloat16() = default;
+    DEVICE bfloat16(float value) {
+        const uint32 all = __float_as_uint(value);
+        bits = value != value ? 0x7FC0 : (unsigned short)((all + 0x7FFF + (all >> 16 & 1)) >> 16);
+    }
+    DEVICE operator float() const { return __uint_as_float(uint32(bits) << 16); }
+};
+
+// The type to compute with values of a storage type in.
+template <class T>
+struct Wide {
+    typedef T type;
+};
+template <>
+struct Wide<float16> {
+    typedef float type;
+};
+template <>
+struct Wide<bfloat16> {
+    typedef float type;
+};
+
+// NumPy's conversion of one type to another: to bool it asks whether the value is not zero.
+template <class To, class From>
+DEVICE To convert(From value) {
+    return To(typename Wide<To>::type(typename Wide<From>::type(value)));
+}
 
 // COUNT neighbours that move in one or two instructions.
 template <class T, int COUNT>

@@ -28,7 +28,7 @@ def apply(primitive: Primitive, *inputs: Any, **attributes: Any) -> Any:
         ValueError: if the inputs live on different devices.
     """
     if scopes.compute_dtype is not None and primitive is not elementwise.cast:
-        inputs = tuple(map(_autocast, inputs))
+        inputs = tuple(map(autocast, inputs))
     arrays, nodes, plain = unpack(inputs)
     first = arrays[0]
     kind = type(first) if type(first) not in _NUMBERS else type(_first_array(arrays))
@@ -57,7 +57,8 @@ def _first_array(arrays) -> Any:
     return next(a for a in arrays if a is not None and type(a) not in _NUMBERS)
 
 
-def _autocast(x: Any) -> Any:
+def autocast(x: Any) -> Any:
+    """A variable in the compute dtype of the surrounding autocast scope; anything else as it is."""
     dtype = compute_dtype_of(x) if type(x) is Variable else None
     return x if dtype is None else apply(elementwise.cast, x, dtype=dtype)
 

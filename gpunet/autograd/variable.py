@@ -14,9 +14,11 @@ from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.devices import Device, as_array, default_device, device_of, to_device
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitives import update
+from gpunet.backend.primitives.elementwise import cast
 
 LEAF_SERIAL = -float("inf")  # newer than every tape: a trainable variable is always tracked
 _names = itertools.count()
+_NUMBERS = {"i": int, "u": int, "b": bool}  # by the kind of dtype; float for the others
 
 
 class _Scopes(threading.local):
@@ -174,6 +176,11 @@ class Variable(Tensor):
         return self
 
     def _update(self, primitive, value: Any, broadcast: bool = False) -> None:
+        if type(value) in (int, float, bool) and (broadcast or not self.shape):
+            if not scopes.abstract:
+                primitive(self.array, _NUMBERS.get(self.dtype.kind, float)(value))
+                self._version += 1
+            return
         value = raw(as_operand(value))
         if not broadcast and tuple(value.shape) != self.shape:
             raise ValueError(
@@ -182,7 +189,8 @@ class Variable(Tensor):
             )
         if scopes.abstract or type(value) is AbstractArray:
             return
-        primitive(self.array, to_device(value, self.device).astype(self.dtype, copy=False))
+        value = to_device(value, self.device)
+        primitive(self.array, value if value.dtype == self.dtype else cast(value, dtype=self.dtype))
         self._version += 1
 
     def __setitem__(self, index, value) -> None:

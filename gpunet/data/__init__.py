@@ -2,5 +2,6 @@
 
 from gpunet.data.adapter import Batches, make_batches, pack_batch, unpack_batch
 from gpunet.data.arrays import split_validation
+from gpunet.data.py_dataset import PyDataset
 
-__all__ = ["Batches", "make_batches", "pack_batch", "split_validation", "unpack_batch"]
+__all__ = ["Batches", "PyDataset", "make_batches", "pack_batch", "split_validation", "unpack_batch"]

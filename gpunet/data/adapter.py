@@ -45,7 +45,7 @@ def pack_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
 
 
 class IndexedBatches:
-    """Batches from an object with `len` and `[i]`, such as a PyDataset; its `on_epoch_end` is called."""
+    """Batches from an object with `len` and `[i]`, such as a PyDataset; its epoch hooks are called."""
 
     def __init__(self, source: Any, shuffle: bool):
         self.source = source
@@ -55,6 +55,8 @@ class IndexedBatches:
     def epoch(self) -> Iterator[tuple]:
         from gpunet.random import permutation
 
+        if hasattr(self.source, "on_epoch_begin"):
+            self.source.on_epoch_begin()
         order = permutation(len(self.source)) if self.shuffle else range(len(self.source))
         for i in order:
             yield as_batch(self.source[int(i)])

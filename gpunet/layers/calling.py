@@ -59,6 +59,13 @@ def signature_of(layer: Any) -> Signature:
     return Signature(call) if function is None else _class_signature(function)
 
 
+@functools.lru_cache(maxsize=256)
+def takes_training(function: Callable) -> bool:
+    """True if the function has an argument `training`, or takes any."""
+    parameters = inspect.signature(function).parameters
+    return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
 def is_tensor_like(x: Any) -> bool:
     """True for Tensors and KerasTensors."""
     return isinstance(x, Tensor | KerasTensor)

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
+
 from gpunet import dtype_policies, regularizers, tree
 from gpunet.autograd.tensor import Tensor
 from gpunet.autograd.variable import autocast_scope, name_scope, scopes
 from gpunet.backend.dtypes import as_dtype, is_float
+from gpunet.backend.primitive import is_array_type
 from gpunet.layers.calling import (
     build_shapes,
     call_state,
@@ -110,7 +113,6 @@ class Layer(WeightOwner, Operation):
         self.trainable = trainable
         self.dtype_policy = dtype_policies.get(dtype)
         self._losses: list[Any] = []
-        self._loss_layers: list[Layer] = []
         self._path = self.name
         self._shapes_dict: dict[str, Any] = {}
         self._quick = False  # whether a plain call may skip the general path
@@ -279,7 +281,7 @@ class Layer(WeightOwner, Operation):
             if isinstance(x, KerasTensor):
                 y = _cast_symbol(x, dtype) if self.autocast else x
             else:
-                y = policy.convert_input(x, self.autocast, dtype)
+                y = policy.convert_input(self._at_home(x), self.autocast, dtype)
             if y is not x and get_mask(x) is not None:
                 set_mask(y, get_mask(x))
             return y
@@ -292,6 +294,11 @@ class Layer(WeightOwner, Operation):
                     f"passed as a keyword argument: {x!r:.100} (of type {type(x).__name__})"
                 )
         return args, tree.map_structure(convert, kwargs)
+
+    def _at_home(self, x: Any) -> Any:
+        """An array of the host as a tensor where the layer's variables are; anything else as it is."""
+        host = type(x) is np.ndarray or (hasattr(x, "__array__") and not is_array_type(type(x)))
+        return Tensor(x, device=self._home()) if host and not isinstance(x, Tensor) else x
 
     def _check_inputs(self, first: Any) -> None:
         if self.input_spec is not None:
@@ -362,13 +369,11 @@ class Layer(WeightOwner, Operation):
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             if getattr(value, "shape", ()) != ():
                 raise ValueError(f"add_loss expected a scalar. Received: shape={value.shape}")
-            self._losses.append(value)
-        entry = call_state.entry
-        if entry is not None and not any(self is x for x in entry._loss_layers):
-            entry._loss_layers.append(self)
+            if not scopes.abstract:  # while shapes are inferred there is no value to keep
+                self._losses.append(value)
 
     def _clear_losses(self) -> None:
-        for layer in [self, *self._loss_layers]:
+        for layer in self._flatten_layers():
             layer._losses.clear()
 
     @property

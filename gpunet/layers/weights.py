@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet import constraints, initializers, regularizers
 from gpunet.autograd.variable import Variable, name_scope, structure
+from gpunet.backend.devices import Device, default_device
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.layers.tracking import Tracker
 from gpunet.random import SeedGenerator
@@ -198,6 +199,11 @@ class WeightOwner:
     @_kept
     def non_trainable_weights(self) -> list[Variable]:
         return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    def _home(self) -> Device:
+        """The device of the variables, the default one before there are any."""
+        variables = self.variables
+        return variables[0].device if variables else default_device()
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the weights as NumPy arrays."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from gpunet import config, ops, tree
 from gpunet.backend.dtypes import as_dtype, is_float
-from gpunet.losses.reduction import apply_mask, reduce_values, standardize_reduction
+from gpunet.losses.reduction import apply_mask, reduce_values, same_rank, standardize_reduction
 from gpunet.ops.operands import operand
 from gpunet.serialization import Catalog, deserialize, serialize
 from gpunet.symbolic.operation import auto_name, snake_case
@@ -86,6 +86,8 @@ class LossFunctionWrapper(Loss):
         self._fn_kwargs = kwargs
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        if not tree.is_nested(y_true) and not tree.is_nested(y_pred):
+            y_true, y_pred = same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict[str, Any]:

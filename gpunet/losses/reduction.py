@@ -19,16 +19,22 @@ def standardize_reduction(reduction: Any) -> Any:
 
 
 def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Both with the same rank where they differ by a last axis of size 1: labels (N,) beside predictions (N, 1)."""
+    """Both with the same rank where they differ by a last axis of size 1, such as labels (N,) beside outputs (N, 1).
+
+    As in Keras, a vector gets that axis, and an array of higher rank makes the other lose it.
+    """
     gap = len(y_pred.shape) - len(y_true.shape)
-    if gap == 1:
-        if y_pred.shape[-1] == 1 and y_pred.shape[:-1] == y_true.shape:
-            y_true = ops.expand_dims(y_true, -1)
-        elif y_pred.shape[-1] == 1:
-            y_pred = ops.squeeze(y_pred, -1)
-    elif gap == -1 and y_true.shape[-1] == 1:
-        y_true = ops.squeeze(y_true, -1)
+    if gap == 1 and y_pred.shape[-1] == 1:
+        return _matched(y_true, y_pred)
+    if gap == -1 and y_true.shape[-1] == 1:
+        return _matched(y_pred, y_true)[::-1]
     return y_true, y_pred
+
+
+def _matched(lower: Any, higher: Any) -> tuple[Any, Any]:
+    if len(lower.shape) == 1:
+        return ops.expand_dims(lower, -1), higher
+    return lower, ops.squeeze(higher, -1)
 
 
 def align_weight(weight: Any, values: Any) -> Any:

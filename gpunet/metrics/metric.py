@@ -101,10 +101,13 @@ class _Weighted(Metric):
         self.total = self.add_variable((), "zeros", name="total")
 
     def _weighted(self, values: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Values and weights in the metric's dtype; the weight is None where every value counts once."""
+        """Values and weights in the metric's dtype; the weight is None where every value counts once.
+
+        A number stays one: as an array it would have to be copied to the device.
+        """
         mask = getattr(values, "_keras_mask", None)
         values = ops.cast(operand(values), self.dtype)
-        if sample_weight is not None:
+        if sample_weight is not None and not isinstance(sample_weight, int | float):
             sample_weight = align_weight(sample_weight, values)
         if mask is not None:
             mask = align_weight(mask, values)
@@ -137,11 +140,10 @@ class Mean(_Weighted):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         with no_grad():
             values, weight = self._weighted(values, sample_weight)
-            if weight is None:
-                self.total.assign_add(ops.sum(values))
-                self.count.assign_add(float(values.size))
+            self.total.assign_add(ops.sum(values if weight is None else values * weight))
+            if weight is None or isinstance(weight, int | float):
+                self.count.assign_add(float(values.size if weight is None else values.size * weight))
                 return
-            self.total.assign_add(ops.sum(values * weight))
             self.count.assign_add(ops.sum(ops.broadcast_to(weight, values.shape)))
 
     def result(self) -> Tensor:

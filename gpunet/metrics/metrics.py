@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet import ops
+from gpunet import config, ops
 from gpunet.losses import losses
 from gpunet.losses.reduction import same_rank
 from gpunet.metrics.metric import Mean, MeanMetricWrapper, Sum, catalog
@@ -12,22 +12,22 @@ from gpunet.ops.operands import operand
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:
-    """The share of equal elements over the last axis."""
+    """1 where elements are equal."""
     y_true, y_pred = same_rank(operand(y_true), operand(y_pred))
-    return ops.mean(ops.cast(ops.equal(y_true, y_pred), "float32"), axis=-1)
+    return ops.cast(ops.equal(y_true, y_pred), config.floatx())
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
-    """The share over the last axis of elements on the right side of the threshold."""
+    """1 where an element is on the right side of the threshold."""
     y_true, y_pred = same_rank(operand(y_true), operand(y_pred))
     decided = ops.cast(ops.greater(y_pred, threshold), y_pred.dtype)
-    return ops.mean(ops.cast(ops.equal(y_true, decided), "float32"), axis=-1)
+    return ops.cast(ops.equal(y_true, decided), config.floatx())
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     """1 where the largest prediction is at the largest target of the last axis."""
     y_true, y_pred = operand(y_true), operand(y_pred)
-    return ops.cast(ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1)), "float32")
+    return ops.cast(ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1)), config.floatx())
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
@@ -35,7 +35,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     y_true, y_pred = operand(y_true), operand(y_pred)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == 1:
         y_true = ops.squeeze(y_true, -1)
-    return ops.cast(ops.equal(y_true, ops.argmax(y_pred, axis=-1)), "float32")
+    return ops.cast(ops.equal(y_true, ops.argmax(y_pred, axis=-1)), config.floatx())
 
 
 class Accuracy(MeanMetricWrapper):

@@ -48,24 +48,41 @@ class CompileLoss:
         self.losses: list[Callable | None] | None = None
         self.weights: list[float | None] = []
         self.trackers: list[Mean] = []
-        for entry in tree.flatten(loss):
-            as_loss(entry)  # an unknown name should fail in compile(), not in the first batch
+        for entry in tree.flatten(loss):  # what cannot work should fail in compile(), not in the first batch
+            if not _by_shape(entry, _CROSSENTROPY):
+                as_loss(entry)
+        for weight in tree.flatten(loss_weights):
+            if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float)):
+                raise ValueError(f"`loss_weights` must be numbers. Received: loss_weights={loss_weights!r}")
 
-    def build(self, y_pred: Any) -> None:
-        """Match losses to outputs."""
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Match losses to outputs; "crossentropy" becomes the kind that fits the shapes."""
         given = match(self.user_loss, y_pred, self.output_names, "loss")
-        self.losses = [as_loss(entry) for entry in given]
+        targets = self._targets(given, y_true, y_pred)
+        self.losses = [
+            as_loss(_CROSSENTROPIES[_kind(y, output)] if _by_shape(entry, _CROSSENTROPY) else entry)
+            for entry, y, output in zip(given, targets, tree.flatten(y_pred))
+        ]
         self.weights = match(self.user_weights, y_pred, self.output_names, "loss_weights")
         if len(self.losses) > 1:
             names = self.output_names or _default_names(y_pred)
             self.trackers = [Mean(name=f"{name}_loss") for name, loss in zip(names, self.losses) if loss is not None]
 
+    def _targets(self, losses: list[Any], y_true: Any, y_pred: Any) -> list[Any]:
+        """The target of each output; those without a loss need none."""
+        leaves = tree.flatten(y_true)
+        needed = [loss is not None for loss in losses]
+        if not isinstance(y_true, dict) and len(leaves) == sum(needed) < len(losses):
+            queue = iter(leaves)
+            return [next(queue) if wanted else None for wanted in needed]
+        return align(y_true, y_pred, self.output_names, "y")
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if self.losses is None:
-            self.build(y_pred)
+            self.build(y_true, y_pred)
         losses = self.losses or []
         outputs = tree.flatten(y_pred)
-        targets = align(y_true, y_pred, self.output_names, "y")
+        targets = self._targets(losses, y_true, y_pred)
         weights = align(sample_weight, y_pred, self.output_names, "sample_weight")
         total: Any = None
         trackers = iter(self.trackers)
@@ -117,15 +134,20 @@ def as_loss(identifier: Any) -> Any:
     return found if isinstance(found, Loss) else LossFunctionWrapper(found)
 
 
-class CompileMetrics:
+class CompileMetrics(Metric):
     """The metrics of every output: `metrics` unweighted, `weighted_metrics` with the sample weights."""
 
     def __init__(self, given: Any, weighted: Any, output_names: list[str] | None = None):
+        super().__init__(name="compile_metrics")
+        for what, value in (("metrics", given), ("weighted_metrics", weighted)):
+            if value and not isinstance(value, list | tuple | dict):
+                raise ValueError(f"`{what}` must be a list, tuple or dict. Received: {what}={value!r}")
         self.given = given
         self.weighted = weighted
         self.output_names = output_names
         self.plain: list[list[Metric]] | None = None
         self.with_weights: list[list[Metric]] = []
+        self.prefixes: list[str] = []
         for entry in [*tree.flatten(given), *tree.flatten(weighted)]:
             check_metric(entry)
 
@@ -133,25 +155,47 @@ class CompileMetrics:
     def metrics(self) -> list[Metric]:
         return [m for output in [*(self.plain or []), *self.with_weights] for m in output]
 
+    @property
+    def variables(self) -> list[Any]:
+        return [v for m in self.metrics for v in m.variables]
+
+    def reset_state(self) -> None:
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def results(self) -> dict[str, Metric]:
+        """The metrics by the names of their results, as Keras makes them unique."""
+        found: dict[str, Metric] = {}
+        repeats: dict[str, int] = {}
+        for weighted, groups in (("", self.plain or []), ("weighted_", self.with_weights)):
+            for prefix, metrics_of_output in zip(self.prefixes, groups):
+                for metric in metrics_of_output:
+                    name = prefix + metric.name
+                    name = f"{prefix}{weighted}{metric.name}" if name in found else name
+                    repeats[name] = repeats.get(name, -1) + 1
+                    found[name if not repeats[name] else f"{name}_{repeats[name]}"] = metric
+        return found
+
+    def result(self) -> dict[str, Any]:
+        return {name: metric.result() for name, metric in self.results().items()}
+
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Match metrics to outputs; "accuracy" becomes the kind that fits the shapes."""
         outputs = tree.flatten(y_pred)
         targets = align(y_true, y_pred, self.output_names, "y")
-        names = (self.output_names or _default_names(y_pred)) if len(outputs) > 1 else [None]
-        self.plain = self._match(self.given, y_pred, targets, outputs, names)
-        self.with_weights = self._match(self.weighted, y_pred, targets, outputs, names)
+        names = self.output_names or _default_names(y_pred)
+        self.prefixes = [f"{name}_" for name in names] if len(outputs) > 1 else [""]
+        self.plain = self._match(self.given, y_pred, targets, outputs)
+        self.with_weights = self._match(self.weighted, y_pred, targets, outputs)
 
-    def _match(self, given, y_pred, targets, outputs, names):
+    def _match(self, given, y_pred, targets, outputs):
         several = len(outputs) > 1
         nested = isinstance(given, list | tuple) and not (several and any(isinstance(g, list) for g in given))
         entries = [given] * len(outputs) if nested else match(given, y_pred, self.output_names, "metrics")
         found = []
-        for entry, y, output, name in zip(entries, targets, outputs, names):
+        for entry, y, output in zip(entries, targets, outputs):
             listed = entry if isinstance(entry, list | tuple) else [entry]
-            made = [as_metric(m, y, output) for m in listed if m is not None]
-            for metric in made if name is not None else []:
-                metric.name = metric.name if metric.name.startswith(f"{name}_") else f"{name}_{metric.name}"
-            found.append(made)
+            found.append([as_metric(m, y, output) for m in listed if m is not None])
         return found
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -167,16 +211,24 @@ class CompileMetrics:
                 metric.update_state(y, output, sample_weight=w)
 
 
-_BY_SHAPE = {
-    "accuracy": (metrics.BinaryAccuracy, metrics.CategoricalAccuracy, metrics.SparseCategoricalAccuracy),
-    "acc": (metrics.BinaryAccuracy, metrics.CategoricalAccuracy, metrics.SparseCategoricalAccuracy),
-}
+# Names that stand for several kinds, in the order of `_kind`.
+_ACCURACY = ("accuracy", "acc")
+_ACCURACIES = (metrics.BinaryAccuracy, metrics.CategoricalAccuracy, metrics.SparseCategoricalAccuracy)
 _CROSSENTROPY = ("crossentropy", "ce")
+_CROSSENTROPIES = (
+    losses.binary_crossentropy,
+    losses.categorical_crossentropy,
+    losses.sparse_categorical_crossentropy,
+)
+
+
+def _by_shape(identifier: Any, names: tuple[str, ...]) -> bool:
+    return isinstance(identifier, str) and identifier.lower() in names
 
 
 def check_metric(identifier: Any) -> None:
     """Raise ValueError if nothing has that name."""
-    if isinstance(identifier, str) and identifier.lower() not in (*_BY_SHAPE, *_CROSSENTROPY):
+    if not _by_shape(identifier, (*_ACCURACY, *_CROSSENTROPY)):
         metrics.get(identifier)
 
 
@@ -184,21 +236,14 @@ def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     """A metric for an object, a function or a name; "accuracy" and "crossentropy" depend on the shapes."""
     if isinstance(identifier, Metric):
         return identifier
-    name = str(identifier).lower()
-    if isinstance(identifier, str) and name in _BY_SHAPE:
-        return _BY_SHAPE[name][_kind(y_true, y_pred)](name=identifier)
-    if isinstance(identifier, str) and name in _CROSSENTROPY:
-        functions = (
-            losses.binary_crossentropy,
-            losses.categorical_crossentropy,
-            losses.sparse_categorical_crossentropy,
-        )
-        return MeanMetricWrapper(functions[_kind(y_true, y_pred)], name=identifier)
+    if _by_shape(identifier, _ACCURACY):
+        return _ACCURACIES[_kind(y_true, y_pred)](name=identifier)
+    if _by_shape(identifier, _CROSSENTROPY):
+        return MeanMetricWrapper(_CROSSENTROPIES[_kind(y_true, y_pred)], name=identifier)
     found = metrics.get(identifier)
-    if isinstance(found, Metric):
-        return found
-    label = identifier if isinstance(identifier, str) else None
-    return MeanMetricWrapper(found, name=label)
+    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found)
+    metric.name = identifier if isinstance(identifier, str) else metric.name
+    return metric
 
 
 def _kind(y_true: Any, y_pred: Any) -> int:

@@ -163,10 +163,11 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
+        """The model of a configuration; `custom_objects` has classes and functions that are not registered."""
         model = cls(name=config.get("name"))
         for layer in config["layers"]:
-            model.add(deserialize(layer), rebuild=False)
+            model.add(deserialize(layer, custom_objects), rebuild=False)
         shape = config.get("build_input_shape")
         if not model.built and shape:
             model.build(tuple(shape))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,11 @@ import numpy as np
 from gpunet import optimizers, tree
 from gpunet.autograd.tape import GradientTape, no_grad
 from gpunet.autograd.tensor import Tensor, wrap
-from gpunet.backend.devices import Device, default_device, to_device, to_host
+from gpunet.backend.devices import to_device, to_host
 from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
 from gpunet.data import Batches, make_batches, split_validation, unpack_batch
 from gpunet.data.adapter import pack_batch
-from gpunet.layers.calling import signature_of
+from gpunet.layers.calling import signature_of, takes_training
 from gpunet.layers.layer import Layer
 from gpunet.metrics.metric import Mean, Metric
 from gpunet.models.compiled import CompileLoss, CompileMetrics
@@ -73,12 +73,14 @@ class Trainer(Layer):
         if self._compile_loss is not None:
             found += self._compile_loss.trackers
         if self._compile_metrics is not None:
-            found += self._compile_metrics.metrics
+            found.append(self._compile_metrics)
         return found + [m for layer in self._flatten_layers() for m in layer._own_metrics]
 
     @property
     def metrics_names(self) -> list[str]:
-        return [m.name for m in self.metrics]
+        """The names of the results, in the order in which `evaluate` lists them."""
+        names = [m.name for m in self.metrics if m is not self._compile_metrics]
+        return self._in_order([*names, *(self._compile_metrics.results() if self._compile_metrics else ())])
 
     def reset_metrics(self) -> None:
         """Start all metrics from the beginning."""
@@ -121,7 +123,7 @@ class Trainer(Layer):
         x, y, sample_weight = unpack_batch(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True) if self._call_takes_training() else self(x)
-            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
+            loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
         self._track_loss(loss, x)
         variables = self.trainable_weights
         if variables:
@@ -134,7 +136,7 @@ class Trainer(Layer):
         """Losses and metrics of a batch, without an update."""
         x, y, sample_weight = unpack_batch(data)
         y_pred = self(x, training=False) if self._call_takes_training() else self(x)
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=False)
         self._track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -143,17 +145,17 @@ class Trainer(Layer):
         x, _, _ = unpack_batch(data)
         return self(x, training=False) if self._call_takes_training() else self(x)
 
+    def _loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        """`compute_loss`, whose overrides need not know of `training`."""
+        extra = {"training": training} if takes_training(type(self).compute_loss) else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra)
+
     def _call_takes_training(self) -> bool:
         return signature_of(self).takes_training
 
     def _track_loss(self, loss: Any, x: Any) -> None:
         if self._loss_tracker is not None:
             self._loss_tracker.update_state(loss, sample_weight=float(tree.flatten(x)[0].shape[0]))
-
-    def _home(self) -> Device:
-        """The device of the model's variables, the default one before there are any."""
-        variables = self.variables
-        return variables[0].device if variables else default_device()
 
     def _check_compiled(self, what: str) -> None:
         if not self.compiled:
@@ -209,9 +211,12 @@ class Trainer(Layer):
         validation = None
         if validation_data is not None:
             validation = _validation_batches(validation_data, validation_batch_size or batch_size)
-        self.history = History()
+        callbacks = [] if callbacks is None else tree.flatten(callbacks)
+        # After the user's callbacks, so that it records what they put into the logs.
+        self.history = next((c for c in callbacks if isinstance(c, History)), None) or History()
+        callbacks = callbacks if self.history in callbacks else [*callbacks, self.history]
         steps = steps_per_epoch or batches.num_batches
-        hooks, progress = self._hooks(callbacks, verbose, steps, epochs, self.history)
+        hooks, progress = self._hooks(callbacks, verbose, steps, epochs)
         self.stop_training = False
         source = _Epochs(batches, steps_per_epoch)
         try:
@@ -259,11 +264,11 @@ class Trainer(Layer):
         return pack_batch(*(tree.map_structure(place, part) for part in batch))
 
     def _hooks(
-        self, given: Any, verbose: int | str, steps: int | None, epochs: int = 1, *own: Any
+        self, given: Any, verbose: int | str, steps: int | None, epochs: int = 1
     ) -> tuple[CallbackList, ProgbarLogger]:
         """The callbacks to call, and the progress display, which is not among them for verbose=0."""
         level = 1 if verbose == "auto" else int(verbose)
-        listeners = [*own, *(given if isinstance(given, list | tuple) else [given] if given is not None else [])]
+        listeners = [] if given is None else tree.flatten(given)
         progress = ProgbarLogger()
         if level:
             listeners.append(progress)
@@ -305,10 +310,15 @@ class Trainer(Layer):
         hooks.on_test_end(logs)
         return logs
 
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        """Names of results as Keras lists them: those that are a metric's own in its order, then the others sorted."""
+        known = [m.name for metric in self.metrics for m in getattr(metric, "metrics", (metric,))]
+        first = [name for name in dict.fromkeys(known) if name in names]
+        return first + sorted(set(names) - set(first))
+
     def _ordered(self, logs: dict[str, Any]) -> Any:
         """Logs as a list in the order of the metrics, or the only number."""
-        names = [name for name in self.metrics_names if name in logs]
-        values = [logs[name] for name in names] + [v for k, v in logs.items() if k not in names]
+        values = [logs[name] for name in self._in_order(logs)]
         return values[0] if len(values) == 1 else values
 
     def predict(

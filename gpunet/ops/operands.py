@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.apply import apply
+from gpunet.autograd.apply import apply, autocast
 from gpunet.autograd.tensor import Tensor, raw
+from gpunet.autograd.variable import scopes
 from gpunet.backend.devices import device_of, to_device
 from gpunet.backend.dtypes import BFLOAT16, as_dtype, float_type, is_float, result_type
 from gpunet.backend.primitive import is_array_type
@@ -50,6 +51,8 @@ def promote(*operands: Any, to_float: bool = False) -> Sequence[Any]:
 
     With `to_float`, a common dtype that is not a float becomes `floatx()`.
     """
+    if scopes.compute_dtype is not None:
+        operands = tuple(map(autocast, operands))
     if len(operands) == 2 and not to_float:
         x, y = operands
         if _is_array(x) and _is_array(y) and x.dtype is y.dtype:

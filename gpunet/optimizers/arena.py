@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from gpunet.autograd.variable import Variable
 from gpunet.backend.devices import Device, backend_for, to_device
+from gpunet.backend.primitives import update
 
 ALIGNMENT = 256  # bytes: what the widest vector loads and TMA want
 
@@ -70,7 +71,7 @@ class Arena:
     def _adopt(self, segment: Segment) -> None:
         """Move the variable's storage into the arena."""
         place = self.view(self.parameters, segment)
-        place[...] = segment.variable.array
+        update.assign(place, segment.variable.array)
         segment.variable.move_to(place)
         segment.variable._arena = self
 
@@ -100,11 +101,13 @@ class Arena:
 
     def gather(self, gradients: dict[int, Any]) -> tuple[bool, ...]:
         """Copy gradients, by the id of their variable, into the flat ones; return which segments are active."""
-        active = []
+        active, places, values = [], [], []
         for segment, view in zip(self.segments, self._views):
             g = gradients.get(id(segment.variable))
             wanted = g is not None and segment.variable._trainable
             active.append(wanted)
             if wanted:
-                view[...] = g if type(g) is type(view) else to_device(g, self.device)
+                places.append(view)
+                values.append(g if type(g) is type(view) else to_device(g, self.device))
+        update.gather(self.gradients, places, values)
         return tuple(active)

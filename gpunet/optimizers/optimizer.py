@@ -10,7 +10,7 @@ from gpunet import initializers, ops
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, name_scope
-from gpunet.backend.devices import CPU, to_device
+from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.primitives import update
 from gpunet.optimizers.arena import Arena, Run
 from gpunet.serialization import Catalog
@@ -98,6 +98,8 @@ class Optimizer:
         for v in fresh:
             groups.setdefault((v.dtype, v.device), []).append(v)
         arenas = [Arena(group, slots) for group in groups.values()]
+        if arenas and not self._arenas:
+            self._move_to(arenas[0].device)
         self._arenas += arenas
         self._trainable_variables += fresh
         places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
@@ -108,6 +110,11 @@ class Optimizer:
                     name = f"{v.path.replace('/', '_')}_{slot}"
                     moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
                     self._variables.append(moment.move_to(arena.view(arena.moments[slot], segment)))
+
+    def _move_to(self, device: Device) -> None:
+        """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
+        for variable in (self.iterations, self._learning_rate):
+            variable.move_to(to_device(variable.array, device))
 
     def add_variable(
         self,
@@ -167,7 +174,7 @@ class Optimizer:
             self.build(variables)
         with no_grad():
             self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
-        update.assign_add(self.iterations.array, 1)
+        update.count_step(self.iterations.array)
         self.iterations.touched()
 
     def _apply(self, grads: list[Any], variables: list[Variable]) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, scopes
 from gpunet.backend.devices import Device, as_array
+from gpunet.backend.primitives import random as prim
+from gpunet.backend.primitives.elementwise import copy
 
 _seeds = python_random.Random()  # our own, so that users of `random` do not disturb it
 
@@ -44,9 +46,10 @@ class SeedGenerator:
 
     def next(self) -> Any:
         """The current (seed, counter) as a raw array; the counter moves on, except while shapes are inferred."""
-        current = self.state.array.copy()
-        if not scopes.abstract:
-            self.state.assign_add(np.array([0, 1], np.uint32))
+        if scopes.abstract:
+            return copy(self.state.array)
+        current = prim.next_state(self.state.array)
+        self.state.touched()
         return current
 
     def get_config(self) -> dict[str, Any]:

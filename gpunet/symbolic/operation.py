@@ -28,7 +28,7 @@ def auto_name(prefix: str) -> str:
 
 
 def reset_names() -> None:
-    """Start naming from the beginning."""
+    """Start naming layers from the beginning, as in a new process."""
     _counts.clear()
 
 

@@ -12,6 +12,9 @@ from gpunet.testing import nvrtc
 
 ARCHITECTURES = os.environ.get("GPUNET_ARCHITECTURES", "sm_80").split()
 
+# CUDA's own sin, cos and tan of doubles keep bits of 2/π there, for arguments beyond 10⁵.
+STACK = {("unary.cu TYPE=double", f"map_{name}"): 40 for name in ("sin", "cos", "tan")}
+
 pytestmark = pytest.mark.skipif(bool(nvrtc.why_not()), reason=nvrtc.why_not())
 
 
@@ -21,7 +24,8 @@ def test_compiles_without_stack_or_spills(specialisation, architecture):
     usage = nvrtc.compile_for(specialisation, architecture)
     assert set(usage) == set(specialisation.kernels())
     for name, kernel in specialisation.kernels().items():
-        assert usage[name].stack == usage[name].spills == 0, name
+        assert usage[name].stack <= STACK.get((specialisation.name, name), 0), name
+        assert usage[name].spills == 0, name
         assert usage[name].registers * kernel.threads <= 65536, name
 
 

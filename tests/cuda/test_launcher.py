@@ -21,7 +21,7 @@ struct Geometry {
     double scale;
 };
 /* KERNEL(1) commented_out(GLOBAL(float) x) {} */
-KERNEL(WIDTH) probe(VECTOR(const TYPE) x, STRIDED(TYPE) out, GLOBAL(const unsigned char) flags, Geometry geometry,
+KERNEL(WIDTH, 2) probe(VECTOR(const TYPE) x, STRIDED(TYPE) out, GLOBAL(const unsigned char) flags, Geometry geometry,
     uint32 seed, float factor) {
     const int i = threadIdx.x;
     int column;
@@ -157,11 +157,11 @@ def test_constant_expressions():
 def test_families_list_what_they_launch():
     names = [specialisation.name for specialisation in all_specialisations()]
     assert len(names) == len(set(names)) <= 120
-    assert "elementwise.cu TYPE=double" in names
-    family = launcher._FAMILIES["elementwise.cu"]
+    assert "binary.cu TYPE=double" in names
+    family = launcher._FAMILIES["binary.cu"]
     with pytest.raises(KeyError, match=r"no variant with these macros. Received: {'TYPE': 'int'}"):
         family(TYPE="int")
-    with pytest.raises(KeyError, match=r"has the kernels \[.*'relu_grad'.*\]. Received: 'relu'"):
+    with pytest.raises(KeyError, match=r"has the kernels \[.*'map_relu_grad'.*\]. Received: 'relu'"):
         family(TYPE="float")["relu"]
-    with pytest.raises(ValueError, match=r"a family of elementwise.cu exists"):
-        Family("elementwise.cu", TYPE=("float",))
+    with pytest.raises(ValueError, match=r"a family of binary.cu exists"):
+        Family("binary.cu", TYPE=("float",))

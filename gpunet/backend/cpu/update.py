@@ -7,7 +7,7 @@ import numpy as np
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.cpu.threads import split
-from gpunet.backend.portable.update import adam_rate
+from gpunet.backend.portable.update import adam_rate, skips
 from gpunet.backend.primitives import update as prim
 
 _BLOCK = 1 << 16  # items
@@ -33,7 +33,9 @@ def _decay(average, rate, work):
 
 
 @cpu.implements(prim.sgd)
-def sgd(p, g, learning_rate):
+def sgd(p, g, learning_rate, *, skip=None):
+    if skips(skip):
+        return
     rate = float(learning_rate)
 
     def update(work, p, g):
@@ -44,7 +46,9 @@ def sgd(p, g, learning_rate):
 
 
 @cpu.implements(prim.momentum)
-def momentum(p, g, m, learning_rate, *, momentum, nesterov):
+def momentum(p, g, m, learning_rate, *, momentum, nesterov, skip=None):
+    if skips(skip):
+        return
     rate = float(learning_rate)
 
     def update(work, p, g, m):
@@ -62,7 +66,9 @@ def momentum(p, g, m, learning_rate, *, momentum, nesterov):
 
 
 @cpu.implements(prim.rmsprop)
-def rmsprop(p, g, v, learning_rate, *, rho, epsilon):
+def rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
+    if skips(skip):
+        return
     rate = float(learning_rate)
 
     def update(work, p, g, v):
@@ -79,7 +85,9 @@ def rmsprop(p, g, v, learning_rate, *, rho, epsilon):
 
 
 @cpu.implements(prim.adam)
-def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon):
+def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    if skips(skip):
+        return
     rate = adam_rate(learning_rate, iterations, beta_1, beta_2)
 
     def update(work, p, g, m, v):

@@ -29,15 +29,15 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
 
     def register(function: Callable) -> Callable:
         @functools.wraps(function)
-        def run(*arrays, out=None, **attributes):
+        def run(*arrays, **attributes):
             first = next(a for a in arrays if hasattr(a, "dtype"))
-            options = {name: value for name, value in attributes.items() if name != "residuals"}
+            options = {name: value for name, value in attributes.items() if name not in ("out", "residuals")}
             if not where(*arrays, **options):
                 fall_back = portable.bind(primitive, backend_of(type(first)).xp)
                 assert fall_back is not None, primitive
-                return fall_back(*arrays, out=out, **attributes)
+                return fall_back(*arrays, **attributes)
             with runtime_of(first).scope(first):
-                return function(*arrays, out=out, **attributes)
+                return function(*arrays, **attributes)
 
         return cuda.implements(primitive)(run)
 

@@ -172,6 +172,8 @@ def _converter(kernel: str, parameter: source.Parameter):
     if parameter.is_array:
         return _array_converter(label, parameter)
     dtype = parameter.dtype
+    if dtype == source.FAST_DIV:
+        return lambda value: np.array([fast_divisor(value, label)], dtype)
     if dtype.names:
         return lambda value: value if _is_packed(value, dtype) else pack(dtype, value, label)
     if dtype.kind in "iu":
@@ -200,8 +202,7 @@ def _array_converter(label: str, parameter: source.Parameter):
 
 def address(array: Any) -> int:
     """The address of an array's first element."""
-    data = array.data
-    return data.ptr if hasattr(data, "ptr") else array.ctypes.data
+    return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
 
 def cast_integer(dtype: np.dtype, value: Any, label: str) -> np.generic:

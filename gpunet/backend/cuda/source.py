@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.kernels import kernel_source
 
 DTYPES = {
     "bool": "bool",
-    "char": "int8",
     "signed char": "int8",
+    "char": "int8",
     "unsigned char": "uint8",
     "short": "int16",
     "unsigned short": "uint16",
@@ -29,15 +30,17 @@ DTYPES = {
     "unsigned long long": "uint64",
     "uint64": "uint64",
     "float16": "float16",
+    "bfloat16": "bfloat16",
     "float": "float32",
     "double": "float64",
 }
-C_TYPES = {np.dtype(name): c for c, name in reversed(DTYPES.items())}
-FAST_DIV = np.dtype([("divisor", "i4"), ("magic", "u4"), ("shift", "u4")])
+C_TYPES = {as_dtype(name): c for c, name in reversed(DTYPES.items())}
+FAST_DIV = np.dtype([("divisor", "i4"), ("magic", "u4"), ("shift", "u4")], align=True)
 
 _INCLUDE = re.compile(r'^[ \t]*#include\s+"([^"]+)"[^\n]*$', re.MULTILINE)
 _DEFINE = re.compile(r"^[ \t]*#define[ \t]+(\w+)[ \t]+(\S[^\n]*)$", re.MULTILINE)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_GENERATOR = re.compile(r"^#define[ \t]+(\w+)\(([^)]*)\)((?:[^\n]*\\\n)*[^\n]*)$", re.MULTILINE)
 _KERNEL = re.compile(r"^KERNEL\(([^\n]*?)\)\s*(\w+)\s*\(", re.MULTILINE)
 _ARRAY = re.compile(r"(GLOBAL|VECTOR|STRIDED)\(\s*(const\s+)?([\w ]+?)\s*\)\s*(\w+)")
 _SCALAR = re.compile(r"(?:const\s+)?([\w ]+?)\s+(\w+)")
@@ -101,14 +104,28 @@ def signatures(name: str, defines: Mapping[str, object]) -> dict[str, Signature]
     Raises:
         ValueError: if a kernel's declaration cannot be understood.
     """
-    text = _COMMENT.sub(" ", inlined(name))
+    text = _with_generated(_COMMENT.sub(" ", inlined(name)))
     macros = {**dict(_DEFINE.findall(text)), **{key: str(value) for key, value in defines.items()}}
     found = {}
     for match in _KERNEL.finditer(text):
         declaration = text[match.end() : _closing(text, match.end())]
         parameters = tuple(_parameter(part, text, macros) for part in _split(declaration))
-        found[match[2]] = Signature(match[2], evaluate(match[1], macros), parameters)
+        found[match[2]] = Signature(match[2], evaluate(_split(match[1])[0], macros), parameters)
     return found
+
+
+def _with_generated(text: str) -> str:
+    """The text, and below it what each use of a macro with a KERNEL in its body stands for."""
+    generated = []
+    for macro, names, body in _GENERATOR.findall(text):
+        if "KERNEL(" not in body:
+            continue
+        body = body.replace("\\\n", " ").replace("KERNEL(", "\nKERNEL(")
+        for use in re.finditer(rf"^{macro}\(", text, re.MULTILINE):
+            values = dict(zip(_split(names), _split(text[use.end() : _closing(text, use.end())])))
+            filled = re.sub(r"\w+", lambda m, values=values: values.get(m[0], m[0]), body)
+            generated.append(re.sub(r"\s*##\s*", "", filled))
+    return "\n".join([text, *generated])
 
 
 def _closing(text: str, start: int) -> int:
@@ -153,7 +170,7 @@ def _expand_type(c_type: str, macros: Mapping[str, str]) -> str:
 
 def _dtype(c_type: str, text: str, macros: Mapping[str, str]) -> np.dtype:
     if c_type in DTYPES:
-        return np.dtype(DTYPES[c_type])
+        return as_dtype(DTYPES[c_type])
     if c_type == "FastDiv":
         return FAST_DIV
     match = re.search(rf"\bstruct {re.escape(c_type)}\s*\{{(.*?)\}};", text, re.DOTALL)

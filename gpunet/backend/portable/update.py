@@ -34,15 +34,53 @@ def assign_sub(xp, target, value):
     xp.subtract(target, value, out=target)
 
 
+@portable.implements(prim.gather)
+def gather(xp, flat, targets, values, *, scale=None, nonfinite=None):
+    for target, value in zip(targets, values):
+        target[...] = value
+        if scale is not None:
+            xp.divide(target, scale, out=target)
+        if nonfinite is not None and not xp.isfinite(target).all():
+            nonfinite[...] = 1
+
+
+def skips(skip):
+    """True if an update is to do nothing."""
+    return skip is not None and int(skip) != 0
+
+
+@portable.implements(prim.count_step)
+def count_step(xp, iterations, *, skip=None):
+    if not skips(skip):
+        xp.add(iterations, 1, out=iterations)
+
+
+@portable.implements(prim.adjust_loss_scale)
+def adjust_loss_scale(xp, scale, good_steps, nonfinite, *, growth_steps):
+    if int(nonfinite):
+        factor, count = 0.5, 0
+    else:
+        factor, count = 1.0, int(good_steps) + 1
+    if count >= growth_steps:
+        factor, count = 2.0, 0
+    xp.multiply(scale, factor, out=scale)
+    good_steps[...] = count
+    nonfinite[...] = 0
+
+
 @portable.implements(prim.sgd)
-def sgd(xp, p, g, learning_rate):
+def sgd(xp, p, g, learning_rate, *, skip=None):
+    if skips(skip):
+        return
     rate = float(learning_rate)
     for pb, gb in blocks(p, g):
         xp.subtract(pb, gb * rate, out=pb)
 
 
 @portable.implements(prim.momentum)
-def momentum(xp, p, g, m, learning_rate, *, momentum, nesterov):
+def momentum(xp, p, g, m, learning_rate, *, momentum, nesterov, skip=None):
+    if skips(skip):
+        return
     rate = float(learning_rate)
     for pb, gb, mb in blocks(p, g, m):
         step = gb * rate
@@ -63,12 +101,14 @@ def _move(xp, average, value, rate):
 
 
 @portable.implements(prim.rmsprop)
-def rmsprop(xp, p, g, v, learning_rate, *, rho, epsilon):
-    rmsprop_general(xp, p, g, v, None, None, learning_rate, rho=rho, momentum=0.0, epsilon=epsilon)
+def rmsprop(xp, p, g, v, learning_rate, *, rho, epsilon, skip=None):
+    rmsprop_general(xp, p, g, v, None, None, learning_rate, rho=rho, momentum=0.0, epsilon=epsilon, skip=skip)
 
 
 @portable.implements(prim.rmsprop_general)
-def rmsprop_general(xp, p, g, v, a, m, learning_rate, *, rho, momentum, epsilon):
+def rmsprop_general(xp, p, g, v, a, m, learning_rate, *, rho, momentum, epsilon, skip=None):
+    if skips(skip):
+        return
     rate = float(learning_rate)
     for pb, gb, vb, ab, mb in blocks(p, g, v, a, m):
         _move(xp, vb, gb * gb, 1 - rho)
@@ -94,12 +134,15 @@ def adam_rate(learning_rate, iterations, beta_1, beta_2):
 
 
 @portable.implements(prim.adam)
-def adam(xp, p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon):
-    amsgrad(xp, p, g, m, v, None, learning_rate, iterations, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+def adam(xp, p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    options = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "skip": skip}
+    amsgrad(xp, p, g, m, v, None, learning_rate, iterations, **options)
 
 
 @portable.implements(prim.amsgrad)
-def amsgrad(xp, p, g, m, v, w, learning_rate, iterations, *, beta_1, beta_2, epsilon):
+def amsgrad(xp, p, g, m, v, w, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    if skips(skip):
+        return
     rate = adam_rate(learning_rate, iterations, beta_1, beta_2)
     for pb, gb, mb, vb, wb in blocks(p, g, m, v, w):
         work = gb.copy()
@@ -116,5 +159,6 @@ def amsgrad(xp, p, g, m, v, w, learning_rate, iterations, *, beta_1, beta_2, eps
 
 
 @portable.implements(prim.weight_decay)
-def weight_decay(xp, p, learning_rate, *, rate):
-    xp.multiply(p, 1 - rate * float(learning_rate), out=p)
+def weight_decay(xp, p, learning_rate, *, rate, skip=None):
+    if not skips(skip):
+        xp.multiply(p, 1 - rate * float(learning_rate), out=p)

@@ -19,3 +19,5 @@ random_normal = Primitive("random_normal", lambda state, *, shape, dtype, trunca
 # (x, state; rate) → x / (1 − rate) where kept, else 0; element i is kept where its 16 bits are ≥ rate·2^16.
 dropout = Primitive("dropout", lambda x, state, *, rate: AbstractArray(x.shape, x.dtype), has_residuals=True)
 dropout_grad = Primitive("dropout_grad", lambda g, *residuals, rate: AbstractArray(g.shape, g.dtype))
+# (state,) → a copy of (seed, stream) for one draw; the stream in `state` moves on by 1, in place
+next_state = Primitive("next_state", lambda state: AbstractArray(state.shape, state.dtype))

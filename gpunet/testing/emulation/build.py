@@ -17,6 +17,8 @@ from gpunet.backend.cuda.source import Signature
 
 COMPILER = "g++"
 _FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w"]
+# Libraries share nothing: templates of one name differ between specialisations.
+_FLAGS += ["-fvisibility=hidden", "-fno-gnu-unique"]
 _HEADER = Path(__file__).with_name("emulation.h")
 
 
@@ -69,6 +71,21 @@ def _compile(program: str, library: Path) -> None:
         os.replace(built, library)
 
 
+_ENTRY = """
+static const void* const* emu_arguments_of_NAME;
+static void emu_body_of_NAME() {
+    const void* const* emu_arguments = emu_arguments_of_NAME;
+    NAME(VALUES);
+}
+extern "C" __attribute__((visibility("default"))) const char* emu_NAME(
+    const unsigned* grid, const unsigned* block, int schedule, int races, unsigned long long seed,
+    const void* const* arguments) {
+    emu_arguments_of_NAME = arguments;
+    return emu::launch("NAME", grid, block, schedule, races, seed, emu_body_of_NAME);
+}
+"""
+
+
 def _entry(signature: Signature) -> str:
     """A C function that launches a kernel on an array of pointers to its arguments."""
     values = []
@@ -78,11 +95,4 @@ def _entry(signature: Signature) -> str:
         else:
             values.append(f"*static_cast<const {p.c_type}*>(emu_arguments[{i}])")
     name = signature.name
-    return (
-        f"static const void* const* emu_arguments_of_{name};\n"
-        f"static void emu_body_of_{name}() {{ const void* const* emu_arguments = emu_arguments_of_{name}; "
-        f"{name}({', '.join(values)}); }}\n"
-        f'extern "C" const char* emu_{name}(const unsigned* grid, const unsigned* block, int schedule, int races,\n'
-        f"    unsigned long long seed, const void* const* arguments) {{ emu_arguments_of_{name} = arguments;\n"
-        f'    return emu::launch("{name}", grid, block, schedule, races, seed, emu_body_of_{name}); }}'
-    )
+    return _ENTRY.replace("NAME", name).replace("VALUES", ", ".join(values))

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <type_traits>
 
-#define KERNEL(threads) static void
+#define KERNEL(...) static void
 #define DEVICE inline
 #define GLOBAL(T) emu::Global<T>
 #define VECTOR(T) emu::Global<T>
@@ -553,6 +553,13 @@ T max(T a, T b) {
     return b > a || a != a ? b : a;
 }
 using std::abs;
+using std::acos;
+using std::acosh;
+using std::asin;
+using std::asinh;
+using std::atan;
+using std::atan2;
+using std::atanh;
 using std::ceil;
 using std::copysign;
 using std::erf;
@@ -575,6 +582,9 @@ using std::pow;
 using std::rint;
 using std::sin;
 using std::cos;
+using std::cosh;
+using std::log10;
+using std::sinh;
 using std::sqrt;
 using std::tan;
 using std::tanh;

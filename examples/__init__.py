@@ -1,0 +1,1 @@
+"""Programs that train real networks: `python -m examples.NAME --help` in a checkout."""

@@ -1,0 +1,142 @@
+"""Batch normalisation, alone and ended by an addition and a ReLU; scale and shift by channel."""
+
+from __future__ import annotations
+
+import functools
+from math import ceil
+from typing import Any, NamedTuple
+
+from gpunet.backend.cuda.arrays import deliver, empty, implements, is_real, target, vector
+from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family
+from gpunet.backend.cuda.source import C_TYPES
+from gpunet.backend.primitives import nn as prim
+
+BATCH_NORM = Family("batch_norm.cu", TYPE=("float", "double"))
+_THREADS = 256
+_FINISH_LANES = 8  # as in batch_norm.cu
+_LARGEST = 2**31 - 2**16  # rows beyond the last one are counted in 32 bits
+_REDUCING_BLOCKS, _MAPPING_BLOCKS = (
+    1024,
+    8192,
+)  # enough for every GPU: the split of a sum must not depend on which it is
+_ROWS_OF_A_THREAD = 8
+
+
+class _Split(NamedTuple):
+    """How a matrix is cut: blocks along the columns, splits of the rows, and the kernel's struct with both."""
+
+    columns: int
+    splits: int
+    fields: dict[str, int]
+
+
+@functools.lru_cache(1024)
+def _split(rows: int, channels: int, itemsize: int, blocks: int) -> _Split:
+    width = VECTOR_BYTES // itemsize
+    wide = channels % width == 0
+    columns = channels // width if wide else channels
+    lanes = _lanes(columns)
+    height = _THREADS // lanes
+    across = ceil(columns / lanes)
+    splits = max(1, min(ceil(rows / (height * _ROWS_OF_A_THREAD)), ceil(blocks / across)))
+    split_rows = ceil(ceil(rows / splits) / height) * height
+    fields = {"rows": rows, "channels": channels, "split_rows": split_rows, "lane_bits": lanes.bit_length() - 1}
+    return _Split(across, ceil(rows / split_rows), {**fields, "wide": int(wide)})
+
+
+def _lanes(columns: int) -> int:
+    """Columns of a block, a power of two: the fewest idle threads, and whole sectors of memory."""
+    if columns < _FINISH_LANES:
+        return 1 << (columns - 1).bit_length()
+    return min((32, 16, 8), key=lambda lanes: ceil(columns / lanes) * lanes)
+
+
+def _matrix(x: Any, blocks: int) -> _Split:
+    return _split(x.size // x.shape[-1], x.shape[-1], x.dtype.itemsize, blocks)
+
+
+def _kernels(x):
+    return BATCH_NORM(TYPE=C_TYPES[x.dtype])
+
+
+def _optional(array):
+    return None if array is None else vector(array)
+
+
+def _is_covered(*arrays, **_):
+    return is_real(*arrays) and max(a.size for a in arrays if a is not None) < _LARGEST
+
+
+def _by_channel(x, *parameters, **_):
+    """Parameters of the shape (channels,), or None; others broadcast."""
+    return _is_covered(x, *parameters) and all(p is None or p.shape == x.shape[-1:] for p in parameters)
+
+
+def _partial(x, split):
+    """Two arrays for the results of the splits."""
+    return tuple(empty(x, (split.splits, x.shape[-1])) for _ in range(2))
+
+
+def _finish(kernel, split, *arguments):
+    kernel(ceil(split.fields["channels"] / _FINISH_LANES), *arguments)
+
+
+def _statistics(x, epsilon):
+    """Mean, biased variance and 1 / √(variance + epsilon) of each channel."""
+    kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
+    partial = _partial(x, split)
+    kernels["batch_norm_moments"]((split.columns, split.splits), x, *partial, split.fields)
+    found = tuple(empty(x, x.shape[-1:]) for _ in range(3))
+    _finish(kernels["batch_norm_finish"], split, *partial, *found, split.fields, split.splits, epsilon)
+    return found
+
+
+def _apply(x, mean, inverse, gamma, beta, addend, relu, out):
+    split = _matrix(x, _MAPPING_BLOCKS)
+    y = target(out, x, x.shape)
+    arrays = (x, mean, inverse, gamma, beta, addend)
+    kernel = _kernels(x)["batch_norm_apply"]
+    kernel((split.columns, split.splits), *map(_optional, arrays), y, split.fields, int(relu))
+    return deliver(y, out)
+
+
+@implements(prim.batch_norm, where=_by_channel)
+def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
+    return normalise(x, gamma, beta, epsilon=epsilon, out=out, residuals=residuals)
+
+
+def normalise(x, gamma, beta, *, epsilon, addend=None, relu=False, out=None, residuals=False):
+    """The primitive `batch_norm`, and what follows it in residual networks: relu(batch_norm(x) + addend)."""
+    x = vector(x)
+    mean, variance, inverse = _statistics(x, epsilon)
+    y = _apply(x, mean, inverse, gamma, beta, addend, relu, out)
+    return (y, mean, variance), (mean, inverse) if residuals else ()
+
+
+@implements(prim.batch_norm_grad, where=_is_covered)
+def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
+    return normalise_grad(g, x, gamma, mean, inverse, out=out)
+
+
+def normalise_grad(g, x, gamma, mean, inverse, *, y=None, addend_grad=None, out=None):
+    """(dx, dgamma, dbeta) of `normalise`.
+
+    Args:
+        y: what `normalise` returned, where it ended in a ReLU.
+        addend_grad: a contiguous array that gets the addend's gradient.
+    """
+    g, x, y, gamma, mean, inverse = map(_optional, (g, x, y, gamma, mean, inverse))
+    kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
+    partial = _partial(x, split)
+    kernels["batch_norm_grad_sums"]((split.columns, split.splits), g, x, y, mean, *partial, split.fields)
+    dgamma, dbeta = (empty(x, x.shape[-1:]) for _ in range(2))
+    _finish(kernels["batch_norm_grad_finish"], split, *partial, inverse, dgamma, dbeta, split.fields, split.splits)
+    dx, split = target(out, x, x.shape), _matrix(x, _MAPPING_BLOCKS)
+    arrays = (g, x, y, mean, inverse, gamma, dgamma, dbeta, dx, addend_grad)
+    kernels["batch_norm_grad_apply"]((split.columns, split.splits), *arrays, split.fields)
+    return deliver(dx, out), dgamma, dbeta
+
+
+@implements(prim.scale_shift, where=_by_channel)
+def scale_shift(x, scale, shift, *, out=None):
+    return _apply(x, None, scale, None, shift, None, False, out)

@@ -1,0 +1,155 @@
+"""Matrix products: batched matmul with broadcasting, and a Dense layer's product with its weight gradient."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from gpunet.backend.cuda import tiles
+from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_real, target
+from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family, Kernel, address
+from gpunet.backend.cuda.source import C_TYPES
+from gpunet.backend.cuda.tiles import TILES, Plan
+from gpunet.backend.primitive import backend_of
+from gpunet.backend.primitives import matmul as prim
+
+GEMM = Family("gemm.cu", [tile.defines(dtype) for dtype, shapes in TILES.items() for tile in shapes])
+REDUCE = Family("reduce_splits.cu", [{"TYPE": C_TYPES[dtype], "SUM": C_TYPES[dtype]} for dtype in TILES])
+_BATCH_AXES = 4
+
+
+def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out: Any = None) -> Any:
+    """act(a @ b + bias) for a (..., m, k) and b (..., k, n) of one float dtype, with any strides."""
+    a, b = _readable(a), _readable(b)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    axes = _batch_axes(batch, a, b)
+    if len(axes) > _BATCH_AXES:
+        a, b = (_broadcast(x, batch) for x in (a, b))
+        axes = _batch_axes(batch, a, b)
+    (rows, depth), columns = a.shape[-2:], b.shape[-1]
+    wide = _is_wide(a) and _is_wide(b) and columns % 4 == 0
+    plan = tiles.choose(TILES[a.dtype], wide, rows, columns, depth, math.prod(batch), True)
+    strides = _strides(a)[-2:], _strides(b)[-2:]
+    kernel, shape, cuts = _launch(a.dtype, plan, rows, columns, depth, *strides, axes, activation)
+    result = target(out, a, (*batch, rows, columns))
+    if plan.splits == 1:
+        kernel(plan.blocks, a, b, bias, result, None, shape, cuts)
+    else:
+        parts = empty(a, (plan.splits, *result.shape))
+        kernel(plan.blocks, a, b, None, None, parts, shape, cuts)
+        reduce_splits(parts, bias, result, activation)
+    return deliver(result, out)
+
+
+def reduce_splits(parts: Any, bias: Any, out: Any, activation: str | None = None) -> None:
+    """out = act(the sum of `parts` over the first axis + bias), in order."""
+    kernel = REDUCE(TYPE=C_TYPES[out.dtype], SUM=C_TYPES[parts.dtype])["reduce_splits"]
+    blocks = math.ceil(out.size / kernel.threads)
+    kernel(blocks, parts, bias, out, out.size, parts.shape[0], out.shape[-1], int(activation == "relu"))
+
+
+@functools.lru_cache(4096)
+def _launch(
+    dtype: np.dtype, plan: Plan, rows: int, columns: int, depth: int, a: tuple, b: tuple, axes: tuple, activation: str
+) -> tuple[Kernel, np.ndarray, np.ndarray]:
+    """The kernel of a plan and its structs."""
+    kernel = GEMM(**plan.tile.defines(dtype))["gemm"]
+    axes = ((1, 0, 0),) * (_BATCH_AXES - len(axes)) + axes
+    sizes, a_batch, b_batch = zip(*axes)
+    shape = kernel.struct(
+        "shape",
+        rows=rows,
+        columns=columns,
+        depth=depth,
+        a_row=a[0],
+        a_inner=a[1],
+        b_inner=b[0],
+        b_column=b[1],
+        batch=sizes,
+        a_batch=a_batch,
+        b_batch=b_batch,
+        part=rows * columns * math.prod(sizes),
+        activate=int(activation == "relu"),
+    )
+    return kernel, shape, kernel.struct("tiles", **plan.fields(rows, columns))
+
+
+def _strides(array: Any) -> tuple[int, ...]:
+    """Strides in elements; 0 for axes of size 1, where they mean nothing."""
+    return tuple(s // array.dtype.itemsize if n > 1 else 0 for s, n in zip(array.strides, array.shape))
+
+
+def _readable(array: Any) -> Any:
+    """The array if neighbours along one of its last two axes are neighbours in memory, else a copy."""
+    item = array.dtype.itemsize
+    whole = all(s % item == 0 for s in array.strides)
+    reach = sum(abs(s) // item * (n - 1) for s, n in zip(array.strides, array.shape))
+    return (
+        array
+        if whole and reach < 2**31 and (1 in _strides(array)[-2:] or array.shape[-2:] == (1, 1))
+        else contiguous(array)
+    )
+
+
+def _is_wide(array: Any) -> bool:
+    """True if pieces of four along the axis of unit stride are all whole and aligned."""
+    *others, row, column = _strides(array)
+    along, across = (array.shape[-1], row) if column == 1 else (array.shape[-2], column)
+    if 1 not in (row, column) or along % 4 or address(array) % VECTOR_BYTES:
+        return False
+    return all(stride % 4 == 0 for stride in (across, *others))
+
+
+def _broadcast(array: Any, batch: tuple[int, ...]) -> Any:
+    xp = backend_of(type(array)).xp
+    return contiguous(xp.broadcast_to(array, (*batch, *array.shape[-2:])))
+
+
+def _batch_axes(batch: tuple[int, ...], a: Any, b: Any) -> tuple[tuple[int, int, int], ...]:
+    """(size, stride of a, stride of b) for each axis of the batch, neighbours joined where both step through as one."""
+    axes: list[tuple[int, int, int]] = []
+    steps = [(0,) * (len(batch) - len(s)) + s for s in (_strides(a)[:-2], _strides(b)[:-2])]
+    for n, i, j in zip(batch, *steps):
+        if n == 1:
+            continue
+        if axes and axes[-1][1] == n * i and axes[-1][2] == n * j:
+            axes[-1] = (axes[-1][0] * n, i, j)
+        else:
+            axes.append((n, i, j))
+    return tuple(axes)
+
+
+def _takes_matmul(a, b, *, transpose_a=False, transpose_b=False):
+    if not is_real(a, b) or min(a.ndim, b.ndim) < 2:
+        return False
+    inner = a.shape[-2 if transpose_a else -1], b.shape[-1 if transpose_b else -2]
+    return inner[0] == inner[1]  # where they differ, the portable implementation says so
+
+
+@implements(prim.matmul, where=_takes_matmul)
+def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
+    return product(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b, out=out)
+
+
+def _takes_linear(x, w, b, *, activation=None):
+    return is_real(x, w, b) and activation in (None, "relu") and x.shape[-1] == w.shape[0]
+
+
+def _as_rows(x: Any) -> Any:
+    """(..., k) as (rows, k) without a copy where the layout allows."""
+    return x if x.ndim == 2 else contiguous(x).reshape(-1, x.shape[-1])
+
+
+@implements(prim.linear, where=_takes_linear)
+def linear(x, w, b, *, activation=None, out=None):
+    result = target(out, x, (*x.shape[:-1], w.shape[1]))
+    product(_as_rows(x), w, None if b is None else contiguous(b), activation, result.reshape(-1, w.shape[1]))
+    return deliver(result, out)
+
+
+@implements(prim.linear_weight_grad, where=is_real)
+def linear_weight_grad(x, g, *, out=None):
+    return product(_as_rows(x).swapaxes(0, 1), _as_rows(g), out=out)

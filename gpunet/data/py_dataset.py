@@ -1,0 +1,40 @@
+"""The base of datasets that are read batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class PyDataset:
+    """A dataset with a number of batches, `len(dataset)`, and `dataset[i]`, batch i as `(x, y)` or `(x, y, weights)`.
+
+    `fit` reads the batches in random order where `shuffle` is true, and calls `on_epoch_begin` and `on_epoch_end`.
+
+    Example:
+        >>> class Files(gpunet.utils.PyDataset):
+        ...     def __init__(self, paths):
+        ...         super().__init__()
+        ...         self.paths = paths
+        ...     def __len__(self):
+        ...         return len(self.paths)
+        ...     def __getitem__(self, i):
+        ...         with np.load(self.paths[i]) as file:
+        ...             return file["x"], file["y"]
+    """
+
+    def __len__(self) -> int:
+        raise NotImplementedError("A PyDataset implements __len__(self), the number of batches.")
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError("A PyDataset implements __getitem__(self, index), a batch.")
+
+    @property
+    def num_batches(self) -> int:
+        """The number of batches."""
+        return len(self)
+
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch."""
+
+    def on_epoch_end(self) -> None:
+        """Called after each epoch, e.g. to shuffle."""

@@ -1,0 +1,93 @@
+"""What a training step keeps beside the network lives on the device: no copies from or to the host, all by kernels."""
+
+import numpy as np
+import pytest
+
+from gpunet import Variable, metrics, optimizers
+from gpunet.autograd.tensor import wrap
+from gpunet.backend.devices import CPU, as_array
+from gpunet.backend.primitive import backend_of
+from gpunet.layers import Dropout
+from gpunet.random import SeedGenerator
+from gpunet.testing import DeviceArray
+
+RNG = np.random.default_rng(0)
+OPTIMIZERS = {
+    "sgd": lambda: optimizers.SGD(0.1),
+    "nesterov": lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "rmsprop": lambda: optimizers.RMSprop(0.1, momentum=0.5, centered=True, epsilon=1e-3),
+    "adam": lambda: optimizers.Adam(0.1, weight_decay=0.01),
+    "amsgrad": lambda: optimizers.Adam(0.1, amsgrad=True, epsilon=1e-3),
+}
+
+
+@pytest.fixture
+def no_copies(gpu, monkeypatch):
+    """A function after which arrays cannot be copied between host and device."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a copy between host and device")
+
+    def begin():
+        gpu.forget()
+        xp = backend_of(DeviceArray).xp
+        asarray = xp.asarray
+        monkeypatch.setattr(xp, "asarray", lambda x, **o: asarray(x, **o) if type(x) is DeviceArray else refuse())
+        for name in ("get", "__int__", "__float__", "__bool__"):
+            monkeypatch.setattr(DeviceArray, name, refuse)
+        return monkeypatch.undo
+
+    return begin
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers(gpu, no_copies, name):
+    start = [RNG.standard_normal(shape).astype(np.float32) for shape in [(3, 5), (7,), (1,)] * 4]
+    grads = [[RNG.standard_normal(v.shape).astype(np.float32) for v in start] for _ in range(3)]
+
+    def train(device, between=lambda: None):
+        optimizer = OPTIMIZERS[name]()
+        variables = [Variable(v, device=device) for v in start]
+        batches = [[as_array(g, target=device) for g in step] for step in grads]
+        optimizer.apply(batches[0], variables)
+        undo = between()
+        for step in batches[1:]:
+            optimizer.apply(step, variables)
+        if undo is not None:
+            undo()
+        assert int(optimizer.iterations) == 3
+        optimizer.learning_rate = 0.5
+        optimizer.apply(batches[0], variables)
+        return [v.numpy() for v in variables]
+
+    for found, expected in zip(train(gpu, no_copies), train(CPU)):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-5)
+    assert gpu.launches["gather"] == 3 * 2
+    assert not gpu.not_emulated
+
+
+def test_seeds_and_dropout(gpu, no_copies):
+    x = as_array(np.ones((4, 6), np.float32), target=gpu)
+    generator, layer = SeedGenerator(5), Dropout(0.5, seed=3)
+    first = layer(x, training=True)
+    undo = no_copies()
+    states = [generator.next() for _ in range(2)]
+    second = layer(x, training=True)
+    undo()
+    assert [s.get().tolist() for s in states] == [[5, 0], [5, 1]]
+    assert not np.array_equal(wrap(first).numpy(), wrap(second).numpy())
+    assert gpu.launches == {"next_state": 3, "dropout": 1}
+    assert not gpu.not_emulated
+
+
+def test_metrics_with_a_number_as_weight(gpu, no_copies):
+    mean, total = metrics.Mean(), metrics.Sum()
+    values = as_array(np.array([1.0, 2.0, 6.0], np.float32), target=gpu)
+    undo = no_copies()
+    mean.update_state(values, 2.0)
+    mean.update_state(values)
+    total.update_state(values, 2)
+    undo()
+    assert float(mean.result()) == 3.0
+    assert float(mean.count) == 9.0
+    assert float(total.result()) == 18.0
