@@ -47,7 +47,9 @@ def train(options: argparse.Namespace) -> Result:
     )
     rebuilt = model.predict(test, batch_size=500, verbose=0)
     result = Result(history.history, float(np.mean(np.square(rebuilt - test))), mean_image_error(images, test))
-    print(f"mean squared error on {len(test)} test images: {result.error:.4f}; of the mean image: {result.baseline:.4f}")
+    print(
+        f"mean squared error on {len(test)} test images: {result.error:.4f}; of the mean image: {result.baseline:.4f}"
+    )
     if options.output:
         save_rows(options.output, {"test images": test[:16], "rebuilt from 196 numbers each": rebuilt[:16]})
         print(f"pictures: {options.output}")

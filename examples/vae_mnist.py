@@ -111,7 +111,9 @@ def train(options: argparse.Namespace) -> Result:
     samples = model.decoder.predict(random.normal((16, options.codes), seed=options.seed).numpy(), verbose=0)
     error = float(np.mean(np.square(rebuilt - test)))
     result = Result(history.history, error, mean_image_error(images, test), samples)
-    print(f"mean squared error on {len(test)} test images: {result.error:.4f}; of the mean image: {result.baseline:.4f}")
+    print(
+        f"mean squared error on {len(test)} test images: {result.error:.4f}; of the mean image: {result.baseline:.4f}"
+    )
     if options.output:
         names = ("test images", f"rebuilt from {options.codes} numbers each", "decoded from noise")
         save_rows(options.output, dict(zip(names, (test[:16], rebuilt[:16], samples))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from gpunet.backend.cuda.arrays import copy_into, empty, implements
 from gpunet.backend.cuda.launcher import Family, Kernel
-from gpunet.backend.cuda.mapping import can_map, common_shape, result_of, run_map
+from gpunet.backend.cuda.mapping import can_map, result_of, run_map
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.dtypes import BOOL, FLOATS, as_dtype
 from gpunet.backend.primitives import elementwise as prim

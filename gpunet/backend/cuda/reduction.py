@@ -87,7 +87,7 @@ class _Plan:
     def __init__(self, kernel: Kernel, kept, reduced, chunks: int = 0):
         self.kept, self.count = math.prod(kept[0]), math.prod(reduced[0])
         elements = chunks or self.count
-        is_row = not chunks and abs(reduced[1][-1]) <= abs(kept[1][-1]) or self.kept == 1
+        is_row = (not chunks and abs(reduced[1][-1]) <= abs(kept[1][-1])) or self.kept == 1
         lanes = _lanes(self.kept, elements, is_row)
         blocks = -(-self.kept * lanes // THREADS)
         self.splits = 1 if chunks else _splits(elements, lanes, blocks)
