@@ -7,8 +7,10 @@ import pytest
 from cpu_problems import assert_close, exact, floats
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, loops, nn, numba, update
+from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, update
+from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
+from gpunet.backend.primitives import pooling as pool_prim
 
 pytestmark = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")
 
@@ -44,6 +46,48 @@ def test_optimizers_leave_other_arrays_to_numpy():
     for p in (np.ones(9), np.ones((3, 3), "float32"), np.ones(18, "float32")[::2]):
         assert numba.implementations["sgd"](p, p.copy(), RATE) is NotImplemented
         assert (p == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(9000,), (40, 7, 50), (1 << 20,)], ids=str)
+def test_relu_grad_equals_numpy_in_every_bit(shape):
+    elementwise._RELU_GRAD.now()
+    rng = np.random.default_rng(0)
+    g, y = floats(rng, *shape), np.maximum(floats(rng, *shape), 0)
+    g.reshape(-1)[:3] = np.nan, np.inf, -np.inf
+    ours, theirs = (p.implementations["relu_grad"] for p in (numba, cpu))
+    expected = theirs(g, y)
+    np.testing.assert_array_equal(ours(g, y), expected)
+    for out in (np.empty_like(g), np.empty(shape[::-1], "float32").T):
+        assert ours(g, y, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(ours(g.T, y.T), expected.T)
+    for arrays in ((g[:9], y[:9]), (g.astype("float64"), y), (g, y[:1])):
+        if arrays[0].size < 8192 or arrays[0].dtype != np.float32 or arrays[0].shape != arrays[1].shape:
+            assert ours(*arrays) is NotImplemented
+
+
+@pytest.mark.parametrize(
+    ("spatial", "window", "channels"),
+    [((12, 12), (2, 2), 6), ((13, 11), (3, 2), 5), ((40,), (4,), 33), ((7, 9, 8), (2, 3, 2), 3)],
+    ids=str,
+)
+def test_max_pool_grad_of_disjoint_windows(spatial, window, channels):
+    pooling._SCATTER.now()
+    rng = np.random.default_rng(0)
+    x = np.round(floats(rng, 60, *spatial, channels) * 2) / 2
+    geometry = {"window": window, "strides": window, "padding": ((0, 0),) * len(window)}
+    y, (winner,) = portable.bind(pool_prim.max_pool, np)(x, residuals=True, **geometry)
+    g = floats(rng, *y.shape)
+    backward = numba.implementations["max_pool_grad"]
+    expected = cpu.implementations["max_pool_grad"](g, winner, spatial=spatial, **geometry)
+    np.testing.assert_array_equal(backward(g, winner, spatial=spatial, **geometry), expected)
+    for out in (np.ones_like(x), np.ones_like(x.T).T):
+        assert backward(g, winner, spatial=spatial, out=out, **geometry) is out
+        np.testing.assert_array_equal(out, expected)
+    overlapping = {**geometry, "strides": (1,) * len(window)}
+    assert backward(g, winner, spatial=spatial, **overlapping) is NotImplemented
+    assert backward(g.astype("float64"), winner, spatial=spatial, **geometry) is NotImplemented
+    assert backward(g[:1], winner[:1], spatial=spatial, **geometry) is NotImplemented
 
 
 @pytest.mark.parametrize("shape", [(64, 16, 16, 8), (300, 501), (2, 5, 7, 9, 211), (131072, 1)], ids=str)
@@ -136,5 +180,10 @@ def test_loops_run_in_several_threads_at_once():
 
 
 def test_every_loop_belongs_to_a_primitive():
-    used = {loop.function for module in (nn, update) for loop in vars(module).values() if type(loop) is compiled.Loop}
+    used = {
+        loop.function
+        for module in (elementwise, nn, pooling, update)
+        for loop in vars(module).values()
+        if type(loop) is compiled.Loop
+    }
     assert used == {f for f in vars(loops).values() if callable(f) and f.__module__ == loops.__name__}

@@ -72,13 +72,18 @@ def mark_parallel() -> None:
     _last_parallel[0] = time.perf_counter()
 
 
-def blas_threads():
+_ONE_THREAD = 1 << 18  # multiplications up to which OpenBLAS uses one thread of its own accord
+_as_it_is = contextlib.nullcontext()
+
+
+def blas_threads(multiplications: int):
     """A context for products beside other threads: one BLAS thread if those were at work a moment ago.
 
     BLAS's own threads spin for milliseconds after a product, on the cores that the next split wants.
     """
-    recent = time.perf_counter() - _last_parallel[0] < _RECENT
-    return _one_blas_thread if recent and _blas() is not None else contextlib.nullcontext()
+    if multiplications <= _ONE_THREAD or time.perf_counter() - _last_parallel[0] > _RECENT or _blas() is None:
+        return _as_it_is
+    return _one_blas_thread
 
 
 def _set_blas_threads() -> None:

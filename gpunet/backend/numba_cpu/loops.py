@@ -1,12 +1,14 @@
 """Loops for Numba, written so that LLVM vectorises them. Scalars arrive as float32.
 
-The optimizers do NumPy's operations in NumPy's order, without fused multiply-add, so that their results are those of
+The flat loops do NumPy's operations in NumPy's order, without fused multiply-add, so that their results are those of
 the numpy provider in every bit. They run over whole arrays: an index that may be negative would not be vectorised.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 
 def sgd(p, g, rate):
@@ -43,6 +45,19 @@ def adam(p, g, m, v, rate, beta_1, complement_1, beta_2, complement_2, epsilon):
         m[i] = mi
         v[i] = vi
         p[i] -= mi / (math.sqrt(vi) + epsilon) * rate
+
+
+def relu_grad(g, y, out):
+    for i in range(g.size):
+        out[i] = g[i] * np.float32(y[i] > 0)
+
+
+def scatter(g, winner, dx, starts, offsets, start, stop):
+    """dx[n, starts[o] + offsets[winner[n, o, c]], c] = g[n, o, c] for the images from `start` to `stop`."""
+    for n in range(start, stop):
+        for o in range(g.shape[1]):
+            for c in range(g.shape[2]):
+                dx[n, starts[o] + offsets[winner[n, o, c]], c] = g[n, o, c]
 
 
 def moments(x, pivot, sums, squares, rows, start, stop):

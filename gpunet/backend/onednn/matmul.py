@@ -16,14 +16,14 @@ _SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call 
 
 @onednn.implements(prim.matmul)
 def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
-    if a.dtype.char != "f" or b.dtype.char != "f":
+    columns = b.shape[-2 if transpose_b else -1]
+    if (b.ndim == 2 and a.size * columns < _SMALL) or a.dtype.char != "f" or b.dtype.char != "f":
         return NotImplemented
     if transpose_a:
         a = a.swapaxes(-1, -2)
     if transpose_b:
         b = b.swapaxes(-1, -2)
     rows, inner = a.shape[-2:]
-    columns = b.shape[-1]
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         flat = a.reshape(-1, inner)
         return _product(flat, b, None, None, out, (*a.shape[:-1], columns))
@@ -33,14 +33,19 @@ def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 
 @onednn.implements(prim.linear)
 def linear(x, w, b, *, activation=None, out=None):
-    if x.dtype.char != "f" or w.dtype.char != "f" or (b is not None and b.dtype.char != "f"):
+    if (
+        x.size * w.shape[1] < _SMALL
+        or x.dtype.char != "f"
+        or w.dtype.char != "f"
+        or (b is not None and b.dtype.char != "f")
+    ):
         return NotImplemented
     return _product(x.reshape(-1, x.shape[-1]), w, b, activation, out, (*x.shape[:-1], w.shape[1]))
 
 
 @onednn.implements(prim.linear_weight_grad)
 def linear_weight_grad(x, g, *, out=None):
-    if x.dtype.char != "f" or g.dtype.char != "f":
+    if x.size * g.shape[-1] < _SMALL or x.dtype.char != "f" or g.dtype.char != "f":
         return NotImplemented
     rows, columns = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     return _product(rows.T, columns, None, None, out, (rows.shape[1], columns.shape[1]))
