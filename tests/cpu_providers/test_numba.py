@@ -55,15 +55,15 @@ def test_relu_grad_equals_numpy_in_every_bit(shape):
     g, y = floats(rng, *shape), np.maximum(floats(rng, *shape), 0)
     g.reshape(-1)[:3] = np.nan, np.inf, -np.inf
     ours, theirs = (p.implementations["relu_grad"] for p in (numba, cpu))
-    expected = theirs(g, y)
+    with np.errstate(invalid="ignore"):  # ∞·0
+        expected = theirs(g, y)
     np.testing.assert_array_equal(ours(g, y), expected)
     for out in (np.empty_like(g), np.empty(shape[::-1], "float32").T):
         assert ours(g, y, out=out) is out
         np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(ours(g.T, y.T), expected.T)
-    for arrays in ((g[:9], y[:9]), (g.astype("float64"), y), (g, y[:1])):
-        if arrays[0].size < 8192 or arrays[0].dtype != np.float32 or arrays[0].shape != arrays[1].shape:
-            assert ours(*arrays) is NotImplemented
+    for arrays in ((g.reshape(-1)[:9], y.reshape(-1)[:9]), (g.astype("float64"), y), (g, y[:1])):
+        assert ours(*arrays) is NotImplemented
 
 
 @pytest.mark.parametrize(
@@ -180,10 +180,6 @@ def test_loops_run_in_several_threads_at_once():
 
 
 def test_every_loop_belongs_to_a_primitive():
-    used = {
-        loop.function
-        for module in (elementwise, nn, pooling, update)
-        for loop in vars(module).values()
-        if type(loop) is compiled.Loop
-    }
+    modules = [vars(module).values() for module in (elementwise, nn, pooling, update)]
+    used = {loop.function for values in modules for loop in values if type(loop) is compiled.Loop}
     assert used == {f for f in vars(loops).values() if callable(f) and f.__module__ == loops.__name__}
