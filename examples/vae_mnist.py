@@ -1,7 +1,7 @@
 """A variational autoencoder of handwritten digits: `python -m examples.vae_mnist --data FOLDER`.
 
-D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", arXiv:1312.6114. The model has a `train_step` of its own:
-the loss is the cross-entropy of the pixels plus the divergence of the codes from a standard normal distribution.
+D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", arXiv:1312.6114. The model has a `train_step`
+of its own: the loss is the cross-entropy of the pixels plus the divergence of the codes from a standard normal.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def _axes(name, sizes, strides):
 
 
 def _lanes(kept: int, elements: int, is_row: bool) -> int:
-    """Threads for each result, a power of two: about four elements each along rows, what columns leave over otherwise."""
+    """Threads for each result, a power of two: about four elements each along rows, else what columns leave over."""
     if is_row:
         return min(THREADS, _power_of_two(-(-elements // 4)))
     return THREADS // min(32, _power_of_two(kept))
