@@ -7,7 +7,7 @@ import pytest
 from cpu_problems import assert_close, exact, floats
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, update
+from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, spread, update
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
@@ -27,7 +27,8 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("size", [1, 17, 4096, (1 << 19) + 3])
 @pytest.mark.parametrize("case", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_optimizers_equal_numpy_in_every_bit(case, size):
+def test_optimizers_equal_numpy_in_every_bit(case, size, monkeypatch):
+    monkeypatch.setattr(spread, "_LARGE", 1 << 19)
     name, count, scalars, attributes, loop = case
     getattr(update, loop).now()
     rng = np.random.default_rng(0)
@@ -124,6 +125,7 @@ def test_batch_norm_writes_into_out_and_leaves_the_rest_to_numpy():
 
 
 def test_batch_norm_does_not_depend_on_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(spread, "_LARGE", 0)
     x = floats(np.random.default_rng(0), 8192, 64)
     results = []
     for threads in (1, 2, 3):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.backend.cpu.results import deliver, target
-from gpunet.backend.cpu.threads import split
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.primitives import elementwise as prim
 
 _SMALL = 1 << 13  # items: below it two calls into NumPy are as quick
-_PARALLEL = 1 << 19
 
 _RELU_GRAD = Loop(loops.relu_grad, "void(float32[::1], float32[::1], float32[::1])", saving=0.15)
 
@@ -25,5 +24,5 @@ def relu_grad(g, y, *, out=None):
         return NotImplemented
     result = target(g.shape, out)
     arrays = [np.ascontiguousarray(a).reshape(-1) for a in (g, y, result)]
-    split(lambda a, b: code(*[x[a:b] for x in arrays]), g.size, g.size * 4 if g.size >= _PARALLEL else 0)
+    spread(lambda a, b: code(*[x[a:b] for x in arrays]), g.size, g.size)
     return deliver(result, out)

@@ -6,9 +6,9 @@ import numpy as np
 
 from gpunet.backend.cpu.nn import widened
 from gpunet.backend.cpu.results import deliver, target
-from gpunet.backend.cpu.threads import split
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
@@ -30,7 +30,7 @@ def _block_sums(code, wide, channels, *operands):
     rows = max(1, _BLOCK_ITEMS // wide.shape[1])
     blocks = -(-wide.shape[0] // rows)
     first, second = np.empty((2, blocks, wide.shape[1]), np.float32)
-    split(lambda a, b: code(*operands, first, second, rows, a, b), blocks, wide.nbytes)
+    spread(lambda a, b: code(*operands, first, second, rows, a, b), blocks, wide.size)
     return [s.sum(axis=0, dtype=np.float64).reshape(-1, channels).sum(axis=0) for s in (first, second)]
 
 
@@ -52,7 +52,7 @@ def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
     y = target(x.shape, out)
     vectors = [_tile(v, wide, channels) for v in (mean, scale, np.zeros_like(mean) if beta is None else beta)]
     wide_y = y.reshape(wide.shape)
-    split(lambda a, b: normalise(wide, wide_y, *vectors, a, b), len(wide), wide.nbytes)
+    spread(lambda a, b: normalise(wide, wide_y, *vectors, a, b), len(wide), wide.size)
     return (deliver(y, out), mean, variance), (mean, inverse) if residuals else ()
 
 
@@ -79,5 +79,5 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
     dx = target(x.shape, out)
     wide_dx = dx.reshape(wide.shape)
     vectors = [_tile(v, wide, channels) for v in (mean, scale, slope, offset)]
-    split(lambda a, b: combine(wide_g, wide, wide_dx, *vectors, a, b), len(wide), wide.nbytes)
+    spread(lambda a, b: combine(wide_g, wide, wide_dx, *vectors, a, b), len(wide), wide.size)
     return deliver(dx, out), dgamma.astype(np.float32), sums.astype(np.float32)

@@ -8,9 +8,9 @@ import math
 import numpy as np
 
 from gpunet.backend.cpu.results import deliver, target
-from gpunet.backend.cpu.threads import split
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.primitives import pooling as prim
 
 _SMALL = 1 << 12  # items
@@ -44,5 +44,5 @@ def max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None):
     dx.fill(0)
     flat = [np.ascontiguousarray(a).reshape(count, -1, channels) for a in (g, winner, dx)]
     places = _places(spatial, g.shape[1:-1], window)
-    split(lambda a, b: code(*flat, *places, a, b), count, 4 * g.nbytes)
+    spread(lambda a, b: code(*flat, *places, a, b), count, dx.size)
     return deliver(dx, out)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpunet.backend.cpu.threads import split
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.portable.update import adam_rate
 from gpunet.backend.primitives import update as prim
-
-_PARALLEL = 1 << 19  # items
 
 
 def _loop(function, arrays: int, scalars: int) -> Loop:
@@ -35,10 +33,7 @@ def _run(loop: Loop, arrays, scalars):
     if code is None:
         return NotImplemented
     values = [np.float32(s) for s in scalars]
-    if size < _PARALLEL:
-        code(*arrays, *values)
-    else:
-        split(lambda start, stop: code(*[a[start:stop] for a in arrays], *values), size, size * 4)
+    spread(lambda start, stop: code(*[a[start:stop] for a in arrays], *values), size, size)
     return None
 
 
