@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import pytest
-from cpu_problems import floats
 
 import gpunet
 from gpunet import config
@@ -18,6 +17,8 @@ from gpunet.backend.primitive import ArrayBackend, Primitive, Provider
 from gpunet.backend.primitives import conv as conv_prim
 from gpunet.backend.primitives import matmul as matmul_prim
 from gpunet.backend.primitives import update as update_prim
+
+from .problems import floats
 
 needs_onednn = pytest.mark.skipif(not library.is_usable(), reason=f"no oneDNN: {library.absence()}")
 needs_numba = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")

@@ -4,13 +4,14 @@ import threading
 
 import numpy as np
 import pytest
-from cpu_problems import assert_close, exact, floats
 
 from gpunet.backend.cpu import cpu
 from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, spread, update
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
+
+from .problems import assert_close, exact, floats
 
 pytestmark = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")
 

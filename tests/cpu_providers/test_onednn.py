@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from cpu_problems import assert_close, conv_shape, draw_conv, draw_pool, exact, floats
 
 from gpunet.backend.onednn import library, onednn
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import conv as conv_prim
 from gpunet.backend.primitives import matmul as matmul_prim
 from gpunet.backend.primitives import pooling as pool_prim
+
+from .problems import assert_close, conv_shape, draw_conv, draw_pool, exact, floats
 
 pytestmark = pytest.mark.skipif(not library.is_usable(), reason=f"no oneDNN: {library.absence()}")
 

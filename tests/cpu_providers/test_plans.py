@@ -4,12 +4,13 @@ import threading
 
 import numpy as np
 import pytest
-from cpu_problems import assert_close, exact, floats
 
 from gpunet import config
 from gpunet.backend.onednn import library, onednn, plan
 from gpunet.backend.onednn.memory import address, item_strides
 from gpunet.backend.primitives import matmul as prim
+
+from .problems import assert_close, exact, floats
 
 pytestmark = pytest.mark.skipif(not library.is_usable(), reason=f"no oneDNN: {library.absence()}")
 
