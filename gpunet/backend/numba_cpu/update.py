@@ -7,7 +7,7 @@ import numpy as np
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.numba_cpu.spread import spread
-from gpunet.backend.portable.update import adam_rate
+from gpunet.backend.portable.update import adam_rate, skips
 from gpunet.backend.primitives import update as prim
 
 
@@ -23,8 +23,10 @@ _RMSPROP = _loop(loops.rmsprop, 3, 4)
 _ADAM = _loop(loops.adam, 4, 6)
 
 
-def _run(loop: Loop, arrays, scalars):
+def _run(loop: Loop, arrays, scalars, skip):
     """Run the loop over flat float32 arrays, or NotImplemented for others and before it is ready."""
+    if skips(skip):
+        return None
     for a in arrays:
         if a.dtype.char != "f" or a.ndim != 1 or not a.flags.c_contiguous:
             return NotImplemented
@@ -38,21 +40,21 @@ def _run(loop: Loop, arrays, scalars):
 
 
 @numba.implements(prim.sgd)
-def sgd(p, g, learning_rate):
-    return _run(_SGD, (p, g), (learning_rate,))
+def sgd(p, g, learning_rate, *, skip=None):
+    return _run(_SGD, (p, g), (learning_rate,), skip)
 
 
 @numba.implements(prim.momentum)
-def momentum(p, g, m, learning_rate, *, momentum, nesterov):
-    return _run(_NESTEROV if nesterov else _MOMENTUM, (p, g, m), (learning_rate, momentum))
+def momentum(p, g, m, learning_rate, *, momentum, nesterov, skip=None):
+    return _run(_NESTEROV if nesterov else _MOMENTUM, (p, g, m), (learning_rate, momentum), skip)
 
 
 @numba.implements(prim.rmsprop)
-def rmsprop(p, g, v, learning_rate, *, rho, epsilon):
-    return _run(_RMSPROP, (p, g, v), (learning_rate, rho, 1 - rho, epsilon))
+def rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
+    return _run(_RMSPROP, (p, g, v), (learning_rate, rho, 1 - rho, epsilon), skip)
 
 
 @numba.implements(prim.adam)
-def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon):
+def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
     rate = adam_rate(learning_rate, iterations, beta_1, beta_2)
-    return _run(_ADAM, (p, g, m, v), (rate, beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon))
+    return _run(_ADAM, (p, g, m, v), (rate, beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon), skip)
