@@ -15,6 +15,8 @@ import gpunet.ops
 import gpunet.random
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cuda import load
+from gpunet.backend.numba_cpu import numba
+from gpunet.backend.onednn import onednn
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import PRIMITIVES
 from gpunet.backend.primitives import update
@@ -127,7 +129,7 @@ def test_architecture_lists_every_room():
         assert f"{name}/" in text or f"{name}.py" in text, f"docs/architecture.md does not mention {name}"
 
 
-@pytest.mark.parametrize("provider", [cpu, load()], ids=lambda p: p.name)
+@pytest.mark.parametrize("provider", [cpu, onednn, numba, load()], ids=lambda p: p.name)
 def test_providers_have_the_signature_of_the_portable_implementation(provider):
     for name in provider.implementations:
         primitive = PRIMITIVES[name]
