@@ -43,6 +43,7 @@ _NAMES = {
     "Tensor": "autograd",
     "Variable": "autograd",
     "custom_gradient": "autograd",
+    "custom_op": "ops.custom",
     "grad": "autograd",
     "hessian": "autograd",
     "jvp": "autograd",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from gpunet.metrics import Metric
     from gpunet.models import Model, Sequential
     from gpunet.ops import stop_gradient
+    from gpunet.ops.custom import custom_op
     from gpunet.optimizers import Optimizer
     from gpunet.random import set_random_seed
     from gpunet.regularizers import Regularizer

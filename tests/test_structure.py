@@ -1,6 +1,7 @@
 """The rules of docs/architecture.md: imports point down, CuPy is imported once, providers have equal signatures."""
 
 import ast
+import functools
 import importlib
 import inspect
 import subprocess
@@ -56,6 +57,7 @@ def room(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
+@functools.cache
 def imports(path: Path) -> list[tuple[str, ast.stmt]]:
     """The modules that a file imports, also inside functions; not those for type checkers only."""
     tree = ast.parse(path.read_text())

@@ -203,7 +203,7 @@ def to_device(array: Any, target: Device) -> Any:
     backend = backend_for(target)
     if target.kind == "cpu":
         return to_host(array)
-    with _current(target):
+    with current_device(target):
         return backend.xp.asarray(array)
 
 
@@ -214,8 +214,8 @@ def _no_scope():
     return contextlib.nullcontext()
 
 
-def _current(target: Device):
-    """CuPy's own context manager that makes `target` the current device."""
+def current_device(target: Device):
+    """A context manager that makes the GPU `target` CuPy's current device."""
     cupy = cupy_gate.probe().cupy
     if _state["gpu"] is not None or cupy is None:
         return _no_scope()

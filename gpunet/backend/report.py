@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 
 from gpunet.backend import cupy_gate
+from gpunet.backend.cuda import load
 from gpunet.backend.devices import Device, backend_for, default_device, devices
 from gpunet.backend.numba_cpu import compiled
 from gpunet.backend.onednn import library
@@ -40,6 +41,17 @@ def cpu_extras() -> str:
     return f"{onednn}; {'Numba' if compiled.is_installed() else 'no Numba (pip install numba)'}"
 
 
+def kernel_share() -> tuple[int, list[str]]:
+    """How many primitives have a kernel of our own, all of which run emulated, and the names of those that have none.
+
+    Views move nothing, and are not counted.
+    """
+    cuda = load()
+    computing = [primitive for primitive in PRIMITIVES.values() if not primitive.is_view]
+    missing = sorted(p.name for p in computing if p.name not in cuda.implementations)
+    return len(computing) - len(missing), missing
+
+
 def print_devices() -> None:
     """Print the devices, their providers and, without a GPU, the reason."""
     default = default_device()
@@ -52,5 +64,7 @@ def print_devices() -> None:
     probe = cupy_gate.probe()
     if not probe.gpus:
         print(f"  no GPU: {probe.reason}")
+        served, missing = kernel_share()
+        print(f"    kernels for one, tested by emulation: {served} of {served + len(missing)} primitives")
     version = "not installed" if probe.cupy is None else probe.cupy.__version__
     print(f"NumPy {np.__version__}, CuPy {version}. * marks the default device.")

@@ -104,7 +104,12 @@ def signatures(name: str, defines: Mapping[str, object]) -> dict[str, Signature]
     Raises:
         ValueError: if a kernel's declaration cannot be understood.
     """
-    text = _with_generated(_COMMENT.sub(" ", inlined(name)))
+    return signatures_of(inlined(name), defines)
+
+
+def signatures_of(text: str, defines: Mapping[str, object]) -> dict[str, Signature]:
+    """The same for the text of a source without #include."""
+    text = _with_generated(_COMMENT.sub(" ", text))
     macros = {**dict(_DEFINE.findall(text)), **{key: str(value) for key, value in defines.items()}}
     found = {}
     for match in _KERNEL.finditer(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpunet.backend.portable import portable
 from gpunet.backend.portable.elementwise import _into
+from gpunet.backend.primitives import elementwise
 from gpunet.backend.primitives import nn as prim
 
 
@@ -89,6 +90,23 @@ def batch_norm_grad(xp, g, x, gamma, mean, inverse, *, epsilon, out=None):
     scale = inverse if gamma is None else inverse * gamma
     dx = (g - dbeta / count - normalised * (dgamma / count)) * scale
     return _into(xp, dx, out), dgamma, dbeta
+
+
+@portable.implements(prim.batch_norm_relu)
+def batch_norm_relu(xp, x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    """By the other primitives, so that a provider that has them serves this one too."""
+    (y, *statistics), kept = prim.batch_norm(x, gamma, beta, epsilon=epsilon, out=out, residuals=residuals)
+    if addend is not None:
+        y = elementwise.BINARY["add"](y, addend, out=y)
+    y = elementwise.UNARY["relu"](y, out=y)
+    return (y, *statistics), (*kept, y) if residuals else ()
+
+
+@portable.implements(prim.batch_norm_relu_grad)
+def batch_norm_relu_grad(xp, g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+    through = elementwise.relu_grad(g, y)
+    gradients = prim.batch_norm_grad(through, x, gamma, mean, inverse, epsilon=epsilon, out=out)
+    return (*gradients, through) if with_addend else gradients
 
 
 @portable.implements(prim.scale_shift)
