@@ -41,6 +41,7 @@ class Trainer(Layer):
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose how to train.
 
@@ -50,6 +51,7 @@ class Trainer(Layer):
             loss_weights: a number per output.
             metrics: metrics, names or functions; "accuracy" fits itself to the shapes.
             weighted_metrics: the same, weighted by `sample_weight` and `class_weight`.
+            auto_scale_loss: wrap the optimizer in a `LossScaleOptimizer` if the model's policy is "mixed_float16".
 
         Raises:
             ValueError: if a name is unknown.
@@ -60,6 +62,9 @@ class Trainer(Layer):
         if metrics is not None or weighted_metrics is not None:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
         self.optimizer = optimizers.get(optimizer)
+        scaling = isinstance(self.optimizer, optimizers.LossScaleOptimizer)
+        if auto_scale_loss and not scaling and self.dtype_policy.name == "mixed_float16":
+            self.optimizer = optimizers.LossScaleOptimizer(self.optimizer, name="loss_scale_optimizer")
         object.__setattr__(self, "_compile_loss", compile_loss)
         object.__setattr__(self, "_compile_metrics", compile_metrics)
         object.__setattr__(self, "_loss_tracker", Mean(name="loss"))
@@ -124,10 +129,11 @@ class Trainer(Layer):
         with GradientTape() as tape:
             y_pred = self(x, training=True) if self._call_takes_training() else self(x)
             loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+            scaled = loss if self.optimizer is None else self.optimizer.scale_loss(loss)
         self._track_loss(loss, x)
         variables = self.trainable_weights
         if variables:
-            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            self.optimizer.apply(tape.gradient(scaled, variables), variables)
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         return self.compute_metrics(x, y, y_pred, sample_weight)

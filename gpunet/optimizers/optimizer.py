@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gpunet import initializers, ops
 from gpunet.autograd.tape import no_grad
@@ -17,6 +20,13 @@ from gpunet.serialization import Catalog
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("optimizer", "keras.optimizers")
+
+
+class LossScaling(NamedTuple):
+    """Arrays of shape () on the device: what gradients are too large by, and whether one of this step is inf or NaN."""
+
+    scale: Any
+    nonfinite: Any
 
 
 class Optimizer:
@@ -69,6 +79,16 @@ class Optimizer:
         self._arenas: list[Arena] = []
         self._undecayed: list[Callable[[Variable], bool]] = []
         self._order: tuple[int, ...] = ()
+        self.loss_scaling: LossScaling | None = None
+
+    @property
+    def skip(self) -> Any:
+        """What updates take as `skip`: whether gradients of a scaled loss are not finite; None without a scale."""
+        return None if self.loss_scaling is None else self.loss_scaling.nonfinite
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss to differentiate: the loss itself, or scaled, by `LossScaleOptimizer`."""
+        return loss
 
     @property
     def learning_rate(self) -> Variable:
@@ -174,21 +194,29 @@ class Optimizer:
             self.build(variables)
         with no_grad():
             self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
-        update.count_step(self.iterations.array)
+        update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
     def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
-        grads = self._clipped(grads)
-        if type(self).update_step is not Optimizer.update_step:
+        each = type(self).update_step is not Optimizer.update_step
+        scaling = self.loss_scaling
+        scale = None if scaling is None else scaling.scale
+        if scaling is not None and (each or self.clipvalue or self.clipnorm or self.global_clipnorm):
+            grads, scale = [g if g is None else _unscaled(g, scaling) for g in grads], None
+        with nullcontext() if scaling is None else np.errstate(invalid="ignore"):
+            grads = self._clipped(grads)
+        if each:
             self._update_each(grads, variables)
         else:
-            self._update_arenas(grads, variables)
+            self._update_arenas(grads, variables, scale)
         for v, g in zip(variables, grads):
             if v.constraint is not None and g is not None:
                 v.assign(v.constraint(v))
 
     def _update_each(self, grads: list[Any], variables: list[Variable]) -> None:
         """One `update_step` per variable, for optimizers that define it."""
+        if self.skip is not None and int(self.skip):
+            return
         for g, v in zip(grads, variables):
             if g is None or not v.trainable:
                 continue
@@ -196,14 +224,14 @@ class Optimizer:
                 v.assign(v - v * (self.weight_decay * float(self._learning_rate)))
             self.update_step(Tensor(g), v, self.learning_rate)
 
-    def _update_arenas(self, grads: list[Any], variables: list[Variable]) -> None:
+    def _update_arenas(self, grads: list[Any], variables: list[Variable], scale: Any) -> None:
         order = tuple(map(id, variables))
         if order != self._order:
             self._extend(variables)
             self._order = order
         by_variable = dict(zip(order, grads))
-        for arena in self._arenas:
-            active = arena.gather(by_variable)
+        gathered = [arena.gather(by_variable, scale, self.skip) for arena in self._arenas]
+        for arena, active in zip(self._arenas, gathered):
             learning_rate = to_device(self._learning_rate.array, arena.device)
             if self.weight_decay:
                 self._decay(arena, active, learning_rate)
@@ -216,7 +244,7 @@ class Optimizer:
     def _decay(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
         decaying = tuple(a and self._decays(s.variable) for a, s in zip(active, arena.segments))
         for run in arena.runs(decaying):
-            update.weight_decay(run.parameters, learning_rate, rate=float(self.weight_decay or 0.0))
+            update.weight_decay(run.parameters, learning_rate, rate=float(self.weight_decay or 0.0), skip=self.skip)
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Leave these variables, or those whose name contains one of `var_names`, out of weight decay."""
@@ -289,6 +317,13 @@ def _checked_gradient(g: Any, variable: Variable) -> Any:
             f"the gradient of {variable.path!r} must have its shape {variable.shape}. Received: {tuple(array.shape)}"
         )
     return array
+
+
+def _unscaled(g: Any, scaling: LossScaling) -> Any:
+    """A gradient divided by the loss scale, and noted if it is not finite, which clipping might hide."""
+    finite = ops.all(ops.isfinite(g))
+    update.assign_add(scaling.nonfinite, ops.cast(ops.logical_not(finite), "int32"))
+    return ops.divide(g, scaling.scale)
 
 
 def _norm(grads: Sequence[Any]) -> Any:

@@ -28,6 +28,11 @@ KERNEL(64) out_of_shared(GLOBAL(const float) x, GLOBAL(float) out) {
     SHARED(float, tile, 63);
     tile[threadIdx.x] = x[threadIdx.x];
 }
+KERNEL(64) out_of_vector(GLOBAL(const float) x, GLOBAL(float) out) {
+    Vec4<float> four = load4(x);
+    for (int j = 0; j <= 4; j++) four[j] += 1.0f;
+    out[threadIdx.x] = four[0];
+}
 KERNEL(64) misaligned(GLOBAL(const float) x, GLOBAL(float) out) {
     if (threadIdx.x < 8) store4(out + 4 * threadIdx.x, load4(x + 4 * threadIdx.x + 1));
 }
@@ -86,6 +91,7 @@ KERNEL(64) warp_exchange(GLOBAL(const float) x, GLOBAL(float) out) {
 BUGS = {
     "out_of_bounds": r"thread \(63, 0, 0\): out of bounds: 4 bytes at offset 256 of x, which has 256",
     "out_of_shared": r"out of bounds: shared tile\[63\], of 63",
+    "out_of_vector": r"out of bounds: element 4 of a vector of 4",
     "misaligned": r"misaligned: 16 bytes at offset 4 of x",
     "misaligned_shared": r"misaligned: 4 elements at shared tile\[2\]",
     "barrier_of_some": r"divergent barrier",

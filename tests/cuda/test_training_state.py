@@ -18,6 +18,7 @@ OPTIMIZERS = {
     "rmsprop": lambda: optimizers.RMSprop(0.1, momentum=0.5, centered=True, epsilon=1e-3),
     "adam": lambda: optimizers.Adam(0.1, weight_decay=0.01),
     "amsgrad": lambda: optimizers.Adam(0.1, amsgrad=True, epsilon=1e-3),
+    "scaled": lambda: optimizers.LossScaleOptimizer(optimizers.Adam(0.1, weight_decay=0.01), 4.0, 2),
 }
 
 

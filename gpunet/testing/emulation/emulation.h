@@ -25,6 +25,7 @@
     const emu::SharedPointer<T> name = name##_of_block.enter(#name)
 #define SHARED_POINTER(T) emu::SharedPointer<T>
 #define UNROLL
+#define CHECKED_INDEX(i, count) emu::checked_index(i, count)
 
 struct uint3 {
     unsigned x, y, z;
@@ -126,6 +127,11 @@ inline void leave(State state) {
     failed = true;
     leave(DONE);
     abort();
+}
+
+inline int checked_index(int i, int count) {
+    if (i < 0 || i >= count) fail("out of bounds: element %d of a vector of %d", i, count);
+    return i;
 }
 
 inline void run_fiber() {
