@@ -20,7 +20,6 @@
 #define SHARED_POINTER(T) T*
 
 #define UNROLL _Pragma("unroll")
-#define CHECKED_INDEX(i, count) (i)  // of registers; the emulation reports an i outside of [0, count)
 
 #endif
 
@@ -89,8 +88,8 @@ DEVICE To convert(From value) {
 template <class T, int COUNT>
 struct alignas(sizeof(T) * COUNT < 16 ? sizeof(T) * COUNT : 16) Vector {
     T v[COUNT];
-    DEVICE T& operator[](int i) { return v[CHECKED_INDEX(i, COUNT)]; }
-    DEVICE const T& operator[](int i) const { return v[CHECKED_INDEX(i, COUNT)]; }
+    DEVICE T& operator[](int i) { return v[i]; }
+    DEVICE const T& operator[](int i) const { return v[i]; }
 };
 template <class T>
 using Vec4 = Vector<T, 4>;

@@ -1,6 +1,7 @@
 """The rules of docs/architecture.md: imports point down, CuPy is imported once, providers have equal signatures."""
 
 import ast
+import functools
 import importlib
 import inspect
 import subprocess
@@ -14,6 +15,8 @@ import gpunet.ops
 import gpunet.random
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cuda import load
+from gpunet.backend.numba_cpu import numba
+from gpunet.backend.onednn import onednn
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import PRIMITIVES
 from gpunet.backend.primitives import update
@@ -54,6 +57,7 @@ def room(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
+@functools.cache
 def imports(path: Path) -> list[tuple[str, ast.stmt]]:
     """The modules that a file imports, also inside functions; not those for type checkers only."""
     tree = ast.parse(path.read_text())
@@ -125,7 +129,7 @@ def test_architecture_lists_every_room():
         assert f"{name}/" in text or f"{name}.py" in text, f"docs/architecture.md does not mention {name}"
 
 
-@pytest.mark.parametrize("provider", [cpu, load()], ids=lambda p: p.name)
+@pytest.mark.parametrize("provider", [cpu, onednn, numba, load()], ids=lambda p: p.name)
 def test_providers_have_the_signature_of_the_portable_implementation(provider):
     for name in provider.implementations:
         primitive = PRIMITIVES[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gpunet import ops
@@ -37,6 +37,7 @@ class LossScaleOptimizer(Optimizer):
     ):
         super().__init__(0.0, name=name)
         self.inner_optimizer = inner_optimizer
+        inner_optimizer.loss_scale_factor = None
         self.iterations, self._learning_rate = inner_optimizer.iterations, inner_optimizer.learning_rate
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
@@ -64,6 +65,9 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss: Any) -> Any:
         return ops.multiply(loss, self.dynamic_scale if self.built else self.initial_scale)
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        self.inner_optimizer.finalize_variable_values(var_list)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Update the variables from the gradients of the scaled loss; errors as in `Optimizer.apply`."""

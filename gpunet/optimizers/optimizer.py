@@ -15,6 +15,7 @@ from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.primitives import update
+from gpunet.optimizers.accumulation import Accumulation, MovingAverage
 from gpunet.optimizers.arena import Arena, Run
 from gpunet.serialization import Catalog
 from gpunet.symbolic.operation import auto_name, snake_case
@@ -41,9 +42,14 @@ class Optimizer:
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
         global_clipnorm: the largest norm of all gradients together.
+        use_ema: keep moving averages of the variables, which take their place at the end of `fit`.
+        ema_momentum: weight of the past in these averages.
+        ema_overwrite_frequency: let them take their place every so many updates too.
+        loss_scale_factor: `scale_loss` multiplies by it and `apply` divides, against underflow in float16.
+        gradient_accumulation_steps: update once for so many calls of `apply`, with the mean of their gradients.
 
     Raises:
-        ValueError: if more than one kind of clipping is asked for, or a value is not positive.
+        ValueError: if more than one kind of clipping is asked for, or a value is out of its range.
     """
 
     slot_groups: Sequence[Sequence[str]] = ()
@@ -55,6 +61,11 @@ class Optimizer:
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
         self.name = name or auto_name(snake_case(type(self).__name__))
@@ -68,6 +79,15 @@ class Optimizer:
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
         self.weight_decay = weight_decay
+        self.loss_scale_factor = loss_scale_factor
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._average = MovingAverage(ema_momentum, ema_overwrite_frequency) if use_ema else None
+        self._accumulation = None
+        if gradient_accumulation_steps is not None:
+            self._accumulation = Accumulation(gradient_accumulation_steps)
         self.built = False
         with name_scope(self.name, owner=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iterations", device=CPU)
@@ -85,10 +105,6 @@ class Optimizer:
     def skip(self) -> Any:
         """What updates take as `skip`: whether gradients of a scaled loss are not finite; None without a scale."""
         return None if self.loss_scaling is None else self.loss_scaling.nonfinite
-
-    def scale_loss(self, loss: Any) -> Any:
-        """The loss to differentiate: the loss itself, or scaled, by `LossScaleOptimizer`."""
-        return loss
 
     @property
     def learning_rate(self) -> Variable:
@@ -123,6 +139,9 @@ class Optimizer:
         self._arenas += arenas
         self._trainable_variables += fresh
         places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
+        for extra in (self._average, self._accumulation):
+            if extra is not None:
+                extra.extend(self, fresh)
         with name_scope(self.name, owner=self):
             for group in self.slot_groups:
                 for v, slot in itertools.product(fresh, group):
@@ -143,11 +162,13 @@ class Optimizer:
         dtype: Any = None,
         aggregation: str = "none",
         name: str | None = None,
+        device: Device | None = None,
     ) -> Variable:
-        """A variable of the optimizer itself."""
+        """A variable of the optimizer itself, on `device` or the default one."""
+        initializer = initializers.get(initializer)
         with name_scope(self.name, owner=self):
             variable = Variable(
-                initializers.get(initializer), shape, dtype, trainable=False, aggregation=aggregation, name=name
+                initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name, device=device
             )
         self._variables.append(variable)
         return variable
@@ -155,9 +176,10 @@ class Optimizer:
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A variable of the optimizer with the shape and dtype of another."""
-        name = f"{reference_variable.path.replace('/', '_')}_{name or 'slot'}"
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=name)
+        """A variable of the optimizer with the shape, dtype and device of another."""
+        v = reference_variable
+        name = f"{v.path.replace('/', '_')}_{name or 'slot'}"
+        return self.add_variable(v.shape, initializer, v.dtype, name=name, device=v.device)
 
     def _get_variable_index(self, variable: Variable) -> int:
         return next(i for i, v in enumerate(self._trainable_variables) if v is variable)
@@ -194,29 +216,53 @@ class Optimizer:
             self.build(variables)
         with no_grad():
             self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
+
+    def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
+        if self.loss_scale_factor:
+            grads = [None if g is None else ops.divide(g, self.loss_scale_factor) for g in grads]
+        scale = None
+        if self.loss_scaling is not None:
+            grads, scale = self._unscaled(grads, self.loss_scaling)
+        if grads and self._accumulation is not None:
+            self._extend(variables)
+            grads = self._accumulation.add(grads, variables)
+        if not grads:
+            return
+        with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
+            grads = self._clipped(grads)
+        self._update(grads, variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
-    def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
-        each = type(self).update_step is not Optimizer.update_step
-        scaling = self.loss_scaling
-        scale = None if scaling is None else scaling.scale
-        if scaling is not None and (each or self.clipvalue or self.clipnorm or self.global_clipnorm):
-            grads, scale = [g if g is None else _unscaled(g, scaling) for g in grads], None
-        with nullcontext() if scaling is None else np.errstate(invalid="ignore"):
-            grads = self._clipped(grads)
-        if each:
+    def _unscaled(self, grads: list[Any], scaling: LossScaling) -> tuple[list[Any], Any]:
+        """Gradients without the loss scale, or with it and the scale, which goes away as they enter the arenas.
+
+        None are left if one is not finite and more than the arenas would see it.
+        """
+        in_arenas = type(self).update_step is Optimizer.update_step and not (self._accumulation or self._average)
+        if in_arenas and not (self.clipvalue or self.clipnorm or self.global_clipnorm):
+            return grads, scaling.scale
+        for g in grads:
+            if g is not None:  # noted before clipping, which may hide it
+                finite = ops.all(ops.isfinite(g))
+                update.assign_add(scaling.nonfinite, ops.cast(ops.logical_not(finite), "int32"))
+        if not in_arenas and int(scaling.nonfinite):
+            return [], None
+        return [None if g is None else ops.divide(g, scaling.scale) for g in grads], None
+
+    def _update(self, grads: list[Any], variables: list[Variable], scale: Any) -> None:
+        if type(self).update_step is not Optimizer.update_step:
             self._update_each(grads, variables)
         else:
             self._update_arenas(grads, variables, scale)
+        if self._average is not None:
+            self._average.update(int(self.iterations))
         for v, g in zip(variables, grads):
             if v.constraint is not None and g is not None:
                 v.assign(v.constraint(v))
 
     def _update_each(self, grads: list[Any], variables: list[Variable]) -> None:
         """One `update_step` per variable, for optimizers that define it."""
-        if self.skip is not None and int(self.skip):
-            return
         for g, v in zip(grads, variables):
             if g is None or not v.trainable:
                 continue
@@ -265,6 +311,15 @@ class Optimizer:
             return [g if g is None else _limit(g, norm, self.global_clipnorm) for g in grads]
         return grads
 
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`: what to differentiate before `apply`."""
+        return ops.multiply(loss, self.loss_scale_factor) if self.loss_scale_factor else loss
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Let the moving averages, if there are any, take the place of these variables; `fit` ends with this."""
+        if self._average is not None:
+            self._average.overwrite(var_list)
+
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         """Update the parameters of a run from its gradients and moments."""
         raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
@@ -293,6 +348,11 @@ class Optimizer:
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
             "global_clipnorm": self.global_clipnorm,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
         }
 
     @classmethod
@@ -317,13 +377,6 @@ def _checked_gradient(g: Any, variable: Variable) -> Any:
             f"the gradient of {variable.path!r} must have its shape {variable.shape}. Received: {tuple(array.shape)}"
         )
     return array
-
-
-def _unscaled(g: Any, scaling: LossScaling) -> Any:
-    """A gradient divided by the loss scale, and noted if it is not finite, which clipping might hide."""
-    finite = ops.all(ops.isfinite(g))
-    update.assign_add(scaling.nonfinite, ops.cast(ops.logical_not(finite), "int32"))
-    return ops.divide(g, scaling.scale)
 
 
 def _norm(grads: Sequence[Any]) -> Any:

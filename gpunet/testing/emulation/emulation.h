@@ -25,7 +25,6 @@
     const emu::SharedPointer<T> name = name##_of_block.enter(#name)
 #define SHARED_POINTER(T) emu::SharedPointer<T>
 #define UNROLL
-#define CHECKED_INDEX(i, count) emu::checked_index(i, count)
 
 struct uint3 {
     unsigned x, y, z;
@@ -129,10 +128,14 @@ inline void leave(State state) {
     abort();
 }
 
-inline int checked_index(int i, int count) {
-    if (i < 0 || i >= count) fail("out of bounds: element %d of a vector of %d", i, count);
-    return i;
+}  // namespace emu
+
+// What the compiler's own check of array bounds calls: the runtime library that would define it is not linked.
+extern "C" __attribute__((used)) inline void __ubsan_handle_out_of_bounds(void*, void* index) {
+    emu::fail("out of bounds: index %lld of an array in registers", (long long)(intptr_t)(index));
 }
+
+namespace emu {
 
 inline void run_fiber() {
     body();

@@ -1,0 +1,14 @@
+"""Settings for all tests, and what a run prints besides its results."""
+
+import os
+
+from gpunet.backend.report import kernel_share
+
+# Of several workers each computes with one thread: more would wait for each other on the same cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_terminal_summary(terminalreporter):
+    served, missing = kernel_share()
+    terminalreporter.write_line(f"CUDA kernels, run emulated, for {served} of {served + len(missing)} primitives")
