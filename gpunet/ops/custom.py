@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gpunet.autograd.apply import apply
+from gpunet.autograd.recording.trace import watched
 from gpunet.autograd.tape import Gradient, Record
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.abstract import AbstractArray
@@ -60,15 +62,17 @@ def custom_op(
         if not callable(function) and (function is not None or label == "forward"):
             raise TypeError(f"custom_op expected a function as {label}. Received: {label}={function!r}")
     name = name or getattr(forward, "__name__", "custom_op").strip("<>")
-    primitive = _CustomPrimitive(name, forward, _Result(shape, dtype))
+    primitive = _CustomPrimitive(name, _Forward(name, forward))
+    primitive.table[AbstractArray] = _Result(shape, dtype)
     if backward is not None:
-        takes_out = "out" in inspect.signature(backward).parameters
-        primitive.gradient = Gradient(vjp=_Backward(name, backward, takes_out), saves="xio" if takes_out else "xi")
+        vjp = _Backward(name, backward)
+        primitive.gradient = Gradient(vjp=vjp, saves="xio" if vjp.takes_out else "xi")
 
     def op(*inputs, **options):
         return apply(primitive, *inputs, **options)
 
     op.__name__ = op.__qualname__ = name
+    op.__module__ = getattr(forward, "__module__", None) or "custom"  # whose code it is
     op.__doc__ = forward.__doc__
     return symbolic_op(op)
 
@@ -89,16 +93,49 @@ class _Result:
 
 
 class _CustomPrimitive(Primitive):
-    """A primitive outside of the table of all primitives, with one implementation for every kind of array."""
+    """A primitive outside of the table of all primitives, with `run(array_type, *arrays, **options)` for all kinds."""
 
     __slots__ = ()
 
-    def __init__(self, name: str, forward: Callable, result: _Result):
+    def __init__(self, name: str, run: Callable):
         self.name = name
-        self.infer = lambda *_, **__: None  # forward allocates its result
+        self.infer = lambda *_, **__: None  # the function allocates its result
         self.has_residuals = self.is_view = False
         self.gradient = None
-        self.table = _Forward(name, forward, result)  # type: ignore[assignment]  # filled in its own way
+        self.table = _Implementations(self, run)  # type: ignore[assignment]  # filled in its own way
+
+
+class _Implementations(dict):
+    """Array type → the function for it, which recorded steps see."""
+
+    def __init__(self, primitive: Primitive, run: Callable):
+        super().__init__()
+        self.primitive = primitive
+        self.run = run
+
+    def __missing__(self, array_type: type) -> Callable:
+        backend_of(array_type)  # raises for what is no array
+        self[array_type] = watched(self.primitive, functools.partial(self.run, array_type))
+        return self[array_type]
+
+
+class _Forward:
+    """A user's forward, with what goes in and comes out of it looked at."""
+
+    def __init__(self, name: str, function: Callable):
+        self.name = name
+        self.function = function
+
+    def __call__(self, array_type: type, *arrays: Any, out: Any = None, **options: Any) -> Any:
+        found = self.function(*map(_in_c_order, arrays), **options)
+        if isinstance(found, np.generic) and array_type is np.ndarray:
+            found = np.asarray(found)
+        if type(found) is not array_type:
+            raise TypeError(
+                f"the custom op {self.name!r} must return an array of the kind of its inputs, "
+                f"{array_type.__module__}.{array_type.__name__}. Received: {type(found)}"
+            )
+        return found if out is None else copy(found, out=out)
 
 
 def _in_c_order(x: Any) -> Any:
@@ -108,74 +145,70 @@ def _in_c_order(x: Any) -> Any:
     return copy(x, out=backend_of(type(x)).xp.empty(x.shape, x.dtype))
 
 
-class _Forward(dict):
-    """Array type → forward with its result checked; arrays without data take the shape rule."""
-
-    def __init__(self, name: str, forward: Callable, result: _Result):
-        super().__init__({AbstractArray: result})
-        self.name = name
-        self.forward = forward
-
-    def __missing__(self, array_type: type) -> Callable:
-        backend_of(array_type)  # raises for what is no array
-        name, forward = self.name, self.forward
-
-        def run(*arrays, **options):
-            out = forward(*map(_in_c_order, arrays), **options)
-            if type(out) is array_type or (array_type is np.ndarray and isinstance(out, np.generic)):
-                return out
-            raise TypeError(
-                f"the custom op {name!r} must return an array of the kind of its inputs, "
-                f"{array_type.__module__}.{array_type.__name__}. Received: {type(out)}"
-            )
-
-        self[array_type] = run
-        return run
-
-
 class _Backward:
-    """A user's backward as the general form of a gradient."""
+    """A user's backward as the general form of a gradient.
 
-    def __init__(self, name: str, function: Callable, takes_out: bool):
+    On plain arrays it runs as a primitive of its own, so that recorded steps see one call, whatever it is made of.
+    """
+
+    def __init__(self, name: str, function: Callable):
         self.name = name
         self.function = function
-        self.takes_out = takes_out
+        self.takes_out = "out" in inspect.signature(function).parameters
+        self.primitive = _CustomPrimitive(f"{name}_backward", self.on_arrays)
 
     def __call__(self, g: Any, record: Record) -> list:
-        arrays = [_in_c_order(x) for x in (g, *record.inputs)]
-        options = {**record.attributes, "out": _in_c_order(record.out)} if self.takes_out else record.attributes
-        recorded = any(isinstance(x, Tensor) for x in arrays)
-        found = self._call(recorded, *arrays, **options)
+        operands = [g, *record.inputs, *([record.out] if self.takes_out else [])]
+        if any(isinstance(x, Tensor) for x in operands):
+            return self._on_tensors(operands, record)
+        found = self.primitive.table[type(g)](*operands, **record.attributes)
+        gradients = found if type(found) is tuple else (found,)
+        return [x if x.shape == s else None for x, s in zip(gradients, record.shapes)]
+
+    def on_arrays(self, array_type: type, *operands: Any, out: Any = None, **options: Any) -> Any:
+        """The gradients as arrays, with an empty one for None; `out` is where the first is wanted."""
+        operands = tuple(map(_in_c_order, operands))
+        gradients = self._checked(self._call(operands, options), operands)
+        absent = backend_of(array_type).xp.empty
+        found = [absent((0,)) if x is None else x.array if isinstance(x, Tensor) else x for x in gradients]
+        if out is not None:
+            found[0] = copy(found[0], out=out)
+        return tuple(found) if len(found) > 1 else found[0]
+
+    def _on_tensors(self, operands: list, record: Record) -> list:
+        try:
+            gradients = self._checked(self._call(operands, record.attributes), operands)
+        except TypeError as error:
+            raise TypeError(f"{self._no_second_derivative()}: {error}") from error
+        if not all(x is None or isinstance(x, Tensor) for x in gradients):
+            raise TypeError(f"{self._no_second_derivative()}. Received: {[type(x) for x in gradients]}")
+        return gradients
+
+    def _call(self, operands: Sequence, options: dict[str, Any]) -> Any:
+        if not self.takes_out:
+            return self.function(*operands, **options)
+        return self.function(*operands[:-1], out=operands[-1], **options)
+
+    def _checked(self, found: Any, operands: Sequence) -> list:
+        """The gradients in a list, one for each input and of its shape, or None."""
         gradients = list(found) if isinstance(found, list | tuple) else [found]
-        if len(gradients) != len(record.inputs):
+        inputs = operands[1:-1] if self.takes_out else operands[1:]
+        if len(gradients) != len(inputs):
             raise ValueError(
-                f"the backward of {self.name!r} must return one gradient for each of {len(record.inputs)} inputs. "
+                f"the backward of {self.name!r} must return one gradient for each of {len(inputs)} inputs. "
                 f"Received: {len(gradients)}"
             )
-        return [self._checked(x, shape, recorded) for x, shape in zip(gradients, record.shapes)]
-
-    def _call(self, recorded: bool, *arrays: Any, **options: Any) -> Any:
-        try:
-            return self.function(*arrays, **options)
-        except TypeError as error:
-            if recorded:
-                raise TypeError(f"{self._no_second_derivative()}: {error}") from error
-            raise
+        for gradient, x in zip(gradients, inputs):
+            shape = getattr(x, "shape", None)
+            if gradient is not None and getattr(gradient, "shape", None) != shape:
+                received = getattr(gradient, "shape", type(gradient).__name__)
+                raise ValueError(
+                    f"the backward of {self.name!r} must return a gradient of shape {shape}. Received: {received}"
+                )
+        return gradients
 
     def _no_second_derivative(self) -> str:
         return (
             f"the custom op {self.name!r} cannot be differentiated twice, for its backward does not work on tensors. "
             "Write it with gpunet.ops, or make it a custom_op with a backward of its own"
         )
-
-    def _checked(self, gradient: Any, shape: Any, recorded: bool) -> Any:
-        if gradient is None:
-            return None
-        if recorded and not isinstance(gradient, Tensor):
-            raise TypeError(f"{self._no_second_derivative()}. Received: {type(gradient)}")
-        if getattr(gradient, "shape", None) != shape:
-            received = getattr(gradient, "shape", type(gradient).__name__)
-            raise ValueError(
-                f"the backward of {self.name!r} must return a gradient of shape {shape}. Received: {received}"
-            )
-        return gradient if recorded or not isinstance(gradient, Tensor) else gradient.array

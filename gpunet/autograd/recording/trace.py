@@ -227,7 +227,7 @@ def tracing(inputs: Sequence[Any], kind: type) -> Iterator[Trace]:
         trace = Trace(inputs)
         plain = {p: p.table[kind] for p in PRIMITIVES.values() if backend_of(kind).provider_of(p) is not None}
         for primitive, implementation in plain.items():
-            primitive.table[kind] = _watcher(primitive, implementation)
+            primitive.table[kind] = watched(primitive, implementation)
         before, state.trace = state.trace, trace
         try:
             yield trace
@@ -237,7 +237,7 @@ def tracing(inputs: Sequence[Any], kind: type) -> Iterator[Trace]:
                 primitive.table[kind] = implementation
 
 
-def _watcher(primitive: Primitive, implementation: Callable) -> Callable:
+def watched(primitive: Primitive, implementation: Callable) -> Callable:
     """The implementation, with a note of each call; not of those that other implementations make."""
 
     def run(*arrays, out=None, **attributes):
