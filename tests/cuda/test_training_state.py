@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpunet import Variable, metrics, optimizers, random
+from gpunet import Sequential, Variable, layers, metrics, optimizers, random
 from gpunet.autograd.tensor import wrap
 from gpunet.backend.devices import CPU, as_array
 from gpunet.backend.primitive import backend_of
@@ -102,3 +102,42 @@ def test_the_global_generator_outlives_a_device():
         assert random.uniform((4,)).numpy().tolist() == first.tolist()
     assert random.uniform((4,)).numpy().tolist() == second.tolist()
     assert global_generator().state.device == CPU
+
+
+def small_network(optimizer):
+    set_random_seed(0)
+    model = Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            Dropout(0.3, seed=1),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [lambda: optimizers.Adam(0.01), lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True, global_clipnorm=0.5)],
+)
+def test_every_kernel_of_a_training_step_is_ours(gpu, optimizer):
+    x, y = RNG.standard_normal((8, 8, 8, 1)).astype(np.float32), np.arange(8) % 3
+    with CPU:
+        reference = small_network(optimizer())
+    model = small_network(optimizer())
+    model.set_weights(reference.get_weights())
+    model.train_on_batch(x, y)
+    gpu.forget()
+    found = [model.train_on_batch(x, y) for _ in range(3)]
+    assert not gpu.not_emulated
+    with CPU:
+        reference.train_on_batch(x, y)
+        expected = [reference.train_on_batch(x, y) for _ in range(3)]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    for a, b in zip(model.get_weights(), reference.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-4)
