@@ -76,7 +76,8 @@ def _parts(model: Any) -> Iterator[Any]:
     compiled = [model._compile_loss and model._compile_loss.user_loss]
     if model._compile_metrics is not None:
         compiled += [model._compile_metrics.given, model._compile_metrics.weighted]
-    for part in [*tree.flatten(compiled), model.optimizer, *model.metrics]:
+    inner = getattr(model.optimizer, "inner_optimizer", None)
+    for part in [*tree.flatten(compiled), model.optimizer, inner, *model.metrics]:
         if part is not None and not isinstance(part, str):
             yield part
             yield from _functions_in(part)

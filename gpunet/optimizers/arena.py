@@ -99,8 +99,11 @@ class Arena:
         if stop > start:
             yield Run(self.parameters[start:stop], start, stop)
 
-    def gather(self, gradients: dict[int, Any]) -> tuple[bool, ...]:
-        """Copy gradients, by the id of their variable, into the flat ones; return which segments are active."""
+    def gather(self, gradients: dict[int, Any], scale: Any = None, nonfinite: Any = None) -> tuple[bool, ...]:
+        """Copy gradients, by the id of their variable, into the flat ones; return which segments are active.
+
+        They are divided by `scale`, and `nonfinite` becomes 1 where one is inf or NaN; see `update.gather`.
+        """
         active, places, values = [], [], []
         for segment, view in zip(self.segments, self._views):
             g = gradients.get(id(segment.variable))
@@ -109,5 +112,5 @@ class Arena:
             if wanted:
                 places.append(view)
                 values.append(g if type(g) is type(view) else to_device(g, self.device))
-        update.gather(self.gradients, places, values)
+        update.gather(self.gradients, places, values, scale=scale, nonfinite=nonfinite)
         return tuple(active)

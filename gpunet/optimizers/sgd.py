@@ -54,7 +54,7 @@ class SGD(Optimizer):
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         part = slice(run.start, run.stop)
         if not self.momentum:
-            update.sgd(run.parameters, arena.gradients[part], learning_rate)
+            update.sgd(run.parameters, arena.gradients[part], learning_rate, skip=self.skip)
             return
         update.momentum(
             run.parameters,
@@ -63,6 +63,7 @@ class SGD(Optimizer):
             learning_rate,
             momentum=self.momentum,
             nesterov=self.nesterov,
+            skip=self.skip,
         )
 
     def get_config(self) -> dict[str, Any]:
