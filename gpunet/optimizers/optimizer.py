@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gpunet import initializers, ops
@@ -87,8 +87,12 @@ class Optimizer:
         self._variables: list[Variable] = [self.iterations, self._learning_rate]
         self._trainable_variables: list[Variable] = []
         self._arenas: list[Arena] = []
-        self._undecayed: list[Callable[[Variable], bool]] = []
+        self._undecayed: tuple[list[Variable], list[str]] = ([], [])
         self._order: tuple[int, ...] = ()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._order = ()  # ids of other objects
 
     @property
     def learning_rate(self) -> Variable:
@@ -132,7 +136,8 @@ class Optimizer:
                     arena, segment = places[id(v)]
                     name = f"{v.path.replace('/', '_')}_{slot}"
                     moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
-                    self._variables.append(moment.move_to(arena.view(arena.moments[slot], segment)))
+                    arena.add_moment(slot, segment, moment)
+                    self._variables.append(moment)
 
     def _move_to(self, device: Device) -> None:
         """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
@@ -257,12 +262,13 @@ class Optimizer:
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Leave these variables, or those whose name contains one of `var_names`, out of weight decay."""
-        ids = {id(v) for v in var_list or ()}
-        names = list(var_names or ())
-        self._undecayed.append(lambda v: id(v) in ids or any(n in v.name for n in names))
+        variables, names = self._undecayed
+        variables += var_list or ()
+        names += var_names or ()
 
     def _decays(self, variable: Variable) -> bool:
-        return not any(test(variable) for test in self._undecayed)
+        variables, names = self._undecayed
+        return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
     def _clipped(self, grads: list[Any]) -> list[Any]:
         if self.clipvalue is not None:
