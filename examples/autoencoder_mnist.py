@@ -47,7 +47,9 @@ def train(options: argparse.Namespace) -> Result:
     )
     rebuilt = model.predict(test, batch_size=500, verbose=0)
     result = Result(history.history, float(np.mean(np.square(rebuilt - test))), mean_image_error(images, test))
-    print(f"mean squared error on {len(test)} test images: {result.error:.4f}; of the mean image: {result.baseline:.4f}")
+    print(
+        f"mean squared error on {len(test)} test images: {result.error:.4f}; of the mean image: {result.baseline:.4f}"
+    )
     if options.output:
         save_rows(options.output, {"test images": test[:16], "rebuilt from 196 numbers each": rebuilt[:16]})
         print(f"pictures: {options.output}")
@@ -58,7 +60,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description="Train a convolutional autoencoder on MNIST.")
     parser.add_argument("--epochs", type=int, default=3, help="passes over the images (default: 3)")
-    parser.add_argument("--limit", type=int, help="train on so many images (default: all)")
+    parser.add_argument("--limit", type=int, help="train and test on so many images each (default: all)")
     parser.add_argument("--batch-size", type=int, default=128, help="images per update (default: 128)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and order (default: 0)")
     parser.add_argument("--data", metavar="FOLDER", help="with MNIST's files (default: GPUNET_DATA, else a download)")
