@@ -95,6 +95,11 @@ class Optimizer:
         self._order = ()  # ids of other objects
 
     @property
+    def steps_are_alike(self) -> bool:
+        """Whether every `apply` does the same; not with moving averages or accumulation, which count in Python."""
+        return self._average is None and self._accumulation is None
+
+    @property
     def learning_rate(self) -> Variable:
         """The learning rate as a Variable; assign a number to change it."""
         return self._learning_rate
