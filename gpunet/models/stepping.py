@@ -41,6 +41,13 @@ class Steps:
 
     def _function(self, model: Any, name: str) -> Callable:
         step = getattr(model, name)
+        if name == "train_step" and not getattr(model.optimizer, "steps_are_alike", True):
+            if self.jit_compile is True:
+                raise ValueError(
+                    "jit_compile=True cannot record steps that differ: the optimizer has use_ema or "
+                    'gradient_accumulation_steps. Use "auto", which runs them eagerly.'
+                )
+            return step
         if not self.jit_compile or (self.jit_compile == "auto" and not is_library_code(model, name)):
             return step
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -97,7 +97,7 @@ class Optimizer:
         self._variables: list[Variable] = [self.iterations, self._learning_rate]
         self._trainable_variables: list[Variable] = []
         self._arenas: list[Arena] = []
-        self._undecayed: list[Callable[[Variable], bool]] = []
+        self._undecayed: tuple[list[Variable], list[str]] = ([], [])
         self._order: tuple[int, ...] = ()
         self.loss_scaling: LossScaling | None = None
 
@@ -105,6 +105,15 @@ class Optimizer:
     def skip(self) -> Any:
         """What updates take as `skip`: whether gradients of a scaled loss are not finite; None without a scale."""
         return None if self.loss_scaling is None else self.loss_scaling.nonfinite
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._order = ()  # ids of other objects
+
+    @property
+    def steps_are_alike(self) -> bool:
+        """Whether every `apply` does the same; not with moving averages or accumulation, which count in Python."""
+        return self._average is None and self._accumulation is None
 
     @property
     def learning_rate(self) -> Variable:
@@ -148,7 +157,8 @@ class Optimizer:
                     arena, segment = places[id(v)]
                     name = f"{v.path.replace('/', '_')}_{slot}"
                     moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
-                    self._variables.append(moment.move_to(arena.view(arena.moments[slot], segment)))
+                    arena.add_moment(slot, segment, moment)
+                    self._variables.append(moment)
 
     def _move_to(self, device: Device) -> None:
         """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
@@ -294,12 +304,13 @@ class Optimizer:
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Leave these variables, or those whose name contains one of `var_names`, out of weight decay."""
-        ids = {id(v) for v in var_list or ()}
-        names = list(var_names or ())
-        self._undecayed.append(lambda v: id(v) in ids or any(n in v.name for n in names))
+        variables, names = self._undecayed
+        variables += var_list or ()
+        names += var_names or ()
 
     def _decays(self, variable: Variable) -> bool:
-        return not any(test(variable) for test in self._undecayed)
+        variables, names = self._undecayed
+        return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
     def _clipped(self, grads: list[Any]) -> list[Any]:
         if self.clipvalue is not None:
