@@ -18,6 +18,7 @@ struct FilterShape {
 
 // The filter as (taps and channels, columns).
 struct Filter {
+    static const int WIDTH = WIDTH_B;
     struct Coordinate {
         int offset;
         bool inside;
@@ -40,8 +41,8 @@ struct Filter {
         }
         return {offset, k < window.tap_count};
     }
-    DEVICE Piece fetch(const Coordinate& a, const Coordinate& b) const {
-        return a.inside && b.inside ? load_vector<WIDTH>(data + (a.offset + b.offset)) : zeros();
+    DEVICE Vector<TYPE, WIDTH> fetch(const Coordinate& a, const Coordinate& b) const {
+        return a.inside && b.inside ? load_vector<WIDTH>(data + (a.offset + b.offset)) : zeros<WIDTH>();
     }
 };
 
@@ -80,7 +81,7 @@ conv(VECTOR(const TYPE) x, VECTOR(const TYPE) w, GLOBAL(const TYPE) bias, VECTOR
     const int group = tile.batch;
     const Gather<true> windows = {x, from, group * channels};
     const Filter taps = {w, filter, from, group * filter.group, filter.column != 1};
-    const ConvStore store = {{out, partial, bias, to.activate != 0},
+    const ConvStore store = {{out, partial, bias, to.activate != 0, filter.columns % 4 == 0},
                              to,
                              from,
                              filter.columns,

@@ -24,8 +24,8 @@ conv_weight(VECTOR(const TYPE) x, VECTOR(const TYPE) g, GLOBAL(const TYPE) bias,
     const Tile tile(tiles, from.place_count);
     const int group = tile.batch;
     const Gather<false> windows = {x, from, group * channels};
-    const Matrix gradient = {g, group * columns, columns, from.place_count, 1, row, false};
-    const WeightStore store = {{out, partial, bias, false}, from.tap_count, columns, row,
+    const Matrix<WIDTH_B> gradient = {g, group * columns, columns, from.place_count, 1, row, false};
+    const WeightStore store = {{out, partial, bias, false, columns % 4 == 0}, from.tap_count, columns, row,
                                group * columns, int64(tile.split) * part};
     igemm(windows, gradient, store, tile.m, tile.n, tile.first, tile.last);
 }

@@ -19,6 +19,7 @@ struct GatherShape {
 
 template <bool PLACES_ARE_OUTER>
 struct Gather {
+    static const int WIDTH = WIDTH_A;
     struct Coordinate {
         int offset;
         int at[RANK];
@@ -62,10 +63,10 @@ struct Gather {
     DEVICE Coordinate outer(int i) const { return PLACES_ARE_OUTER ? place(i) : tap(i); }
     DEVICE Coordinate inner(int i) const { return PLACES_ARE_OUTER ? tap(i) : place(i); }
 
-    DEVICE Piece fetch(const Coordinate& a, const Coordinate& b) const {
+    DEVICE Vector<TYPE, WIDTH> fetch(const Coordinate& a, const Coordinate& b) const {
         bool inside = true;
         UNROLL
         for (int axis = 0; axis < RANK; axis++) inside = inside && uint32(a.at[axis] + b.at[axis]) < uint32(shape.sizes[axis]);
-        return inside ? load_vector<WIDTH>(data + (a.offset + b.offset)) : zeros();
+        return inside ? load_vector<WIDTH>(data + (a.offset + b.offset)) : zeros<WIDTH>();
     }
 };

@@ -40,12 +40,12 @@ gemm(STRIDED(const TYPE) a, STRIDED(const TYPE) b, GLOBAL(const TYPE) bias, VECT
         a_first += index * shape.a_batch[axis];
         b_first += index * shape.b_batch[axis];
     }
-    const Matrix left = {a,           a_first,       shape.rows,        shape.depth,
+    const Matrix<WIDTH_A> left = {a,           a_first,       shape.rows,        shape.depth,
                          shape.a_row, shape.a_inner, shape.a_inner == 1};
-    const Matrix right = {b,              b_first,       shape.columns,      shape.depth,
+    const Matrix<WIDTH_B> right = {b,              b_first,       shape.columns,      shape.depth,
                           shape.b_column, shape.b_inner, shape.b_column != 1};
     const int64 product = int64(tile.batch) * shape.rows * shape.columns;
-    const GemmStore store = {{out, partial, bias, shape.activate != 0}, shape.rows, shape.columns,
+    const GemmStore store = {{out, partial, bias, shape.activate != 0, shape.columns % 4 == 0}, shape.rows, shape.columns,
                              product + tile.split * shape.part};
     igemm(left, right, store, tile.m, tile.n, tile.first, tile.last);
 }

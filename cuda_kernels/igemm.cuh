@@ -8,8 +8,8 @@
 //   Piece fetch(Coordinate outer, Coordinate inner)         WIDTH neighbours, zeros where there is no element
 //   bool along_inner                                        whether neighbours in memory are neighbours in k
 //
-// Macros: TYPE of the arrays, SUM to accumulate in, TILE_M, TILE_N, TILE_K, MICRO_M, MICRO_N (multiples of 4), WIDTH of a
-// piece: 4, or 1 where neighbours come in numbers that are not multiples of 4.
+// Macros: TYPE of the arrays, SUM to accumulate in, TILE_M, TILE_N, TILE_K, MICRO_M, MICRO_N (multiples of 4), WIDTH_A and
+// WIDTH_B of the operands' pieces: 4, or 1 where neighbours come in numbers that are not multiples of 4.
 #pragma once
 #include "common.cuh"
 
@@ -17,23 +17,25 @@
 // Blocks for which a multiprocessor of 64 Ki registers has 128 a thread.
 #define BLOCKS (512 / THREADS)
 // Longer stretches of the inner loop do not fit into them.
-#define DEPTH_UNROLL (128 / (MICRO_M * MICRO_N))
+#define DEPTH_UNROLL (512 / (MICRO_M * MICRO_N * int(sizeof(SUM))))
 // Four more than the tile, so that a warp that stores a column of pieces hits different banks.
 #define ROW_A (TILE_M + 4)
 #define ROW_B (TILE_N + 4)
 
-typedef Vector<TYPE, WIDTH> Piece;
 typedef Vector<SUM, 4> Sums;
 
-DEVICE Piece zeros() {
-    Piece piece;
+template <int WIDTH>
+DEVICE Vector<TYPE, WIDTH> zeros() {
+    Vector<TYPE, WIDTH> piece;
     UNROLL
     for (int j = 0; j < WIDTH; j++) piece[j] = TYPE(0.0f);
     return piece;
 }
 
 // A matrix in memory.
+template <int WIDTH_>
 struct Matrix {
+    static const int WIDTH = WIDTH_;
     struct Coordinate {
         int offset;
         bool inside;
@@ -46,18 +48,19 @@ struct Matrix {
 
     DEVICE Coordinate outer(int i) const { return {first + i * outer_stride, i < outer_size}; }
     DEVICE Coordinate inner(int k) const { return {k * inner_stride, k < inner_size}; }
-    DEVICE Piece fetch(const Coordinate& a, const Coordinate& b) const {
-        return a.inside && b.inside ? load_vector<WIDTH>(data + (a.offset + b.offset)) : zeros();
+    DEVICE Vector<TYPE, WIDTH> fetch(const Coordinate& a, const Coordinate& b) const {
+        return a.inside && b.inside ? load_vector<WIDTH>(data + (a.offset + b.offset)) : zeros<WIDTH>();
     }
 };
 
 // The share of a thread in moving tiles of one operand to shared memory.
 template <int EXTENT, int ROW, class Operand>
 struct Stage {
+    static const int WIDTH = Operand::WIDTH;
     static const int PIECES = EXTENT * TILE_K / (WIDTH * THREADS);
     static_assert(PIECES * WIDTH * THREADS == EXTENT * TILE_K, "the threads share a tile evenly");
     typename Operand::Coordinate outer[PIECES];
-    Piece pieces[PIECES];
+    Vector<TYPE, WIDTH> pieces[PIECES];
 
     // The place of this thread's piece i in the tile: neighbouring threads take neighbours in memory.
     DEVICE static void place(int i, bool along_inner, int& e, int& k) {
@@ -187,12 +190,13 @@ struct Tile {
     }
 };
 
-// Writes four sums: to `partial` as they are where k is split, else to `out` with bias and ReLU.
+// Writes four sums: to `partial` as they are where k is split, else to `out` with bias and ReLU. Whole quads move at once
+// where rows are multiples of four.
 struct Epilogue {
     GLOBAL(TYPE) out;
     GLOBAL(SUM) partial;
     GLOBAL(const TYPE) bias;
-    bool activate;
+    bool activate, wide;
 
     DEVICE void store(int64 offset, int column, int count, const Sums& sums) const {
         if (partial) {
@@ -209,15 +213,14 @@ struct Epilogue {
         put(out + offset, count, values);
     }
 
-    // Whole quads move at once where rows are multiples of four, as they are wherever pieces are wide.
     template <class Pointer, class Value>
-    DEVICE static void put(Pointer out, int count, const Value& values) {
-#if WIDTH == 4
-        if (count > 0) store_vector(out, values);
-#else
+    DEVICE void put(Pointer target, int count, const Value& values) const {
+        if (wide) {
+            if (count > 0) store_vector(target, values);
+            return;
+        }
         UNROLL
         for (int j = 0; j < 4; j++)
-            if (j < count) out[j] = values[j];
-#endif
+            if (j < count) target[j] = values[j];
     }
 };

@@ -60,7 +60,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description="Train a convolutional autoencoder on MNIST.")
     parser.add_argument("--epochs", type=int, default=3, help="passes over the images (default: 3)")
-    parser.add_argument("--limit", type=int, help="train on so many images (default: all)")
+    parser.add_argument("--limit", type=int, help="train and test on so many images each (default: all)")
     parser.add_argument("--batch-size", type=int, default=128, help="images per update (default: 128)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and order (default: 0)")
     parser.add_argument("--data", metavar="FOLDER", help="with MNIST's files (default: GPUNET_DATA, else a download)")

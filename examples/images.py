@@ -10,7 +10,7 @@ from gpunet.datasets import digits, mnist
 
 
 def load_images(folder: str | None = None, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """At most `limit` training images, and test images, as float32 in [0, 1] of shape (n, 28, 28, 1).
+    """Training and test images, at most `limit` of each, as float32 in [0, 1] of shape (n, 28, 28, 1).
 
     They are MNIST's, or, where its files are neither found nor can be downloaded, the digits that ship with gpunet.
     """
@@ -21,7 +21,7 @@ def load_images(folder: str | None = None, limit: int | None = None) -> tuple[np
         print("MNIST is not here: training on the 8 × 8 digits of the package, enlarged.")
         train, test = (_enlarged(images) for images, _ in digits.load_data())
         brightest = 16
-    train, test = ((x / np.float32(brightest))[..., None] for x in (train[:limit], test))
+    train, test = ((x / np.float32(brightest))[..., None] for x in (train[:limit], test[:limit]))
     return train, test
 
 

@@ -55,9 +55,8 @@ def resnet(blocks_per_stage: int = 3) -> gpunet.Model:
 
 
 def load_images(folder: str | None, limit: int | None) -> tuple[tuple, tuple]:
-    """At most `limit` training images and all test images, each channel standardised, with their labels."""
-    (x, y), (x_test, y_test) = cifar10.load_data(folder)
-    x, y = x[:limit], y[:limit]
+    """Training and test images, at most `limit` of each, every channel standardised, with their labels."""
+    (x, y), (x_test, y_test) = ((images[:limit], labels[:limit]) for images, labels in cifar10.load_data(folder))
     mean, deviation = x.mean((0, 1, 2)), x.std((0, 1, 2))
 
     def standardised(images):
@@ -86,10 +85,12 @@ def _cropped(padded: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class StepDecay(callbacks.Callback):
     """A tenth of the learning rate from half of the epochs on, and a hundredth from three quarters on."""
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.initial = float(self.model.optimizer.learning_rate)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         done = epoch / self.params["epochs"]
-        if epoch in (round(self.params["epochs"] / 2), round(self.params["epochs"] * 3 / 4)) and done >= 0.5:
-            self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 10
+        self.model.optimizer.learning_rate = self.initial * (1 if done < 0.5 else 0.1 if done < 0.75 else 0.01)
 
 
 def train(options: argparse.Namespace) -> callbacks.History:
@@ -118,7 +119,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description="Train ResNet-20 on CIFAR-10.")
     parser.add_argument("--epochs", type=int, default=10, help="passes over the images; the paper's are 164")
-    parser.add_argument("--limit", type=int, help="train on so many images (default: all)")
+    parser.add_argument("--limit", type=int, help="train and test on so many images each (default: all)")
     parser.add_argument("--batch-size", type=int, default=128, help="images per update (default: 128)")
     parser.add_argument("--learning-rate", type=float, default=0.1, help="at the beginning (default: 0.1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and shifts (default: 0)")

@@ -1,7 +1,7 @@
 """A variational autoencoder of handwritten digits: `python -m examples.vae_mnist --data FOLDER`.
 
-D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", arXiv:1312.6114. The model has a `train_step` of its own:
-the loss is the cross-entropy of the pixels plus the divergence of the codes from a standard normal distribution.
+D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", arXiv:1312.6114. The model has its own `train_step`: the
+loss is the cross-entropy of the pixels plus the divergence of the codes from a standard normal distribution.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description="Train a variational autoencoder on MNIST.")
     parser.add_argument("--epochs", type=int, default=5, help="passes over the images (default: 5)")
-    parser.add_argument("--limit", type=int, help="train on so many images (default: all)")
+    parser.add_argument("--limit", type=int, help="train and test on so many images each (default: all)")
     parser.add_argument("--batch-size", type=int, default=128, help="images per update (default: 128)")
     parser.add_argument("--codes", type=int, default=8, help="numbers that stand for an image (default: 8)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and noise (default: 0)")

@@ -43,6 +43,8 @@ _NAMES = {
     "Tensor": "autograd",
     "Variable": "autograd",
     "custom_gradient": "autograd",
+    "custom_op": "ops.custom",
+    "function": "autograd",
     "grad": "autograd",
     "hessian": "autograd",
     "jvp": "autograd",
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
         Tensor,
         Variable,
         custom_gradient,
+        function,
         grad,
         hessian,
         jvp,
@@ -115,6 +118,7 @@ if TYPE_CHECKING:
     from gpunet.metrics import Metric
     from gpunet.models import Model, Sequential
     from gpunet.ops import stop_gradient
+    from gpunet.ops.custom import custom_op
     from gpunet.optimizers import Optimizer
     from gpunet.random import set_random_seed
     from gpunet.regularizers import Regularizer

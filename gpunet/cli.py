@@ -35,6 +35,14 @@ def _parser() -> argparse.ArgumentParser:
         "serves the primitives on each.",
         epilog="example: gpunet devices",
     )
+
+    commands.add_parser(
+        "warmup",
+        help="compile all CUDA kernels ahead of their first use",
+        description="Compile every CUDA kernel for the GPUs of this machine. CuPy keeps the results on disk, in "
+        "CUPY_CACHE_DIR or ~/.cupy/kernel_cache, so that no later program waits for the compiler.",
+        epilog="example: gpunet warmup",
+    )
     return parser
 
 
@@ -52,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from gpunet.demo import run_demo
 
             run_demo(options.epochs, options.batch_size, options.seed, options.device, options.output)
+        elif options.command == "warmup":
+            from gpunet.backend.warmup import warm_up
+
+            warm_up()
         else:
             from gpunet.backend.report import print_devices
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _FLOATX = ("bfloat16", "float16", "float32", "float64")
 _FORMATS = ("channels_last", "channels_first")
 
-_state: dict[str, Any] = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+_CPU_PROVIDERS = ("onednn", "numba", "numpy")
+
+_state: dict[str, Any] = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "threads": None}
+_observers: dict[str, list[Callable[[], object]]] = {}
+
+
+def observe(name: str, callback: Callable[[], object]) -> None:
+    """Call `callback()` after each change of the setting `name`."""
+    _observers.setdefault(name, []).append(callback)
+
+
+def _change(name: str, value: Any) -> None:
+    _state[name] = value
+    for callback in _observers.get(name, ()):
+        callback()
 
 
 def floatx() -> str:
@@ -50,3 +66,41 @@ def standardize_data_format(data_format: str | None) -> str:
     if name not in _FORMATS:
         raise ValueError(f"data_format must be one of {_FORMATS}. Received: data_format={data_format!r}")
     return name
+
+
+def threads() -> int | None:
+    """Return how many threads the CPU providers were told to use; None: as many as this process has cores."""
+    return _state["threads"]
+
+
+def set_threads(count: int | None) -> None:
+    """Set how many threads gpunet's work on the CPU takes: its own, BLAS's and OpenMP's; None is the default.
+
+    BLAS and OpenMP are shared with the rest of the process, which gets the same number.
+    """
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ValueError(f"set_threads expected a positive int or None. Received: count={count!r}")
+    _change("threads", count)
+
+
+def cpu_providers() -> tuple[str, ...]:
+    """Return which providers may serve NumPy arrays, by default those of `GPUNET_CPU_PROVIDERS` or all.
+
+    Those that are not installed are passed over; `portable` serves what is left.
+    """
+    if "cpu_providers" not in _state:
+        named = os.environ.get("GPUNET_CPU_PROVIDERS")
+        _state["cpu_providers"] = _CPU_PROVIDERS if named is None else _providers(named.replace(",", " ").split())
+    return _state["cpu_providers"]
+
+
+def set_cpu_providers(names: Iterable[str] | None) -> None:
+    """Choose which of "onednn", "numba" and "numpy" may serve NumPy arrays; None is all of them, () only `portable`."""
+    _change("cpu_providers", _CPU_PROVIDERS if names is None else _providers(names))
+
+
+def _providers(names: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(names)
+    if isinstance(names, str) or any(name not in (*_CPU_PROVIDERS, "portable") for name in names):
+        raise ValueError(f"CPU providers are {(*_CPU_PROVIDERS, 'portable')}. Received: {names!r}")
+    return tuple(name for name in _CPU_PROVIDERS if name in names)

@@ -1,8 +1,15 @@
-"""What a test run prints besides its results."""
+"""Settings for all tests, and what a run prints besides its results."""
 
-from gpunet.backend.report import kernel_share
+import os
+
+# Of several workers each computes with one thread: more would wait for each other on the same cores. NumPy reads this
+# when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_terminal_summary(terminalreporter):
+    from gpunet.backend.report import kernel_share
+
     served, missing = kernel_share()
     terminalreporter.write_line(f"CUDA kernels, run emulated, for {served} of {served + len(missing)} primitives")

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from gpunet import config
 from gpunet.backend import cupy_gate
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cuda import load, make_facade
 from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime
 from gpunet.backend.dtypes import as_dtype
+from gpunet.backend.numba_cpu import numba
+from gpunet.backend.onednn import onednn
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import (
     ArrayBackend,
@@ -74,7 +77,19 @@ _scopes = _Scopes()
 CPU = Device("cpu")
 _state: dict[str, Any] = {"default": None, "gpu": None}
 
-register_backend(ArrayBackend(np.ndarray, np, [cpu, portable]))
+_CPU_PROVIDERS = {provider.name: provider for provider in (onednn, numba, cpu)}  # the fastest first
+
+
+def bind_cpu_providers() -> None:
+    """Serve NumPy arrays by the providers that the configuration names, and `portable` behind them."""
+    chosen = [_CPU_PROVIDERS[name] for name in config.cpu_providers() if name in _CPU_PROVIDERS]
+    register_backend(ArrayBackend(np.ndarray, np, [*chosen, portable]))
+
+
+bind_cpu_providers()
+config.observe("cpu_providers", bind_cpu_providers)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=bind_cpu_providers)  # providers on OpenMP cannot work in a forked child
 
 
 def _register_cupy() -> ArrayBackend:
@@ -188,7 +203,7 @@ def to_device(array: Any, target: Device) -> Any:
     backend = backend_for(target)
     if target.kind == "cpu":
         return to_host(array)
-    with _current(target):
+    with current_device(target):
         return backend.xp.asarray(array)
 
 
@@ -199,8 +214,8 @@ def _no_scope():
     return contextlib.nullcontext()
 
 
-def _current(target: Device):
-    """CuPy's own context manager that makes `target` the current device."""
+def current_device(target: Device):
+    """A context manager that makes the GPU `target` CuPy's current device."""
     cupy = cupy_gate.probe().cupy
     if _state["gpu"] is not None or cupy is None:
         return _no_scope()

@@ -4,7 +4,8 @@ A primitive is called with raw arrays and dispatches on the type of the array: `
 `cupy.ndarray`, `AbstractArray` (its shape rule) or any type that an `ArrayBackend` is registered for.
 
 An implementation is a plain function `f(*arrays, out=None, **attributes)`. A primitive that keeps something
-for its own backward returns `(out, residuals)` and takes `residuals: bool`, which is False outside a tape.
+for its own backward returns `(out, residuals)` and takes `residuals: bool`, which is False outside a tape. The
+implementation of a provider that is `partial` returns NotImplemented for arguments that it leaves to the next one.
 """
 
 from __future__ import annotations
@@ -62,12 +63,30 @@ class Primitive:
 
 
 class Provider:
-    """A set of implementations, such as "numpy" or "cuda"; `binds_namespace` ones take the module first."""
+    """A set of implementations, such as "numpy" or "cuda".
 
-    def __init__(self, name: str, binds_namespace: bool = False):
+    Args:
+        binds_namespace: its implementations take the array module first.
+        partial: its implementations may return NotImplemented, before they have changed anything.
+        available: asked when an implementation is first looked for; where it is False the provider has none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        binds_namespace: bool = False,
+        partial: bool = False,
+        available: Callable[[], bool] | None = None,
+    ):
         self.name = name
         self.binds_namespace = binds_namespace
+        self.partial = partial
+        self.available = available
         self.implementations: dict[str, Callable] = {}
+
+    def serves(self, primitive: Primitive) -> bool:
+        """Whether there is an implementation that can be used now."""
+        return primitive.name in self.implementations and (self.available is None or self.available())
 
     def implements(self, primitive: Primitive) -> Callable[[Any], Any]:
         """Decorator: register a function as this provider's implementation of `primitive`."""
@@ -80,8 +99,10 @@ class Provider:
 
     def bind(self, primitive: Primitive, xp: ModuleType) -> Callable | None:
         """The implementation for arrays of the namespace `xp`, or None."""
-        function = self.implementations.get(primitive.name)
-        if function is None or not self.binds_namespace:
+        if not self.serves(primitive):
+            return None
+        function = self.implementations[primitive.name]
+        if not self.binds_namespace:
             return function
         if isinstance(function, UfuncName):
             return getattr(xp, function)
@@ -113,16 +134,34 @@ class ArrayBackend:
         self.providers = list(providers)
 
     def implementation(self, primitive: Primitive) -> Callable:
+        """The function for `primitive`: the first provider's, followed by the next ones' if it is partial."""
+        functions: list[Callable] = []
         for provider in self.providers:
             function = provider.bind(primitive, self.xp)
-            if function is not None:
-                return function
+            if function is None:
+                continue
+            functions.append(function)
+            if not provider.partial:
+                return functools.reduce(lambda rest, first: _either(first, rest), reversed(functions))
         names = ", ".join(p.name for p in self.providers)
         raise NotImplementedError(f"{primitive.name} has no implementation for {self.array_type} in: {names}")
 
     def provider_of(self, primitive: Primitive) -> str | None:
-        """The name of the provider that serves `primitive`, or None."""
-        return next((p.name for p in self.providers if primitive.name in p.implementations), None)
+        """The name of the provider that is asked first for `primitive`, or None."""
+        return next((p.name for p in self.providers if p.serves(primitive)), None)
+
+    def rebind(self) -> None:
+        """Look for implementations anew at the next calls: providers have changed."""
+        for primitive in PRIMITIVES.values():
+            primitive.table.pop(self.array_type, None)
+
+
+def _either(first: Callable, rest: Callable) -> Callable:
+    def run(*arrays, **attributes):
+        result = first(*arrays, **attributes)
+        return rest(*arrays, **attributes) if result is NotImplemented else result
+
+    return run
 
 
 class _AbstractBackend(ArrayBackend):
@@ -153,9 +192,9 @@ def register_backend(backend: ArrayBackend) -> None:
 
 def unregister_backend(array_type: type) -> None:
     """Forget a backend and every implementation that was bound for it."""
-    _backends.pop(array_type, None)
-    for primitive in PRIMITIVES.values():
-        primitive.table.pop(array_type, None)
+    backend = _backends.pop(array_type, None)
+    if backend is not None:
+        backend.rebind()
 
 
 def is_array_type(array_type: type) -> bool:

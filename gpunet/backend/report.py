@@ -11,6 +11,8 @@ import numpy as np
 from gpunet.backend import cupy_gate
 from gpunet.backend.cuda import load
 from gpunet.backend.devices import Device, backend_for, default_device, devices
+from gpunet.backend.numba_cpu import compiled
+from gpunet.backend.onednn import library
 from gpunet.backend.primitive import PRIMITIVES
 
 
@@ -43,6 +45,13 @@ def kernel_share() -> tuple[int, list[str]]:
     return len(computing) - len(missing), missing
 
 
+def cpu_extras() -> str:
+    """Which oneDNN was found, or why none, and whether Numba is there."""
+    found = library.find()
+    onednn = f"oneDNN {found.version} ({found.path})" if found else f"no oneDNN: {library.absence()}"
+    return f"{onednn}; {'Numba' if compiled.is_installed() else 'no Numba (pip install numba)'}"
+
+
 def print_devices() -> None:
     """Print the devices, their providers and, without a GPU, the reason."""
     default = default_device()
@@ -50,6 +59,8 @@ def print_devices() -> None:
         shares = ", ".join(f"{name} ({count})" for name, count in provider_shares(device).items())
         print(f"{'*' if device == default else ' '} {describe(device)}")
         print(f"    providers, with the primitives they serve: {shares}")
+        if device.kind == "cpu":
+            print(f"    {cpu_extras()}")
     probe = cupy_gate.probe()
     if not probe.gpus:
         print(f"  no GPU: {probe.reason}")

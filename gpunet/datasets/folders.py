@@ -6,20 +6,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from gpunet.backend import cache
+
 
 def cache_folder() -> Path:
     """`$GPUNET_HOME/datasets`, else `gpunet/datasets` in the user's cache (`$XDG_CACHE_HOME` or `~/.cache`)."""
-    if os.environ.get("GPUNET_HOME"):
-        return Path(os.environ["GPUNET_HOME"]).expanduser() / "datasets"
-    return _user_cache() / "gpunet" / "datasets"
-
-
-def _user_cache() -> Path:
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(xdg):  # the specification says to ignore relative ones
-        return Path(xdg)
-    home = os.environ.get("HOME") or os.environ.get("TMPDIR") or "/tmp"
-    return Path(home) / ".cache"
+    return cache.cache_folder("datasets")
 
 
 def candidates(path: str | os.PathLike | None, names: Iterable[str]) -> list[Path]:

@@ -177,7 +177,11 @@ class CompileMetrics(Metric):
         return found
 
     def result(self) -> dict[str, Any]:
-        return {name: metric.result() for name, metric in self.results().items()}
+        found: dict[str, Any] = {}
+        for name, metric in self.results().items():
+            value = metric.result()
+            found.update(value if isinstance(value, dict) else {name: value})
+        return found
 
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Match metrics to outputs; "accuracy" becomes the kind that fits the shapes."""

@@ -270,9 +270,19 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    """A convolution of each channel by itself: kernel (*window, in, multiplier), output in·multiplier channels."""
-    shape = tuple(kernel.shape)
-    kernel = reshape(kernel, (*shape[:-2], 1, shape[-2] * shape[-1]))
+    """A convolution of each channel by itself: kernel (*window, in, multiplier), output in·multiplier channels.
+
+    Raises:
+        ValueError: if the kernel has not one filter, or several, for each channel.
+    """
+    inputs, kernel = operand(inputs), operand(kernel)
+    place = -1 if standardize_data_format(data_format) == "channels_last" else 1
+    if inputs.ndim < 3 or kernel.ndim != inputs.ndim or inputs.shape[place] != kernel.shape[-2]:
+        raise ValueError(
+            f"depthwise_conv expected a kernel of shape (*window, in, multiplier) for inputs with as many channels. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, kernel.shape={tuple(kernel.shape)}"
+        )
+    kernel = reshape(kernel, (*kernel.shape[:-2], 1, kernel.shape[-2] * kernel.shape[-1]))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
 
 

@@ -103,11 +103,20 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 @symbolic_op
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """The elements of x at `indices`, matched along every axis but `axis`; other axes broadcast."""
+    """The elements of x at `indices`, matched along every axis but `axis`; other axes broadcast.
+
+    Raises:
+        ValueError: if `indices` and x differ in rank.
+    """
     x, indices = operand(x), operand(indices)
     if axis is None:
         return take_along_axis(reshape(x, (-1,)), reshape(indices, (-1,)), 0)
     axis = normalize_axis(axis, x.ndim)
+    if indices.ndim != x.ndim:
+        raise ValueError(
+            f"take_along_axis expected indices of the rank of x. "
+            f"Received: x.shape={tuple(x.shape)}, indices.shape={tuple(indices.shape)}"
+        )
     rest = np.broadcast_shapes(_without(x.shape, axis), _without(indices.shape, axis))
     x = broadcast_to(x, (*rest[:axis], x.shape[axis], *rest[axis:]))
     indices = broadcast_to(indices, (*rest[:axis], indices.shape[axis], *rest[axis:]))

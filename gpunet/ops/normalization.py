@@ -9,7 +9,7 @@ from gpunet.autograd.fused import fused_gradient
 from gpunet.autograd.tape import Gradient
 from gpunet.backend.primitives import nn as prim
 from gpunet.ops import elementwise as el
-from gpunet.ops.operands import cast_to, float_operand, normalize_axis
+from gpunet.ops.operands import cast_to, float_operand, normalize_axis, operand
 from gpunet.ops.reduction import mean as mean_
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.views import moveaxis
@@ -28,14 +28,62 @@ def batch_norm_training(
 
     Returns:
         (y, mean, variance), the statistics of shape (channels,); the variance is biased, as in Keras.
+
+    Raises:
+        ValueError: if a shape does not fit.
+    """
+    return _with_batch_statistics(prim.batch_norm, float_operand(x), (gamma, beta), (), axis, epsilon)
+
+
+@symbolic_op
+def batch_norm_relu_training(
+    x: Any, gamma: Any = None, beta: Any = None, addend: Any = None, axis: int = -1, epsilon: float = 1e-3
+) -> tuple[Any, Any, Any]:
+    """relu(y + addend) for the y of `batch_norm_training`, as residual networks have it, in fewer passes over memory.
+
+    Args:
+        addend: of the shape of x, or None for 0. The other arguments, and the statistics, as in `batch_norm_training`.
+
+    Raises:
+        ValueError: if addend has another shape.
     """
     x = float_operand(x)
+    if addend is not None:
+        addend = float_operand(addend)
+        if addend.shape != x.shape:
+            raise ValueError(
+                f"addend must have the shape of x. Received: addend.shape={tuple(addend.shape)}, "
+                f"x.shape={tuple(x.shape)}"
+            )
+    return _with_batch_statistics(prim.batch_norm_relu, x, (gamma, beta), (addend,), axis, epsilon)
+
+
+def _with_batch_statistics(primitive, x, parameters, others, axis, epsilon):
+    """Run a primitive on x and `others` of its shape with the channels last, in float32 or wider."""
     axis = normalize_axis(axis, x.ndim)
-    wide = cast_to(x, "float32") if x.dtype.itemsize == 2 else x
-    gamma, beta = (p if p is None or p.dtype == wide.dtype else cast_to(p, wide.dtype) for p in (gamma, beta))
+    gamma, beta = (p if p is None else operand(p) for p in parameters)
+    _check_channels("batch_norm_training", x, axis, gamma=gamma, beta=beta)
+    wide = "float32" if x.dtype.itemsize == 2 else x.dtype
     last = axis == x.ndim - 1
-    y, mean, variance = apply(prim.batch_norm, wide if last else moveaxis(wide, axis, -1), gamma, beta, epsilon=epsilon)
+
+    def prepared(array):
+        array = cast_to(array, wide)
+        return array if last else moveaxis(array, axis, -1)
+
+    parameters = [p if p is None else cast_to(p, wide) for p in (gamma, beta)]
+    others = [t if t is None else prepared(t) for t in others]
+    y, mean, variance = apply(primitive, prepared(x), *parameters, *others, epsilon=epsilon)
     return cast_to(y if last else moveaxis(y, -1, axis), x.dtype), mean, variance
+
+
+def _check_channels(op: str, x: Any, axis: int, **vectors: Any) -> None:
+    expected = (x.shape[axis],)
+    for name, vector in vectors.items():
+        if vector is not None and tuple(vector.shape) != expected:
+            raise ValueError(
+                f"{op} expected {name} of shape {expected}, one number per channel. "
+                f"Received: {name}.shape={tuple(vector.shape)}, x.shape={tuple(x.shape)}, axis={axis}"
+            )
 
 
 def _batch_norm_backward(g, r):
@@ -58,6 +106,23 @@ def _batch_norm_decomposition(x, gamma, beta, *, epsilon):
 prim.batch_norm.gradient = fused_gradient(_batch_norm_backward, _batch_norm_decomposition, saves="xyz")
 
 
+def _batch_norm_relu_backward(g, r):
+    if g[0] is None or g[1] is not None or g[2] is not None:
+        return None
+    x, gamma, _, addend = r.inputs
+    options = {"epsilon": r.attributes["epsilon"], "with_addend": addend is not None}
+    gradients = apply(prim.batch_norm_relu_grad, g[0], x, gamma, *r.residuals, **options)
+    return gradients if addend is not None else (*gradients, None)
+
+
+def _batch_norm_relu_decomposition(x, gamma, beta, addend, *, epsilon):
+    y, mean, variance = _batch_norm_decomposition(x, gamma, beta, epsilon=epsilon)
+    return el.relu(y if addend is None else el.add(y, addend)), mean, variance
+
+
+prim.batch_norm_relu.gradient = fused_gradient(_batch_norm_relu_backward, _batch_norm_relu_decomposition, saves="xi")
+
+
 @symbolic_op
 def batch_normalization(
     x: Any,
@@ -72,9 +137,15 @@ def batch_normalization(
 
     Args:
         mean, variance, offset, scale: (x.shape[axis],); offset and scale may be None.
+
+    Raises:
+        ValueError: if a shape does not fit.
     """
     x = float_operand(x)
     axis = normalize_axis(axis, x.ndim)
+    mean, variance = operand(mean), operand(variance)
+    offset, scale = (p if p is None else operand(p) for p in (offset, scale))
+    _check_channels("batch_normalization", x, axis, mean=mean, variance=variance, offset=offset, scale=scale)
     factor = el.rsqrt(el.add(variance, epsilon))
     factor = factor if scale is None else el.multiply(factor, scale)
     shift = el.negative(el.multiply(mean, factor))

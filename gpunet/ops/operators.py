@@ -111,7 +111,15 @@ for _name in ("sum", "mean", "max", "min", "prod", "any", "all", "argmax", "argm
 
 # NumPy functions on tensors are the ops of the same name, so that gradients flow through them.
 _NAMESPACES = (el, reduction, views, linalg, indexing, joining, creation)
-_ALIASES = {"conjugate": "copy", "amax": "max", "amin": "min", "fabs": "absolute", "invert": "bitwise_not"}
+_ALIASES = {
+    "amax": "max",
+    "amin": "min",
+    "conjugate": "copy",
+    "fabs": "absolute",
+    "invert": "bitwise_not",
+    "positive": "copy",
+    "remainder": "mod",
+}
 _NOT_TENSOR_FUNCTIONS = {"shape", "ndim", "size"}
 
 

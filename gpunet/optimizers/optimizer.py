@@ -12,6 +12,7 @@ from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.primitives import update
+from gpunet.optimizers.accumulation import Accumulation, MovingAverage
 from gpunet.optimizers.arena import Arena, Run
 from gpunet.serialization import Catalog
 from gpunet.symbolic.operation import auto_name, snake_case
@@ -31,9 +32,14 @@ class Optimizer:
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
         global_clipnorm: the largest norm of all gradients together.
+        use_ema: keep moving averages of the variables, which take their place at the end of `fit`.
+        ema_momentum: weight of the past in these averages.
+        ema_overwrite_frequency: let them take their place every so many updates too.
+        loss_scale_factor: `scale_loss` multiplies by it and `apply` divides, against underflow in float16.
+        gradient_accumulation_steps: update once for so many calls of `apply`, with the mean of their gradients.
 
     Raises:
-        ValueError: if more than one kind of clipping is asked for, or a value is not positive.
+        ValueError: if more than one kind of clipping is asked for, or a value is out of its range.
     """
 
     slot_groups: Sequence[Sequence[str]] = ()
@@ -45,6 +51,11 @@ class Optimizer:
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
         self.name = name or auto_name(snake_case(type(self).__name__))
@@ -58,6 +69,15 @@ class Optimizer:
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
         self.weight_decay = weight_decay
+        self.loss_scale_factor = loss_scale_factor
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._average = MovingAverage(ema_momentum, ema_overwrite_frequency) if use_ema else None
+        self._accumulation = None
+        if gradient_accumulation_steps is not None:
+            self._accumulation = Accumulation(gradient_accumulation_steps)
         self.built = False
         with name_scope(self.name, owner=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iterations", device=CPU)
@@ -103,6 +123,9 @@ class Optimizer:
         self._arenas += arenas
         self._trainable_variables += fresh
         places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
+        for extra in (self._average, self._accumulation):
+            if extra is not None:
+                extra.extend(self, fresh)
         with name_scope(self.name, owner=self):
             for group in self.slot_groups:
                 for v, slot in itertools.product(fresh, group):
@@ -123,11 +146,13 @@ class Optimizer:
         dtype: Any = None,
         aggregation: str = "none",
         name: str | None = None,
+        device: Device | None = None,
     ) -> Variable:
-        """A variable of the optimizer itself."""
+        """A variable of the optimizer itself, on `device` or the default one."""
+        initializer = initializers.get(initializer)
         with name_scope(self.name, owner=self):
             variable = Variable(
-                initializers.get(initializer), shape, dtype, trainable=False, aggregation=aggregation, name=name
+                initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name, device=device
             )
         self._variables.append(variable)
         return variable
@@ -135,9 +160,10 @@ class Optimizer:
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A variable of the optimizer with the shape and dtype of another."""
-        name = f"{reference_variable.path.replace('/', '_')}_{name or 'slot'}"
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=name)
+        """A variable of the optimizer with the shape, dtype and device of another."""
+        v = reference_variable
+        name = f"{v.path.replace('/', '_')}_{name or 'slot'}"
+        return self.add_variable(v.shape, initializer, v.dtype, name=name, device=v.device)
 
     def _get_variable_index(self, variable: Variable) -> int:
         return next(i for i, v in enumerate(self._trainable_variables) if v is variable)
@@ -174,15 +200,26 @@ class Optimizer:
             self.build(variables)
         with no_grad():
             self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
+
+    def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
+        if self.loss_scale_factor:
+            grads = [None if g is None else ops.divide(g, self.loss_scale_factor) for g in grads]
+        if self._accumulation is not None:
+            self._extend(variables)
+            grads = self._accumulation.add(grads, variables)
+            if not grads:
+                return
+        self._update(self._clipped(grads), variables)
         update.count_step(self.iterations.array)
         self.iterations.touched()
 
-    def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
-        grads = self._clipped(grads)
+    def _update(self, grads: list[Any], variables: list[Variable]) -> None:
         if type(self).update_step is not Optimizer.update_step:
             self._update_each(grads, variables)
         else:
             self._update_arenas(grads, variables)
+        if self._average is not None:
+            self._average.update(int(self.iterations))
         for v, g in zip(variables, grads):
             if v.constraint is not None and g is not None:
                 v.assign(v.constraint(v))
@@ -237,6 +274,15 @@ class Optimizer:
             return [g if g is None else _limit(g, norm, self.global_clipnorm) for g in grads]
         return grads
 
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`: what to differentiate before `apply`."""
+        return ops.multiply(loss, self.loss_scale_factor) if self.loss_scale_factor else loss
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Let the moving averages, if there are any, take the place of these variables; `fit` ends with this."""
+        if self._average is not None:
+            self._average.overwrite(var_list)
+
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         """Update the parameters of a run from its gradients and moments."""
         raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
@@ -265,6 +311,11 @@ class Optimizer:
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
             "global_clipnorm": self.global_clipnorm,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
         }
 
     @classmethod

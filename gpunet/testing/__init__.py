@@ -2,5 +2,6 @@
 
 from gpunet.testing.emulated import DeviceArray, emulated_gpu
 from gpunet.testing.gradients import check_gradients
+from gpunet.testing.raw_kernel import RawKernel
 
-__all__ = ["DeviceArray", "check_gradients", "emulated_gpu"]
+__all__ = ["DeviceArray", "RawKernel", "check_gradients", "emulated_gpu"]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gpunet.backend.cuda.batch_norm import normalise, normalise_grad
+import gpunet
+from gpunet import ops
 from gpunet.backend.devices import as_array
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
@@ -22,6 +23,7 @@ SHAPES = {
     "a block of rows and one": (257, 32),
     "many channels": (3, 2, 3, 264),
     "tail of columns": (130, 44),
+    "more splits than a finishing block has rows": (2200, 128),
 }
 
 pytestmark = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -71,30 +73,48 @@ def test_batch_norm(gpu, shape, affine, dtype):
     assert not gpu.not_emulated
 
 
-@pytest.mark.parametrize("shape", ["few channels", "tail of columns", "one vector"])
-def test_batch_norm_then_addition_and_relu(gpu, shape, dtype):
+@pytest.mark.parametrize("parameters", [True, False])
+@pytest.mark.parametrize("has_addend", [True, False])
+@pytest.mark.parametrize("shape", ["few channels", "tail of columns", "one vector", "one element"])
+def test_batch_norm_then_addition_and_relu(gpu, shape, has_addend, parameters, dtype):
     x, gamma, beta = operands(SHAPES[shape], dtype)
-    addend, g = draw(x.shape, dtype, 5), draw(x.shape, dtype, 6)
-    arrays = on(gpu, x, gamma, beta)
-    (y, mean, _), residuals = normalise(
-        *arrays, epsilon=EPSILON, addend=as_array(addend, target=gpu), relu=True, residuals=True
+    gamma, beta = (gamma, beta) if parameters else (None, None)
+    addend = draw(x.shape, dtype, 5) if has_addend else None
+    arrays = on(gpu, x, gamma, beta, addend)
+    found, residuals = prim.batch_norm_relu(*arrays, epsilon=EPSILON, residuals=True)
+    expected, expected_residuals = reference(
+        prim.batch_norm_relu, x, gamma, beta, addend, epsilon=EPSILON, residuals=True
     )
-    (plain, expected_mean, _), expected_residuals = reference(
-        prim.batch_norm, x, gamma, beta, epsilon=EPSILON, residuals=True
-    )
-    check(y, np.maximum(plain + addend, 0), dtype, 20)
-    check(mean, expected_mean, dtype, 20)
-    through = g * (y.get() > 0)
-    addend_grad = as_array(np.zeros_like(x), target=gpu)
+    for a, b in zip((*found, *residuals), (*expected, *expected_residuals), strict=True):
+        check(a, b, dtype, 20)
+    g = draw(x.shape, dtype, 6)
+    options = {"epsilon": EPSILON, "with_addend": has_addend}
     arrays = on(gpu, g, x, gamma)
-    gradients = normalise_grad(*arrays, *residuals, y=y, addend_grad=addend_grad)
-    expected = reference(prim.batch_norm_grad, through, x, gamma, *expected_residuals, epsilon=EPSILON)
+    gradients = prim.batch_norm_relu_grad(*arrays, *residuals, **options)
+    y = found[0].get()
+    expected = reference(prim.batch_norm_relu_grad, g, x, gamma, *expected_residuals[:2], y, **options)
     for a, b in zip(gradients, expected, strict=True):
-        check(a, b, dtype, 1000)
-    np.testing.assert_array_equal(addend_grad.get(), through)
-    relu_alone, _ = normalise(*on(gpu, x, gamma, beta), epsilon=EPSILON, relu=True)
-    check(relu_alone[0], np.maximum(plain, 0), dtype, 20)
+        check(a, b, dtype, 20 * (1 if a.shape == x.shape else np.sqrt(x.size / x.shape[-1])))
+    if has_addend:
+        np.testing.assert_array_equal(gradients[3].get(), g * (y > 0))
     assert not gpu.not_emulated
+
+
+def test_forward_and_backward_of_the_op_are_six_launches(gpu, dtype):
+    x, gamma, beta, addend = (gpunet.Variable(a) for a in (*operands((6, 4), dtype), draw((6, 4), dtype)))
+    gpu.forget()
+    with gpunet.GradientTape() as tape:
+        y, _, _ = ops.batch_norm_relu_training(x, gamma, beta, addend)
+    gradients = tape.gradient(y, [x, gamma, beta, addend], output_gradients=[y])
+    assert [g.shape for g in gradients] == [(6, 4), (4,), (4,), (6, 4)]
+    steps = ("moments", "finish", "apply", "grad_sums", "grad_finish", "grad_apply")
+    assert gpu.launches == {f"batch_norm_{step}": 1 for step in steps}
+    assert not gpu.not_emulated
+
+
+def test_an_addend_of_another_shape_is_refused(dtype):
+    with pytest.raises(ValueError, match=r"addend must have the shape of x. Received: addend.shape=\(1, 3\)"):
+        ops.batch_norm_relu_training(np.ones((2, 3), dtype), addend=np.ones((1, 3), dtype))
 
 
 def test_variance_of_numbers_far_from_zero(gpu, dtype):
@@ -115,7 +135,7 @@ def test_nan_stays_in_its_channel(gpu, dtype):
     for array in (y.get(), mean.get(), variance.get()):
         bad = np.isnan(np.atleast_2d(array)).all(0)
         np.testing.assert_array_equal(bad, np.arange(8) == 3)
-    relu_of_nan, _ = normalise(*on(gpu, x, gamma, beta), epsilon=EPSILON, relu=True)
+    relu_of_nan, _ = prim.batch_norm_relu(*on(gpu, x, gamma, beta, None), epsilon=EPSILON)
     assert np.isnan(relu_of_nan[0].get()[:, 3]).all()
 
 

@@ -224,15 +224,17 @@ EVERY_TILE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("rank", "dtype", "tile"), EVERY_TILE, ids=lambda v: f"{v.m}x{v.n}x{v.k}w{v.width}" if isinstance(v, tuple) else v
-)
+def tile_name(value):
+    return "x".join(map(str, value[:3])) + f"w{value.width_a}{value.width_b}" if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize(("rank", "dtype", "tile"), EVERY_TILE, ids=tile_name)
 def test_every_tile(gpu, force, rank, dtype, tile):
     """More places than a tile has rows, more columns than it has, split and whole."""
-    step = tile.width
+    step = max(tile.width_a, tile.width_b)
     places = {2: (5, tile.m // 5 + 2), 3: (2, 4, tile.m // 8 + 2)}[rank]
     window = (2,) * (rank - 1) + (3,)
-    for splits, channels, columns in ((1, 3 * step, tile.n + step), (3, tile.k + step, 2 * step)):
+    for splits, channels, columns in ((1, 3 * tile.width_a, tile.n + step), (3, tile.k + step, 2 * step)):
         force(tile, splits)
         cuda_conv._gather_launch.cache_clear()
         cuda_conv._weight_launch.cache_clear()

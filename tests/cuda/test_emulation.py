@@ -70,6 +70,16 @@ KERNEL(64) two_writers(GLOBAL(const float) x, GLOBAL(float) out) {
     SHARED(float, tile, 64);
     tile[threadIdx.x / 2] = x[threadIdx.x];
 }
+KERNEL(64) out_of_registers(GLOBAL(const float) x, GLOBAL(float) out) {
+    float row[4];
+    for (int i = 0; i <= int(x[4]); i++) row[i] = x[i];
+    out[threadIdx.x] = row[threadIdx.x % 4];
+}
+KERNEL(64) register_never_set(GLOBAL(const float) x, GLOBAL(float) out) {
+    float row[4];
+    for (int i = 1; i < 4; i++) row[i] = x[i];
+    for (int i = 0; i < 4; i++) out[i] = row[i];
+}
 KERNEL(64) warp_sum(GLOBAL(const float) x, GLOBAL(float) out) {
     float sum = x[threadIdx.x];
     for (int step = 16; step > 0; step /= 2) sum += __shfl_down_sync(0xffffffffu, sum, step);
@@ -86,6 +96,7 @@ KERNEL(64) warp_exchange(GLOBAL(const float) x, GLOBAL(float) out) {
 BUGS = {
     "out_of_bounds": r"thread \(63, 0, 0\): out of bounds: 4 bytes at offset 256 of x, which has 256",
     "out_of_shared": r"out of bounds: shared tile\[63\], of 63",
+    "out_of_registers": r"out of bounds: index 4 of an array in registers",
     "misaligned": r"misaligned: 16 bytes at offset 4 of x",
     "misaligned_shared": r"misaligned: 4 elements at shared tile\[2\]",
     "barrier_of_some": r"divergent barrier",
@@ -137,6 +148,14 @@ def test_missing_barrier_reads_poison_where_races_are_not_checked(write_source):
     kernels = write_source(SOURCE, NO_BARRIER=1)
     with emulated_gpu(0, check_races=False) as device:
         assert np.isnan(run(kernels["reverse"], device)[:32]).all()
+
+
+@pytest.mark.skipif(bool(why_not()) or not build.poisons_registers(), reason="needs g++ 12 or later")
+def test_a_register_that_was_never_set_holds_a_large_number(write_source):
+    with emulated_gpu() as device:
+        found = run(write_source(SOURCE)["register_never_set"], device)[:4]
+    assert abs(found[0]) > 1e30
+    np.testing.assert_array_equal(found[1:], [1, 2, 3])
 
 
 def test_a_kernel_runs_again_after_an_error(write_source):

@@ -17,7 +17,11 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 
 def tile_name(value):
-    return value.name if isinstance(value, np.dtype) else f"{value.m}x{value.n}x{value.k}w{value.width}"
+    return (
+        value.name
+        if isinstance(value, np.dtype)
+        else "x".join(map(str, value[:3])) + f"w{value.width_a}{value.width_b}"
+    )
 
 
 def upload(gpu, *arrays, dtype="float32"):
@@ -36,7 +40,8 @@ def force(monkeypatch):
 
     def choose_always(tile, splits=1):
         def choose(shapes, wide, rows, columns, depth, batch, can_split):
-            assert wide or tile.width == 1
+            assert wide[0] or tile.width_a == 1
+            assert wide[1] or tile.width_b == 1
             return tiles.cut(tile, rows, columns, depth, batch, splits)
 
         monkeypatch.setattr(tiles, "choose", choose)
@@ -48,7 +53,7 @@ def force(monkeypatch):
 @pytest.mark.parametrize(("dtype", "tile"), EVERY_TILE, ids=tile_name)
 def test_every_tile_in_every_layout(gpu, force, dtype, tile, splits):
     force(tile, splits)
-    step = 4 if tile.width == 4 else 1
+    step = tile.width_b
     rows, columns, depth = tile.m + step, tile.n - step, 2 * tile.k * splits + step
     a, b = RNG.standard_normal((rows, depth)), RNG.standard_normal((depth, columns))
     a_t, b_t = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
@@ -63,10 +68,10 @@ def test_every_tile_in_every_layout(gpu, force, dtype, tile, splits):
 
 
 @pytest.mark.parametrize("splits", [1, 2])
-@pytest.mark.parametrize(("dtype", "tile"), [EVERY_TILE[0], EVERY_TILE[5], EVERY_TILE[-1]], ids=tile_name)
+@pytest.mark.parametrize(("dtype", "tile"), [EVERY_TILE[0], EVERY_TILE[6], EVERY_TILE[-1]], ids=tile_name)
 def test_bias_and_relu(gpu, force, dtype, tile, splits):
     force(tile, splits)
-    step = 4 if tile.width == 4 else 1
+    step = tile.width_b
     a, b = RNG.standard_normal((3, 5 * step)), RNG.standard_normal((5 * step, 2 * step))
     bias = RNG.standard_normal(2 * step)
     x, w, c = upload(gpu, a, b, bias, dtype=dtype)
@@ -99,6 +104,7 @@ def test_sizes(gpu, rows, depth, columns, dtype):
         ((2, 3, 4, 5), (5, 4)),
         ((4, 5), (2, 3, 5, 4)),
         ((1, 4, 8), (3, 8, 4)),
+        ((2, 1, 2, 1, 2, 3), (1, 2, 1, 2, 3, 2)),  # four axes that do not merge
         ((2, 1, 2, 1, 2, 2, 3), (1, 2, 1, 2, 1, 3, 2)),  # five axes that do not merge
     ],
 )
@@ -159,11 +165,13 @@ def test_what_is_left_to_cupy(gpu):
 def test_the_choice_of_tiles():
     large, small = TILES[np.dtype("float32")][0], TILES[np.dtype("float32")][4]
     shapes = TILES[np.dtype("float32")]
-    assert tiles.choose(shapes, True, 8192, 4096, 512, 1, True).tile == large
-    assert tiles.choose(shapes, True, 16, 16, 64, 1, True) == tiles.cut(small, 16, 16, 64, 1, 1)
-    deep = tiles.choose(shapes, True, 64, 64, 100_000, 1, True)
+    assert tiles.choose(shapes, (True, True), 8192, 4096, 512, 1, True).tile == large
+    assert tiles.choose(shapes, (True, True), 16, 16, 64, 1, True) == tiles.cut(small, 16, 16, 64, 1, 1)
+    stem = tiles.choose(shapes, (False, True), 100_000, 64, 147, 1, True).tile
+    assert (stem.width_a, stem.width_b) == (1, 4)
+    deep = tiles.choose(shapes, (True, True), 64, 64, 100_000, 1, True)
     assert deep.splits > 16
     assert deep.depth * deep.splits >= 100_000 > deep.depth * (deep.splits - 1)
     assert deep.depth % deep.tile.k == 0
-    assert tiles.choose(shapes, True, 64, 64, 100_000, 1, False).splits == 1
-    assert tiles.choose(shapes, False, 8192, 4096, 512, 1, True).tile.width == 1
+    assert tiles.choose(shapes, (True, True), 64, 64, 100_000, 1, False).splits == 1
+    assert tiles.choose(shapes, (False, False), 8192, 4096, 512, 1, True).tile.width_b == 1

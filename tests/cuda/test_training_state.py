@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gpunet import Variable, metrics, optimizers
+from gpunet import Variable, metrics, optimizers, random
 from gpunet.autograd.tensor import wrap
 from gpunet.backend.devices import CPU, as_array
 from gpunet.backend.primitive import backend_of
 from gpunet.layers import Dropout
-from gpunet.random import SeedGenerator
+from gpunet.random import SeedGenerator, global_generator, set_random_seed
 from gpunet.testing import DeviceArray
 
 RNG = np.random.default_rng(0)
@@ -91,3 +91,14 @@ def test_metrics_with_a_number_as_weight(gpu, no_copies):
     assert float(mean.result()) == 3.0
     assert float(mean.count) == 9.0
     assert float(total.result()) == 18.0
+
+
+def test_the_global_generator_outlives_a_device(gpu):
+    set_random_seed(3)
+    with gpu:
+        first = random.uniform((4,))
+        assert first.device == gpu
+    assert global_generator().state.device == CPU
+    set_random_seed(3)
+    with CPU:
+        assert random.uniform((4,)).numpy().tolist() == first.numpy().tolist()

@@ -240,3 +240,9 @@ row("multiply", np.multiply, mask(N, 3), mask(3)).checked(derivatives=0, dtypes=
 row("nan_to_num", np.nan_to_num, normal(N, 3)).checked(dtypes=INTEGERS, variant="integers")
 row("divide_no_nan", np.divide, normal(N, 3), 2.0)
 row("divide_no_nan", lambda x, y: 0 * x, normal(N, 3), 0).checked(derivatives=None)
+
+# Large enough for pooled results and for the paths that large arrays take.
+row("relu", reference.relu, away_from(0, 300, 120)).checked(dtypes=("float64", "float32"))
+row("tanh", np.tanh, normal(300, 120)).checked(dtypes=("float32",))
+row("multiply", np.multiply, normal(300, 120), normal(120)).checked(dtypes=("float64", "float32"), tolerance=16)
+row("add", np.add, normal(300, 120), normal(300, 1)).checked(dtypes=("float32",), tolerance=16)

@@ -184,6 +184,22 @@ row("batch_norm_training", reference.batch_norm_training, normal(64, 6, 5), posi
 row("batch_norm_training", reference.batch_norm_training, uniform(1000, 1001, 32, 3)).checked(
     tolerance=4e3, result=STATISTICS, dtypes=WIDE, derivatives=None, variant="far mean"
 )
+for shape, options in (((N, 3), {}), ((2, 5, 4, 3), {}), ((N, 3, 4), {"axis": 1})):
+    channels = int(shape[options.get("axis", -1)])
+    for of in (0, None):
+        for more in ((), (normal(*shape),)):
+            row(
+                "batch_norm_relu_training",
+                reference.batch_norm_relu_training,
+                normal(*shape),
+                normal(channels),
+                normal(channels),
+                *more,
+                **options,
+            ).checked(tolerance=16, result=STATISTICS, of=of, variant="" if of is None else "y")
+row("batch_norm_relu_training", reference.batch_norm_relu_training, normal(64, 3), addend=normal(64, 3)).checked(
+    tolerance=32, result=STATISTICS, dtypes=WIDE, of=0
+)
 for shape, axis in (((N, 3), -1), ((N, 4, 3), 2), ((N, 3, 4), 1)):
     c = shape[axis]
     row("batch_normalization", reference.batch_normalization, normal(*shape), normal(c), positive(c), axis).checked(

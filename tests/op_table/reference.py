@@ -187,6 +187,11 @@ def batch_norm_training(x, gamma=None, beta=None, axis=-1, epsilon=1e-3):
     return np.moveaxis(y, -1, axis), mean, variance
 
 
+def batch_norm_relu_training(x, gamma=None, beta=None, addend=None, axis=-1, epsilon=1e-3):
+    y, mean, variance = batch_norm_training(x, gamma, beta, axis, epsilon)
+    return np.maximum(y + (0 if addend is None else addend), 0), mean, variance
+
+
 def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
     y = (np.moveaxis(x, axis, -1) - mean) / np.sqrt(variance + epsilon)
     y = y * (1 if scale is None else scale) + (0 if offset is None else offset)

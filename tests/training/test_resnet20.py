@@ -58,8 +58,8 @@ def test_golden_losses_are_what_pytorch_gives_here():
 
 
 def test_example_learns_and_decays_its_learning_rate(capsys):
-    options = ["--epochs", "4", "--limit", "256", "--batch-size", "32", "--learning-rate", "0.02"]
+    options = ["--epochs", "4", "--limit", "128", "--batch-size", "16", "--learning-rate", "0.02"]
     history = resnet20_cifar10.train(resnet20_cifar10.parse([*options, "--data", str(torch_twin.DATA)]))
-    assert "resnet20: 271,098 weights, 256 training" in capsys.readouterr().out
+    assert "resnet20: 271,098 weights, 128 training and 128 test" in capsys.readouterr().out
     assert history.history["loss"][-1] < history.history["loss"][0] - 0.1
     assert float(history.model.optimizer.learning_rate) == pytest.approx(0.02 / 100)

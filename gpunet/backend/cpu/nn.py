@@ -14,7 +14,7 @@ from gpunet.backend.primitives import nn as prim
 _ROW_ITEMS = 1024  # rows are widened to about so many items, since a short inner loop costs more than its work
 
 
-def _widened(x, *vectors):
+def widened(x, *vectors):
     """x as a matrix with several rows side by side, and channel vectors repeated to match.
 
     (rows, channels) becomes (rows / r, r·channels) with r dividing the number of rows.
@@ -44,7 +44,7 @@ def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
     count = x.size // channels
     matrix = x.reshape(count, channels)
     mean = sum_rows(matrix) / x.dtype.type(count)
-    wide, wide_mean = _widened(x, mean)
+    wide, wide_mean = widened(x, mean)
     squares = np.zeros(wide.shape[1], x.dtype)
     for a, b in _row_chunks(wide):
         centred = np.subtract(wide[a:b], wide_mean, out=scratch("centred", wide[a:b].shape, x.dtype))
@@ -80,7 +80,7 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
     channels, kind = x.shape[-1], x.dtype.type
     count = x.size // channels
     dbeta = sum_rows(g.reshape(count, channels))
-    wide_x, wide_mean = _widened(x, mean)
+    wide_x, wide_mean = widened(x, mean)
     wide_g = g.reshape(wide_x.shape)
     products = np.zeros(wide_x.shape[1], x.dtype)
     for a, b in _row_chunks(wide_x):
@@ -136,7 +136,7 @@ def scale_shift(x, scale, shift, *, out=None):
     if not x.size or x.dtype.char not in "fd" or not x.flags.c_contiguous:
         return portable.scale_shift(np, x, scale, shift, out=out)
     out = empty(x.shape, x.dtype) if out is None else out
-    wide, scale, shift = _widened(x, scale, shift)
+    wide, scale, shift = widened(x, scale, shift)
     target = out.reshape(wide.shape)
     for a, b in _row_chunks(wide):
         part = np.multiply(wide[a:b], scale, out=target[a:b])

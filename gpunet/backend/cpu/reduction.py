@@ -56,7 +56,7 @@ def sum(x, *, axis=None, keepdims=False, out=None):
     if not leading or x.dtype.char not in "fd" or not x.flags.c_contiguous or x.size < 1024:
         return portable_sum(np, x, axis=axis, keepdims=keepdims, out=out)
     rest = x.shape[len(axis) :]
-    with blas_threads():
+    with blas_threads(x.size):
         total = sum_rows(x.reshape(-1, math.prod(rest)))
     total = total.reshape((1,) * len(axis) * keepdims + rest)
     if out is None:
@@ -70,4 +70,4 @@ def mean(x, *, axis=None, keepdims=False, out=None):
     if x.dtype.char not in "fd" or not x.size:
         return portable_mean(np, x, axis=axis, keepdims=keepdims, out=out)
     total = sum(x, axis=axis, keepdims=keepdims, out=out)
-    return np.multiply(total, total.size / x.size, out=total if total.ndim else None)
+    return np.multiply(total, total.size / x.size, out=total if out is None and total.ndim else out)

@@ -17,6 +17,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gpunet import config
+
 
 @functools.cache
 def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
@@ -62,16 +64,39 @@ class _OneBlasThread:
 
 
 _one_blas_thread = _OneBlasThread()
-_last_split = [0.0]
+_last_parallel = [0.0]
 
 
-def blas_threads():
-    """A context for products beside splits: one BLAS thread if something was split a moment ago.
+def mark_parallel() -> None:
+    """Say that other threads than BLAS's are at work: those of a split or of OpenMP."""
+    _last_parallel[0] = time.perf_counter()
+
+
+_ONE_THREAD = 1 << 18  # multiplications up to which OpenBLAS uses one thread of its own accord
+_as_it_is = contextlib.nullcontext()
+
+
+def blas_threads(multiplications: int):
+    """A context for products beside other threads: one BLAS thread if those were at work a moment ago.
 
     BLAS's own threads spin for milliseconds after a product, on the cores that the next split wants.
     """
-    recent = time.perf_counter() - _last_split[0] < _RECENT
-    return _one_blas_thread if recent else contextlib.nullcontext()
+    if multiplications <= _ONE_THREAD or time.perf_counter() - _last_parallel[0] > _RECENT or _blas() is None:
+        return _as_it_is
+    return _one_blas_thread
+
+
+def _set_blas_threads() -> None:
+    """Give BLAS the number of threads that the user asked for."""
+    blas = _blas()
+    if blas is not None:
+        with _one_blas_thread.lock:
+            _one_blas_thread.before = thread_count()
+            if _one_blas_thread.inside == 0:
+                blas[1](thread_count())
+
+
+config.observe("threads", _set_blas_threads)
 
 
 class _Workers:
@@ -114,8 +139,8 @@ def _cores() -> int:
 
 
 def thread_count() -> int:
-    """How many threads a split uses: the cores of this process, at most 8."""
-    return min(8, _cores())
+    """How many threads a split uses: what the user has set, else the cores of this process, at most 8."""
+    return config.threads() or min(8, _cores())
 
 
 def split(function: Callable[[int, int], None], count: int, work: int) -> None:
@@ -130,7 +155,7 @@ def split(function: Callable[[int, int], None], count: int, work: int) -> None:
         function(0, count)
         return
     _workers.ensure(parts - 1)
-    _last_split[0] = time.perf_counter()
+    mark_parallel()
     bounds = [count * i // parts for i in range(parts + 1)]
     done: queue.SimpleQueue = queue.SimpleQueue()
     with _one_blas_thread:

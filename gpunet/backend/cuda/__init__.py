@@ -9,7 +9,7 @@ cuda = Provider("cuda")
 
 # Each registers its implementations on `cuda`. They are imported when the first array of a GPU is seen.
 FAMILIES = """
-    elementwise reduction sorting shape gemm conv random update batch_norm pooling
+    elementwise reduction sorting shape gemm conv random update batch_norm pooling softmax
 """.split()
 
 

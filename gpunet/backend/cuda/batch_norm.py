@@ -6,6 +6,8 @@ import functools
 from math import ceil
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gpunet.backend.cuda.arrays import deliver, empty, implements, is_real, target, vector
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family
 from gpunet.backend.cuda.source import C_TYPES
@@ -23,16 +25,20 @@ _ROWS_OF_A_THREAD = 8
 
 
 class _Split(NamedTuple):
-    """How a matrix is cut: blocks along the columns, splits of the rows, and the kernel's struct with both."""
+    """How a matrix is cut: blocks for the columns times splits of the rows, and the kernels' struct that says so."""
 
-    columns: int
-    splits: int
-    fields: dict[str, int]
+    grid: tuple[int, int]
+    tile: np.ndarray
+
+    @property
+    def splits(self) -> int:
+        """The number of splits."""
+        return self.grid[1]
 
 
 @functools.lru_cache(1024)
-def _split(rows: int, channels: int, itemsize: int, blocks: int) -> _Split:
-    width = VECTOR_BYTES // itemsize
+def _split(rows: int, channels: int, dtype: np.dtype, blocks: int) -> _Split:
+    width = VECTOR_BYTES // dtype.itemsize
     wide = channels % width == 0
     columns = channels // width if wide else channels
     lanes = _lanes(columns)
@@ -41,7 +47,8 @@ def _split(rows: int, channels: int, itemsize: int, blocks: int) -> _Split:
     splits = max(1, min(ceil(rows / (height * _ROWS_OF_A_THREAD)), ceil(blocks / across)))
     split_rows = ceil(ceil(rows / splits) / height) * height
     fields = {"rows": rows, "channels": channels, "split_rows": split_rows, "lane_bits": lanes.bit_length() - 1}
-    return _Split(across, ceil(rows / split_rows), {**fields, "wide": int(wide)})
+    kernel = BATCH_NORM(TYPE=C_TYPES[dtype])["batch_norm_apply"]
+    return _Split((across, ceil(rows / split_rows)), kernel.struct("tile", **fields, wide=int(wide)))
 
 
 def _lanes(columns: int) -> int:
@@ -52,7 +59,7 @@ def _lanes(columns: int) -> int:
 
 
 def _matrix(x: Any, blocks: int) -> _Split:
-    return _split(x.size // x.shape[-1], x.shape[-1], x.dtype.itemsize, blocks)
+    return _split(x.size // x.shape[-1], x.shape[-1], x.dtype, blocks)
 
 
 def _kernels(x):
@@ -77,17 +84,14 @@ def _partial(x, split):
     return tuple(empty(x, (split.splits, x.shape[-1])) for _ in range(2))
 
 
-def _finish(kernel, split, *arguments):
-    kernel(ceil(split.fields["channels"] / _FINISH_LANES), *arguments)
-
-
 def _statistics(x, epsilon):
     """Mean, biased variance and 1 / √(variance + epsilon) of each channel."""
     kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
     partial = _partial(x, split)
-    kernels["batch_norm_moments"]((split.columns, split.splits), x, *partial, split.fields)
+    kernels["batch_norm_moments"](split.grid, x, *partial, split.tile)
     found = tuple(empty(x, x.shape[-1:]) for _ in range(3))
-    _finish(kernels["batch_norm_finish"], split, *partial, *found, split.fields, split.splits, epsilon)
+    blocks = ceil(x.shape[-1] / _FINISH_LANES)
+    kernels["batch_norm_finish"](blocks, *partial, *found, split.tile, split.splits, epsilon)
     return found
 
 
@@ -96,44 +100,54 @@ def _apply(x, mean, inverse, gamma, beta, addend, relu, out):
     y = target(out, x, x.shape)
     arrays = (x, mean, inverse, gamma, beta, addend)
     kernel = _kernels(x)["batch_norm_apply"]
-    kernel((split.columns, split.splits), *map(_optional, arrays), y, split.fields, int(relu))
+    kernel(split.grid, *map(_optional, arrays), y, split.tile, int(relu))
     return deliver(y, out)
 
 
 @implements(prim.batch_norm, where=_by_channel)
 def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
-    return normalise(x, gamma, beta, epsilon=epsilon, out=out, residuals=residuals)
-
-
-def normalise(x, gamma, beta, *, epsilon, addend=None, relu=False, out=None, residuals=False):
-    """The primitive `batch_norm`, and what follows it in residual networks: relu(batch_norm(x) + addend)."""
     x = vector(x)
     mean, variance, inverse = _statistics(x, epsilon)
-    y = _apply(x, mean, inverse, gamma, beta, addend, relu, out)
+    y = _apply(x, mean, inverse, gamma, beta, None, False, out)
     return (y, mean, variance), (mean, inverse) if residuals else ()
+
+
+def _with_addend(x, gamma, beta, addend, **_):
+    return _by_channel(x, gamma, beta) and (addend is None or (is_real(x, addend) and addend.shape == x.shape))
+
+
+@implements(prim.batch_norm_relu, where=_with_addend)
+def batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    x = vector(x)
+    mean, variance, inverse = _statistics(x, epsilon)
+    y = _apply(x, mean, inverse, gamma, beta, addend, True, out)
+    return (y, mean, variance), (mean, inverse, y) if residuals else ()
 
 
 @implements(prim.batch_norm_grad, where=_is_covered)
 def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
-    return normalise_grad(g, x, gamma, mean, inverse, out=out)
+    return _gradients(g, x, gamma, mean, inverse, None, None, out)
 
 
-def normalise_grad(g, x, gamma, mean, inverse, *, y=None, addend_grad=None, out=None):
-    """(dx, dgamma, dbeta) of `normalise`.
+@implements(prim.batch_norm_relu_grad, where=_is_covered)
+def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+    through = empty(x, x.shape) if with_addend else None
+    gradients = _gradients(g, x, gamma, mean, inverse, y, through, out)
+    return (*gradients, through) if with_addend else gradients
 
-    Args:
-        y: what `normalise` returned, where it ended in a ReLU.
-        addend_grad: a contiguous array that gets the addend's gradient.
-    """
+
+def _gradients(g, x, gamma, mean, inverse, y, through, out):
+    """(dx, dgamma, dbeta); with y, g is that of a ReLU which returned y, and `through` gets what passes it."""
     g, x, y, gamma, mean, inverse = map(_optional, (g, x, y, gamma, mean, inverse))
     kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
     partial = _partial(x, split)
-    kernels["batch_norm_grad_sums"]((split.columns, split.splits), g, x, y, mean, *partial, split.fields)
+    kernels["batch_norm_grad_sums"](split.grid, g, x, y, mean, *partial, split.tile)
     dgamma, dbeta = (empty(x, x.shape[-1:]) for _ in range(2))
-    _finish(kernels["batch_norm_grad_finish"], split, *partial, inverse, dgamma, dbeta, split.fields, split.splits)
+    blocks = ceil(x.shape[-1] / _FINISH_LANES)
+    kernels["batch_norm_grad_finish"](blocks, *partial, inverse, dgamma, dbeta, split.tile, split.splits)
     dx, split = target(out, x, x.shape), _matrix(x, _MAPPING_BLOCKS)
-    arrays = (g, x, y, mean, inverse, gamma, dgamma, dbeta, dx, addend_grad)
-    kernels["batch_norm_grad_apply"]((split.columns, split.splits), *arrays, split.fields)
+    arrays = (g, x, y, mean, inverse, gamma, dgamma, dbeta, dx, through)
+    kernels["batch_norm_grad_apply"](split.grid, *arrays, split.tile)
     return deliver(dx, out), dgamma, dbeta
 
 

@@ -81,7 +81,9 @@ def _gather_launch(dtype, geometry: Geometry, axes: tuple[Axis, ...], adjoint: b
     gather = _gather(axes, g.batch, channels, g.groups)
     rows, depth, per_group = gather["place_count"], gather["tap_count"], columns // g.groups
     whole = all(a.step == 1 for a in axes)
-    plan = tiles.choose(_TABLES[rank][dtype], g.is_wide, rows, per_group, depth, g.groups, whole)
+    # The filter's neighbours are output channels, which the adjoint sums and convolution does not.
+    wide = (g.wide_columns, g.wide_columns) if adjoint else (g.wide_channels, g.wide_columns)
+    plan = tiles.choose(_TABLES[rank][dtype], wide, rows, per_group, depth, g.groups, whole)
     kernel = CONV(**plan.tile.defines(dtype), RANK=rank)["conv"]
     rows_of_filter = steps(g.window, g.channels // g.groups * g.columns)[1:]
     result_sizes = tuple(g.spatial) if adjoint else tuple(g.out)
@@ -114,7 +116,8 @@ def _weight_launch(dtype, geometry: Geometry) -> _Launch:
     g, rank = geometry, len(geometry.spatial)
     gather = _gather(tuple(starmap(forward_axis, g.axes())), g.batch, g.channels, g.groups)
     rows, depth, columns = gather["tap_count"], gather["place_count"], g.columns // g.groups
-    plan = tiles.choose(_TABLES[rank][dtype], g.is_wide, rows, columns, depth, g.groups, True)
+    wide = g.wide_channels, g.wide_columns
+    plan = tiles.choose(_TABLES[rank][dtype], wide, rows, columns, depth, g.groups, True)
     kernel = CONV_WEIGHT(**plan.tile.defines(dtype), RANK=rank)["conv_weight"]
     cuts = kernel.struct("tiles", **plan.fields(rows, columns))
     arguments = (kernel.struct("from", **gather), cuts, g.channels // g.groups, columns, g.columns, rows * g.columns)

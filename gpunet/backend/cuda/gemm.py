@@ -30,7 +30,7 @@ def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out
         a, b = (_broadcast(x, batch) for x in (a, b))
         axes = _batch_axes(batch, a, b)
     (rows, depth), columns = a.shape[-2:], b.shape[-1]
-    wide = _is_wide(a) and _is_wide(b) and columns % 4 == 0
+    wide = _is_wide(a), _is_wide(b)
     plan = tiles.choose(TILES[a.dtype], wide, rows, columns, depth, math.prod(batch), True)
     strides = _strides(a)[-2:], _strides(b)[-2:]
     kernel, shape, cuts = _launch(a.dtype, plan, rows, columns, depth, *strides, axes, activation)

@@ -87,9 +87,14 @@ class Geometry(NamedTuple):
         return 1 < self.groups == self.channels and math.prod(self.window) < 2**16
 
     @property
-    def is_wide(self) -> bool:
-        """True if both sides' channels come in multiples of four in each group."""
-        return self.channels // self.groups % 4 == 0 == self.columns // self.groups % 4
+    def wide_channels(self) -> bool:
+        """True if the input's channels come in multiples of four in each group."""
+        return self.channels // self.groups % 4 == 0
+
+    @property
+    def wide_columns(self) -> bool:
+        """True if the output's channels come in multiples of four in each group."""
+        return self.columns // self.groups % 4 == 0
 
     def axes(self) -> list[tuple[int, ...]]:
         """The arguments of `forward_axis` for each axis."""

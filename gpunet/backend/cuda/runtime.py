@@ -21,6 +21,9 @@ class Runtime(Protocol):
     ) -> None:
         """Run a kernel on checked arguments: arrays, NumPy scalars, packed structs, None."""
 
+    def compile(self, specialisation: Specialisation) -> None:
+        """Compile its kernels for the current device, or find them in the cache."""
+
     def scope(self, array: Any) -> AbstractContextManager:
         """A context in which new arrays are made where `array` is."""
 
@@ -47,10 +50,32 @@ def runtime_of(array: Any) -> Runtime:
     Raises:
         TypeError: if no kernel can run on arrays of its type.
     """
+    return runtime_for(type(array))
+
+
+def runtime_for(array_type: type) -> Runtime:
+    """The runtime for arrays of a type; raises TypeError as `runtime_of` does."""
     try:
-        return _runtimes[type(array)]
+        return _runtimes[array_type]
     except KeyError:
-        raise TypeError(f"kernels run on arrays of a GPU. Received: {type(array)}") from None
+        raise TypeError(f"kernels run on arrays of a GPU. Received: {array_type}") from None
+
+
+_NO_RANGE = nullcontext()
+
+
+class _NvtxRange:
+    """A named range in NVIDIA's profilers."""
+
+    def __init__(self, nvtx: Any, name: str):
+        self.nvtx = nvtx
+        self.name = name
+
+    def __enter__(self):
+        self.nvtx.RangePush(self.name)
+
+    def __exit__(self, *exc):
+        self.nvtx.RangePop()
 
 
 class CupyRuntime:
@@ -71,12 +96,15 @@ class CupyRuntime:
         with self._on(device):
             if function is None:
                 function = self._functions[kernel, device] = self.function(kernel)
-            if self._ranges:
-                self.cupy.cuda.nvtx.RangePush(kernel.name)
+            with self._range(kernel.name):
                 function(grid, block, tuple(arguments))
-                self.cupy.cuda.nvtx.RangePop()
-            else:
-                function(grid, block, tuple(arguments))
+
+    def _range(self, name: str) -> AbstractContextManager:
+        return _NvtxRange(self.cupy.cuda.nvtx, name) if self._ranges else _NO_RANGE
+
+    def compile(self, specialisation):
+        for kernel in specialisation.kernels().values():
+            self.function(kernel)
 
     def function(self, kernel: Kernel) -> Any:
         """The compiled kernel on the current device, held so that a launch looks nothing up."""

@@ -104,7 +104,12 @@ def signatures(name: str, defines: Mapping[str, object]) -> dict[str, Signature]
     Raises:
         ValueError: if a kernel's declaration cannot be understood.
     """
-    text = _with_generated(_COMMENT.sub(" ", inlined(name)))
+    return signatures_of(inlined(name), defines)
+
+
+def signatures_of(text: str, defines: Mapping[str, object]) -> dict[str, Signature]:
+    """The same for the text of a source without #include."""
+    text = _with_generated(_COMMENT.sub(" ", text))
     macros = {**dict(_DEFINE.findall(text)), **{key: str(value) for key, value in defines.items()}}
     found = {}
     for match in _KERNEL.finditer(text):
@@ -123,10 +128,13 @@ def _with_generated(text: str) -> str:
         body = body.replace("\\\n", " ").replace("KERNEL(", "\nKERNEL(")
         for use in re.finditer(rf"^{macro}\(", text, re.MULTILINE):
             values = dict(zip(_split(names), _split(text[use.end() : _closing(text, use.end())])))
-            words = re.split(r"(\w+)", body)
-            filled = "".join(values.get(word, word) for word in words)
-            generated.append(re.sub(r"\s*##\s*", "", filled))
+            generated.append(re.sub(r"\s*##\s*", "", _substituted(body, values)))
     return "\n".join([text, *generated])
+
+
+def _substituted(text: str, values: Mapping[str, str]) -> str:
+    """The text with words replaced by their values."""
+    return re.sub(r"\w+", lambda m: values.get(m[0], m[0]), text)
 
 
 def _closing(text: str, start: int) -> int:

@@ -19,14 +19,18 @@ _STEP_COST = 24  # elements of k that a block's start and end cost
 
 
 class Tile(NamedTuple):
-    """A block's share of a product; `width` elements move at once, `efficiency` is that of its inner loop."""
+    """A block's share of a product.
+
+    `width_a` and `width_b` elements of the operands move at once, `efficiency` is that of the inner loop.
+    """
 
     m: int
     n: int
     k: int
     micro_m: int
     micro_n: int
-    width: int
+    width_a: int
+    width_b: int
     efficiency: float
 
     def defines(self, dtype: np.dtype) -> dict[str, object]:
@@ -40,27 +44,29 @@ class Tile(NamedTuple):
             "TILE_K": self.k,
             "MICRO_M": self.micro_m,
             "MICRO_N": self.micro_n,
-            "WIDTH": self.width,
+            "WIDTH_A": self.width_a,
+            "WIDTH_B": self.width_b,
         }
 
 
 TILES: dict[np.dtype, tuple[Tile, ...]] = {
     FLOAT32: (
-        Tile(128, 128, 8, 8, 8, 4, 1.0),
-        Tile(128, 64, 8, 8, 8, 4, 0.9),
-        Tile(64, 64, 16, 8, 4, 4, 0.75),
-        Tile(128, 32, 16, 8, 4, 4, 0.7),
-        Tile(32, 32, 16, 4, 4, 4, 0.45),
-        Tile(64, 64, 8, 4, 4, 1, 0.4),
-        Tile(32, 32, 8, 4, 4, 1, 0.3),
+        Tile(128, 128, 8, 8, 8, 4, 4, 1.0),
+        Tile(128, 64, 8, 8, 8, 4, 4, 0.9),
+        Tile(64, 64, 16, 8, 4, 4, 4, 0.75),
+        Tile(128, 32, 16, 8, 4, 4, 4, 0.7),
+        Tile(32, 32, 16, 4, 4, 4, 4, 0.45),
+        Tile(64, 64, 8, 8, 4, 1, 4, 0.6),  # stems, whose one or three channels are gathered one by one
+        Tile(64, 64, 8, 4, 4, 1, 1, 0.4),
+        Tile(32, 32, 8, 4, 4, 1, 1, 0.3),
     ),
     FLOAT64: (
-        Tile(64, 64, 8, 4, 4, 1, 1.0),
-        Tile(32, 32, 8, 4, 4, 1, 0.8),
+        Tile(64, 64, 8, 4, 4, 1, 1, 1.0),
+        Tile(32, 32, 8, 4, 4, 1, 1, 0.8),
     ),
 }
 # Volumes are rarer: fewer tiles for convolutions with three spatial axes.
-VOLUME_TILES = {FLOAT32: (TILES[FLOAT32][2], TILES[FLOAT32][5]), FLOAT64: (TILES[FLOAT64][0],)}
+VOLUME_TILES = {FLOAT32: (TILES[FLOAT32][2], TILES[FLOAT32][6]), FLOAT64: (TILES[FLOAT64][0],)}
 
 
 class Plan(NamedTuple):
@@ -101,21 +107,20 @@ def _cost(plan: Plan, out_size: int) -> float:
 
 @functools.lru_cache(4096)
 def choose(
-    shapes: tuple[Tile, ...], wide: bool, rows: int, columns: int, depth: int, batch: int, can_split: bool
+    shapes: tuple[Tile, ...], wide: tuple[bool, bool], rows: int, columns: int, depth: int, batch: int, can_split: bool
 ) -> Plan:
     """The cheapest plan for `batch` products of (rows, depth) and (depth, columns).
 
     Args:
         shapes: the tiles there are.
-        wide: whether neighbours come in multiples of four, so that pieces of four can be moved.
+        wide: for each operand, whether neighbours come in multiples of four, so that pieces of four can be moved.
         can_split: whether k may be cut into parts.
     """
-    width = 4 if wide and any(tile.width == 4 for tile in shapes) else 1
     splits = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128] if can_split else [1]
     plans = [
         cut(tile, rows, columns, depth, batch, parts)
         for tile in shapes
-        if tile.width == width
+        if (wide[0] or tile.width_a == 1) and (wide[1] or tile.width_b == 1)
         for parts in splits
         if parts == 1 or depth >= parts * 128
     ]

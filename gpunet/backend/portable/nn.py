@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.backend.portable import portable
 from gpunet.backend.portable.elementwise import _into
+from gpunet.backend.primitives import elementwise
 from gpunet.backend.primitives import nn as prim
 
 
@@ -31,6 +34,19 @@ def log_softmax(xp, x, *, axis=-1, out=None):
 def log_softmax_grad(xp, g, y, *, axis=-1, out=None):
     out = xp.multiply(xp.exp(y), xp.sum(g, axis=axis, keepdims=True), out=out)
     return xp.subtract(g, out, out=out)
+
+
+@portable.implements(prim.check_labels)
+def check_labels(xp, labels, *, classes, out=None):
+    if type(labels) is not np.ndarray or not labels.size:
+        return
+    # Read as unsigned, a negative label is a large one: one reduction finds both.
+    if np.maximum.reduce(labels.view(f"u{labels.itemsize}"), axis=None) >= classes:
+        bad = labels[(labels < 0) | (labels >= classes)].ravel()[0]
+        raise ValueError(
+            f"labels must be integers from 0 to {classes - 1}, for {classes} classes in the predictions. "
+            f"Received: a label {bad}"
+        )
 
 
 def _rows(xp, labels):
@@ -89,6 +105,23 @@ def batch_norm_grad(xp, g, x, gamma, mean, inverse, *, epsilon, out=None):
     scale = inverse if gamma is None else inverse * gamma
     dx = (g - dbeta / count - normalised * (dgamma / count)) * scale
     return _into(xp, dx, out), dgamma, dbeta
+
+
+@portable.implements(prim.batch_norm_relu)
+def batch_norm_relu(xp, x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    """By the other primitives, so that a provider that has them serves this one too."""
+    (y, *statistics), kept = prim.batch_norm(x, gamma, beta, epsilon=epsilon, out=out, residuals=residuals)
+    if addend is not None:
+        y = elementwise.BINARY["add"](y, addend, out=y)
+    y = elementwise.UNARY["relu"](y, out=y)
+    return (y, *statistics), (*kept, y) if residuals else ()
+
+
+@portable.implements(prim.batch_norm_relu_grad)
+def batch_norm_relu_grad(xp, g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+    through = elementwise.relu_grad(g, y)
+    gradients = prim.batch_norm_grad(through, x, gamma, mean, inverse, epsilon=epsilon, out=out)
+    return (*gradients, through) if with_addend else gradients
 
 
 @portable.implements(prim.scale_shift)

@@ -16,6 +16,11 @@ log_softmax = Primitive("log_softmax", _same)
 log_softmax_grad = Primitive("log_softmax_grad", _same)  # (g, y; axis): g − exp(y)·Σ g
 
 
+# (labels; classes): raises ValueError where a label is not in [0, classes). Arrays of a GPU are not looked at, which
+# would stall the device.
+check_labels = Primitive("check_labels", lambda labels, *, classes: None)
+
+
 def _per_row(logits, labels):
     return AbstractArray(logits.shape[:-1], logits.dtype)
 
@@ -52,5 +57,20 @@ def _infer_batch_norm_grad(g, x, gamma, *residuals, epsilon):
 
 # (g, x, gamma or None, *residuals; epsilon) → (dx, dgamma, dbeta)
 batch_norm_grad = Primitive("batch_norm_grad", _infer_batch_norm_grad)
+
+
+def _infer_batch_norm_relu_grad(g, x, gamma, *residuals, epsilon, with_addend):
+    gradients = _infer_batch_norm_grad(g, x, gamma, epsilon=epsilon)
+    return (*gradients, AbstractArray(x.shape, x.dtype)) if with_addend else gradients
+
+
+# (x, gamma or None, beta or None, addend like x or None; epsilon) → (relu(y + addend), mean, variance), residuals.
+batch_norm_relu = Primitive(
+    "batch_norm_relu",
+    lambda x, gamma, beta, addend, *, epsilon: _infer_batch_norm(x, gamma, beta, epsilon=epsilon),
+    has_residuals=True,
+)
+# (g, x, gamma or None, *residuals; epsilon, with_addend) → (dx, dgamma, dbeta) and, with one, the addend's gradient
+batch_norm_relu_grad = Primitive("batch_norm_relu_grad", _infer_batch_norm_relu_grad)
 # (x (..., c), scale (c,), shift (c,)) → x·scale + shift
 scale_shift = Primitive("scale_shift", _same)

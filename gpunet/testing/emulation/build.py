@@ -19,6 +19,8 @@ COMPILER = "g++"
 _FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w"]
 # Libraries share nothing: templates of one name differ between specialisations.
 _FLAGS += ["-fvisibility=hidden", "-fno-gnu-unique"]
+# Indices beyond arrays of registers are reported, by a function in the header.
+_FLAGS += ["-fsanitize=bounds"]
 _HEADER = Path(__file__).with_name("emulation.h")
 
 
@@ -38,8 +40,17 @@ def _compiler() -> str:
     return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout.split("\n", 1)[0]
 
 
+@functools.cache
+def poisons_registers() -> bool:
+    """Whether registers that were never set hold large numbers, which g++ 12 and later can see to."""
+    run = subprocess.run([COMPILER, "-dumpversion"], capture_output=True, text=True, check=True)
+    return int(run.stdout.split(".")[0]) >= 12
+
+
 def _flags() -> list[str]:
-    return [*_FLAGS, "-march=x86-64-v3"] if platform.machine() == "x86_64" else _FLAGS
+    poison = ["-ftrivial-auto-var-init=pattern"] if poisons_registers() else []
+    machine = ["-march=x86-64-v3"] if platform.machine() == "x86_64" else []
+    return [*_FLAGS, *poison, *machine]
 
 
 def build(text: str, signatures: Iterable[Signature]) -> ctypes.CDLL:

@@ -128,6 +128,15 @@ inline void leave(State state) {
     abort();
 }
 
+}  // namespace emu
+
+// What the compiler's own check of array bounds calls: the runtime library that would define it is not linked.
+extern "C" __attribute__((used)) inline void __ubsan_handle_out_of_bounds(void*, void* index) {
+    emu::fail("out of bounds: index %lld of an array in registers", (long long)(intptr_t)(index));
+}
+
+namespace emu {
+
 inline void run_fiber() {
     body();
     done++;

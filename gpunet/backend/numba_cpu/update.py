@@ -1,0 +1,60 @@
+"""Optimizer updates in one pass over the arena, equal in every bit to the numpy provider's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.backend.numba_cpu import loops, numba
+from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.spread import spread
+from gpunet.backend.portable.update import adam_rate, skips
+from gpunet.backend.primitives import update as prim
+
+
+def _loop(function, arrays: int, scalars: int) -> Loop:
+    types = ["float32[::1]"] * arrays + ["float32"] * scalars
+    return Loop(function, f"void({', '.join(types)})")
+
+
+_SGD = _loop(loops.sgd, 2, 1)
+_MOMENTUM = _loop(loops.momentum, 3, 2)
+_NESTEROV = _loop(loops.nesterov, 3, 2)
+_RMSPROP = _loop(loops.rmsprop, 3, 4)
+_ADAM = _loop(loops.adam, 4, 6)
+
+
+def _run(loop: Loop, arrays, scalars, skip):
+    """Run the loop over flat float32 arrays, or NotImplemented for others and before it is ready."""
+    if skips(skip):
+        return None
+    for a in arrays:
+        if a.dtype.char != "f" or a.ndim != 1 or not a.flags.c_contiguous:
+            return NotImplemented
+    size = arrays[0].size
+    code = loop.when_ready(size)
+    if code is None:
+        return NotImplemented
+    values = [np.float32(s) for s in scalars]
+    spread(lambda start, stop: code(*[a[start:stop] for a in arrays], *values), size, size)
+    return None
+
+
+@numba.implements(prim.sgd)
+def sgd(p, g, learning_rate, *, skip=None):
+    return _run(_SGD, (p, g), (learning_rate,), skip)
+
+
+@numba.implements(prim.momentum)
+def momentum(p, g, m, learning_rate, *, momentum, nesterov, skip=None):
+    return _run(_NESTEROV if nesterov else _MOMENTUM, (p, g, m), (learning_rate, momentum), skip)
+
+
+@numba.implements(prim.rmsprop)
+def rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
+    return _run(_RMSPROP, (p, g, v), (learning_rate, rho, 1 - rho, epsilon), skip)
+
+
+@numba.implements(prim.adam)
+def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    rate = adam_rate(learning_rate, iterations, beta_1, beta_2)
+    return _run(_ADAM, (p, g, m, v), (rate, beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon), skip)

@@ -1,0 +1,102 @@
+"""Matrix products: oneDNN's matmul on strided operands, so that nothing is transposed or packed beforehand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.onednn import onednn
+from gpunet.backend.onednn.memory import item_strides, row_major, strided
+from gpunet.backend.onednn.order import fuses_relu
+from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached
+from gpunet.backend.primitives import matmul as prim
+
+_SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
+
+
+@onednn.implements(prim.matmul)
+def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
+    columns = b.shape[-2 if transpose_b else -1]
+    if (b.ndim == 2 and a.size * columns < _SMALL) or a.dtype.char != "f" or b.dtype.char != "f":
+        return NotImplemented
+    if transpose_a:
+        a = a.swapaxes(-1, -2)
+    if transpose_b:
+        b = b.swapaxes(-1, -2)
+    rows, inner = a.shape[-2:]
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+        flat = a.reshape(-1, inner)
+        return _product(flat, b, None, None, out, (*a.shape[:-1], columns))
+    batch = a.shape[:-2] if a.shape[:-2] == b.shape[:-2] else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return _product(a, b, None, None, out, (*batch, rows, columns))
+
+
+@onednn.implements(prim.linear)
+def linear(x, w, b, *, activation=None, out=None):
+    if (
+        x.size * w.shape[1] < _SMALL
+        or x.dtype.char != "f"
+        or w.dtype.char != "f"
+        or (b is not None and b.dtype.char != "f")
+    ):
+        return NotImplemented
+    return _product(x.reshape(-1, x.shape[-1]), w, b, activation, out, (*x.shape[:-1], w.shape[1]))
+
+
+@onednn.implements(prim.linear_weight_grad)
+def linear_weight_grad(x, g, *, out=None):
+    if x.size * g.shape[-1] < _SMALL or x.dtype.char != "f" or g.dtype.char != "f":
+        return NotImplemented
+    rows, columns = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    return _product(rows.T, columns, None, None, out, (rows.shape[1], columns.shape[1]))
+
+
+def _product(a, b, bias, activation, out, shape):
+    """act(a @ b + bias) as an array of `shape`, which may split the rows of a @ b into several axes."""
+    size = 1
+    for n in shape:
+        size *= n
+    if size * a.shape[-1] < _SMALL or activation not in (None, "relu"):
+        return NotImplemented
+    y = target(shape, out)
+    a, a_strides = _operand(a)
+    b, b_strides = _operand(b)
+    operands = (a, b) if bias is None else (a, b, np.ascontiguousarray(bias))
+    relu = activation == "relu" and fuses_relu(size, *operands)
+    _plan(a.shape, a_strides, b.shape, b_strides, bias is not None, relu)(*operands, y)
+    if activation == "relu" and not relu:
+        np.maximum(y, 0, out=y)
+    return deliver(y, out)
+
+
+def _operand(x):
+    """x, or a copy where oneDNN has no fast way to read it, and its strides in elements."""
+    strides = item_strides(x.shape, x.strides)
+    if strides is None or 1 not in strides[-2:]:
+        x = np.ascontiguousarray(x)
+        strides = row_major(x.shape)
+    return x, strides
+
+
+def _plan(a, a_strides, b, b_strides, biased, relu):
+    key = ("matmul", a, a_strides, b, b_strides, biased, relu)
+    return cached(key, lambda: _make(a, a_strides, b, b_strides, biased, relu))
+
+
+def _make(a, a_strides, b, b_strides, biased, relu):
+    rank = max(len(a), len(b))
+    source = _descriptor(a, a_strides, rank)
+    weights = _descriptor(b, b_strides, rank)
+    batch = np.broadcast_shapes(a[:-2], b[:-2])
+    y = (*batch, a[-2], b[-1])
+    row = (*(1,) * (rank - 1), b[-1])
+    bias = strided(row, row_major(row)) if biased else None
+    description = Description("matmul", source, weights, bias, strided(y, row_major(y)), relu=relu)
+    return Plan(description, *((SRC, WEIGHTS, BIAS, DST) if biased else (SRC, WEIGHTS, DST)))
+
+
+def _descriptor(shape, strides, rank):
+    """A descriptor of `rank` axes: axes of length 1 in front of the operand's own."""
+    missing = rank - len(shape)
+    reach = max((n * s for n, s in zip(shape, strides)), default=1)
+    return strided((1,) * missing + shape, (reach,) * missing + strides)

@@ -1,0 +1,189 @@
+"""The Numba provider: optimizers equal to NumPy's in every bit, batch norm against float64, when it compiles."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from gpunet.backend.cpu import cpu
+from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, spread, update
+from gpunet.backend.portable import portable
+from gpunet.backend.primitives import nn as prim
+from gpunet.backend.primitives import pooling as pool_prim
+
+from .problems import assert_close, exact, floats
+
+pytestmark = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")
+
+RATE = np.asarray(0.02, "float32")
+STEP = np.asarray(7, "int32")
+OPTIMIZERS = {
+    "sgd": ("sgd", 2, (RATE,), {}, "_SGD"),
+    "momentum": ("momentum", 3, (RATE,), {"momentum": 0.9, "nesterov": False}, "_MOMENTUM"),
+    "nesterov": ("momentum", 3, (RATE,), {"momentum": 0.9, "nesterov": True}, "_NESTEROV"),
+    "rmsprop": ("rmsprop", 3, (RATE,), {"rho": 0.9, "epsilon": 1e-7}, "_RMSPROP"),
+    "adam": ("adam", 4, (RATE, STEP), {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}, "_ADAM"),
+}
+
+
+@pytest.mark.parametrize("size", [1, 17, 4096, (1 << 19) + 3])
+@pytest.mark.parametrize("case", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_optimizers_equal_numpy_in_every_bit(case, size, monkeypatch):
+    monkeypatch.setattr(spread, "_LARGE", 1 << 19)
+    name, count, scalars, attributes, loop = case
+    getattr(update, loop).now()
+    rng = np.random.default_rng(0)
+    arrays = [floats(rng, size) for _ in range(count)]
+    arrays[-1] **= 2
+    ours, theirs = [a.copy() for a in arrays], [a.copy() for a in arrays]
+    for _ in range(3):
+        assert numba.implementations[name](*ours, *scalars, **attributes) is None
+        cpu.implementations[name](*theirs, *scalars, **attributes)
+    numba.implementations[name](*ours, *scalars, skip=np.asarray(1, "int32"), **attributes)
+    for a, b in zip(ours, theirs):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_optimizers_leave_other_arrays_to_numpy():
+    update._SGD.now()
+    for p in (np.ones(9), np.ones((3, 3), "float32"), np.ones(18, "float32")[::2]):
+        assert numba.implementations["sgd"](p, p.copy(), RATE) is NotImplemented
+        assert (p == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(9000,), (40, 7, 50), (1 << 20,)], ids=str)
+def test_relu_grad_equals_numpy_in_every_bit(shape):
+    elementwise._RELU_GRAD.now()
+    rng = np.random.default_rng(0)
+    g, y = floats(rng, *shape), np.maximum(floats(rng, *shape), 0)
+    g.reshape(-1)[:3] = np.nan, np.inf, -np.inf
+    ours, theirs = (p.implementations["relu_grad"] for p in (numba, cpu))
+    with np.errstate(invalid="ignore"):  # ∞·0
+        expected = theirs(g, y)
+    np.testing.assert_array_equal(ours(g, y), expected)
+    for out in (np.empty_like(g), np.empty(shape[::-1], "float32").T):
+        assert ours(g, y, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(ours(g.T, y.T), expected.T)
+    for arrays in ((g.reshape(-1)[:9], y.reshape(-1)[:9]), (g.astype("float64"), y), (g, y[:1])):
+        assert ours(*arrays) is NotImplemented
+
+
+@pytest.mark.parametrize(
+    ("spatial", "window", "channels"),
+    [((12, 12), (2, 2), 6), ((13, 11), (3, 2), 5), ((40,), (4,), 33), ((7, 9, 8), (2, 3, 2), 3)],
+    ids=str,
+)
+def test_max_pool_grad_of_disjoint_windows(spatial, window, channels):
+    pooling._SCATTER.now()
+    rng = np.random.default_rng(0)
+    x = np.round(floats(rng, 60, *spatial, channels) * 2) / 2
+    geometry = {"window": window, "strides": window, "padding": ((0, 0),) * len(window)}
+    y, (winner,) = portable.bind(pool_prim.max_pool, np)(x, residuals=True, **geometry)
+    g = floats(rng, *y.shape)
+    backward = numba.implementations["max_pool_grad"]
+    expected = cpu.implementations["max_pool_grad"](g, winner, spatial=spatial, **geometry)
+    np.testing.assert_array_equal(backward(g, winner, spatial=spatial, **geometry), expected)
+    for out in (np.ones_like(x), np.ones_like(x.T).T):
+        assert backward(g, winner, spatial=spatial, out=out, **geometry) is out
+        np.testing.assert_array_equal(out, expected)
+    overlapping = {**geometry, "strides": (1,) * len(window)}
+    assert backward(g, winner, spatial=spatial, **overlapping) is NotImplemented
+    assert backward(g.astype("float64"), winner, spatial=spatial, **geometry) is NotImplemented
+    assert backward(g[:1], winner[:1], spatial=spatial, **geometry) is NotImplemented
+
+
+@pytest.mark.parametrize("shape", [(64, 16, 16, 8), (300, 501), (2, 5, 7, 9, 211), (131072, 1)], ids=str)
+@pytest.mark.parametrize("offset", [0, 100])
+def test_batch_norm(shape, offset):
+    rng = np.random.default_rng(0)
+    x, g = floats(rng, *shape) + np.float32(offset), floats(rng, *shape)
+    gamma, beta = floats(rng, shape[-1]), floats(rng, shape[-1])
+    for parameters in ((gamma, beta), (None, None)):
+        (y, mean, variance), residuals = numba.implementations["batch_norm"](
+            x, *parameters, epsilon=1e-3, residuals=True
+        )
+        expected, exact_residuals = exact(prim.batch_norm, x, *parameters, epsilon=1e-3, residuals=True)
+        for result, value in zip((y, mean, variance), expected):
+            assert_close(result, value, 5e-6)
+        results = numba.implementations["batch_norm_grad"](g, x, parameters[0], *residuals, epsilon=1e-3)
+        doubles = [None if a is None else a.astype("float64") for a in (g, x, parameters[0])]
+        for result, value in zip(results, exact(prim.batch_norm_grad, *doubles, *exact_residuals, epsilon=1e-3)):
+            assert_close(result, value, 2e-5)
+
+
+def test_batch_norm_writes_into_out_and_leaves_the_rest_to_numpy():
+    rng = np.random.default_rng(0)
+    x = floats(rng, 4096, 40)
+    forward, backward = numba.implementations["batch_norm"], numba.implementations["batch_norm_grad"]
+    (y, mean, _), (_, inverse) = forward(x, None, None, epsilon=1e-3, residuals=True)
+    for out in (np.empty_like(x), np.empty_like(x.T).T):
+        assert forward(x, None, None, epsilon=1e-3, out=out)[0][0] is out
+        np.testing.assert_array_equal(out, y)
+        assert backward(x, x, None, mean, inverse, epsilon=1e-3, out=out)[0] is out
+    assert forward(x.astype("float64"), None, None, epsilon=1e-3) is NotImplemented
+    assert forward(x[:64], None, None, epsilon=1e-3) is NotImplemented
+    assert backward(x.astype("float64"), x, None, mean, inverse, epsilon=1e-3) is NotImplemented
+
+
+def test_batch_norm_does_not_depend_on_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(spread, "_LARGE", 0)
+    x = floats(np.random.default_rng(0), 8192, 64)
+    results = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr("gpunet.backend.cpu.threads.thread_count", lambda threads=threads: threads)
+        results.append(numba.implementations["batch_norm"](x, None, None, epsilon=1e-3)[0][0])
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_a_loop_waits_until_it_is_worth_it_and_compiles_beside(monkeypatch):
+    monkeypatch.setattr(compiled, "_spent", [0.0])
+    loop = compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32)", saving=1.0)
+    items = int(compiled._PATIENCE // 3)
+    assert loop.when_ready(items) is None
+    assert loop._thread is None  # not yet
+    while loop._thread is None:
+        loop.when_ready(items)
+    loop._thread.join()
+    assert loop.when_ready(1) is not None
+
+
+def test_a_loop_that_does_not_compile_leaves_the_work_to_numpy(caplog):
+    loop = compiled.Loop(lambda p: p.no_such_method(), "void(float32[::1])")
+    assert loop.now() is None
+    assert loop.when_ready(1 << 60) is None
+    assert loop.now() is None
+    assert len(caplog.records) == 1
+    assert "NumPy does its work" in caplog.text
+
+
+def test_compiled_code_is_kept_in_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("GPUNET_HOME", str(tmp_path))
+    import numba as compiler
+
+    before = compiler.config.CACHE_DIR
+    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32)").now() is not None
+    assert list((tmp_path / "numba").rglob("*.nbc"))
+    assert before == compiler.config.CACHE_DIR
+    unwritable = tmp_path / "file"
+    unwritable.write_text("")
+    monkeypatch.setenv("GPUNET_HOME", str(unwritable))
+    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32)").now() is not None
+
+
+def test_loops_run_in_several_threads_at_once():
+    update._SGD.now()
+    arrays = [np.ones(1 << 20, "float32") for _ in range(4)]
+    workers = [threading.Thread(target=numba.implementations["sgd"], args=(p, np.ones_like(p), RATE)) for p in arrays]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert all((p == np.float32(1) - RATE).all() for p in arrays)
+
+
+def test_every_loop_belongs_to_a_primitive():
+    modules = [vars(module).values() for module in (elementwise, nn, pooling, update)]
+    used = {loop.function for values in modules for loop in values if type(loop) is compiled.Loop}
+    assert used == {f for f in vars(loops).values() if callable(f) and f.__module__ == loops.__name__}

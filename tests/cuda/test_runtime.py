@@ -1,0 +1,70 @@
+"""The runtime on CuPy, of which a small part is played by a stand-in, and compiling ahead."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gpunet import cli
+from gpunet.backend import cupy_gate
+from gpunet.backend.cuda.launcher import all_specialisations
+from gpunet.backend.cuda.runtime import CupyRuntime
+from gpunet.testing.emulation import EmulatedRuntime
+
+
+class Nvtx(list):
+    def RangePush(self, name):
+        self.append(name)
+
+    def RangePop(self):
+        self.append("end")
+
+
+class CupyArray(np.ndarray):
+    device = SimpleNamespace(id=0)
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    """CuPy's module, kernels and NVTX, which note what is done."""
+    log = Nvtx()
+
+    def raw_module(code, options, backend):
+        log.append("module")
+        compiled = lambda name: SimpleNamespace(kernel=lambda grid, block, arguments: log.append((name, grid, block)))
+        return SimpleNamespace(get_function=compiled)
+
+    cuda = SimpleNamespace(nvtx=log, runtime=SimpleNamespace(getDevice=lambda: 0), Device=None)
+    module = SimpleNamespace(RawModule=raw_module, cuda=cuda, ndarray=CupyArray, log=log)
+    monkeypatch.setattr(cupy_gate, "probe", lambda: SimpleNamespace(cupy=module))
+    return module
+
+
+@pytest.mark.parametrize("ranges", [False, True])
+def test_kernels_are_held_and_named_for_profilers(cupy, monkeypatch, ranges):
+    monkeypatch.setenv("GPUNET_NVTX", "1" if ranges else "")
+    specialisation = next(s for s in all_specialisations() if s.file == "random.cu")
+    runtime = CupyRuntime()
+    for name in ("random_bits", "next_state", "random_bits"):
+        runtime.launch(specialisation[name], (2, 1, 1), (32, 1, 1), [np.zeros(2).view(CupyArray)])
+    bits, state = ("random_bits", (2, 1, 1), (32, 1, 1)), ("next_state", (2, 1, 1), (32, 1, 1))
+    if ranges:
+        expected = ["random_bits", bits, "end", "next_state", state, "end", "random_bits", bits, "end"]
+    else:
+        expected = [bits, state, bits]
+    assert cupy.log == ["module", *expected]
+
+
+def test_warmup_compiles_every_specialisation(gpu, monkeypatch, capsys):
+    compiled = []
+    monkeypatch.setattr(EmulatedRuntime, "compile", lambda self, specialisation: compiled.append(specialisation))
+    assert cli.main(["warmup"]) == 0
+    assert compiled == all_specialisations()
+    assert f"{len(compiled)} sets of kernels for gpu:0" in capsys.readouterr().out
+
+
+def test_warmup_without_a_gpu_says_why(capsys):
+    if cupy_gate.probe().gpus:
+        pytest.skip("there is a GPU")
+    assert cli.main(["warmup"]) == 1
+    assert "gpunet warmup: No GPU is available: " in capsys.readouterr().err
