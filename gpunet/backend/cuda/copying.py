@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.backend.cuda.launcher import Family
-from gpunet.backend.cuda.layouts import MAX_RANK, map_layout, memory_of
+from gpunet.backend.cuda.layouts import MAX_RANK, map_layout, memory_of, merged_axes
 from gpunet.backend.cuda.runtime import runtime_of
 from gpunet.backend.cuda.source import C_TYPES
 
@@ -25,7 +25,7 @@ def copy_into(out: Any, x: Any) -> None:
     """out[...] = x for two arrays of one shape, dtype and device."""
     if not x.size:
         return
-    if x.ndim > MAX_RANK or x.size >= 2**31:
+    if (x.ndim > MAX_RANK and len(merged_axes(x.shape, out.strides, x.strides)[0]) > MAX_RANK) or x.size >= 2**31:
         out[...] = x
         return
     word = WORDS[x.dtype.itemsize]
