@@ -9,7 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_terminal_summary(terminalreporter):
-    from gpunet.backend.report import kernel_share
+    from benchmarks import shares
 
-    served, missing = kernel_share()
-    terminalreporter.write_line(f"CUDA kernels, run emulated, for {served} of {served + len(missing)} primitives")
+    terminalreporter.write_line(shares.emulated())
+    terminalreporter.write_line(shares.measured())
