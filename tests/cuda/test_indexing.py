@@ -176,5 +176,5 @@ def test_operands_without_a_kernel_take_the_portable_implementation(gpu):
     assert prim.argsort(x, axis=0).get().tolist() == list(range(6))
     places = as_array(np.array([1, 1]), target=gpu)
     assert prim.scatter(x[4:], places, spec=(ARRAY,), shape=(3,)).get().tolist() == [0, 9, 0]
-    with pytest.raises(IndexError, match="Received: an index of an array of shape"):
+    with pytest.raises(IndexError, match="too many indices"):
         prim.getitem(x, places, places, spec=(ARRAY, ARRAY))

@@ -15,8 +15,12 @@ from gpunet.backend.cuda.layouts import MAX_RANK, map_layout, memory_of
 
 def common_shape(*operands: Any) -> tuple[int, ...]:
     """The broadcast shape of arrays and Python numbers."""
-    shapes = [a.shape for a in operands if hasattr(a, "shape")]
-    return shapes[0] if all(s == shapes[0] for s in shapes) else np.broadcast_shapes(*shapes)
+    return _broadcast(*[a.shape for a in operands if hasattr(a, "shape")])
+
+
+@functools.lru_cache(4096)
+def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    return np.broadcast_shapes(*shapes)
 
 
 def can_map(*operands: Any) -> bool:

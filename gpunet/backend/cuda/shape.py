@@ -80,40 +80,57 @@ def pad(x, *, pad_width, value=0, out=None):
 class _Plan(NamedTuple):
     """x[spec] in two steps: slices make a view, and arrays choose along `axes` of the view.
 
-    The axes of the broadcast index arrays come before axis `position` of the axes that are left.
+    The axes of the broadcast index arrays, of `index_shape`, come before axis `position` of the axes that are left.
     """
 
     view: tuple
     axes: tuple[int, ...]
     position: int
+    index_shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of the result
+
+
+def _plan(shape: tuple[int, ...], arrays: Any, spec: tuple) -> _Plan | None:
+    """The plan for an array of `shape`; None for a specification that is an error."""
+    text = tuple((slice, i.start, i.stop, i.step) if type(i) is slice else i for i in spec)
+    return _parsed(shape, tuple(a.shape for a in arrays), text)
 
 
 @functools.lru_cache(1024)
-def _parsed(ndim: int, text: tuple) -> _Plan:
-    """The plan of a specification, with slices as tuples so that it can be a key."""
+def _parsed(shape, index_shapes, text) -> _Plan | None:
     items = [slice(*item[1:]) if type(item) is tuple else item for item in text]
-    used = sum(item is not None and item is not Ellipsis for item in items)
-    missing = [slice(None)] * (ndim - used)
+    missing = len(shape) - sum(item is not None and item is not Ellipsis for item in items)
     if Ellipsis not in items:
         items.append(Ellipsis)
-    at = items.index(Ellipsis)
-    # An ellipsis separates index arrays even where it stands for no axis.
-    groups = [n for n, item in enumerate(items) if item is prim.ARRAY or type(item) is int]
-    together = groups[-1] - groups[0] == len(groups) - 1
-    kept = sum(item is not prim.ARRAY and type(item) is not int for item in items[: groups[0]])
-    kept += len(missing) - 1 if at < groups[0] else 0
-    items[at : at + 1] = missing
-    view = tuple(slice(None) if item is prim.ARRAY else item for item in items)
+    try:
+        index_shape = np.broadcast_shapes(*index_shapes)
+        position = _position(items, missing)
+        at = items.index(Ellipsis)
+        items[at : at + 1] = [slice(None)] * missing
+        view = tuple(slice(None) if item is prim.ARRAY else item for item in items)
+        sizes = np.broadcast_to(np.int8(0), shape)[view].shape
+    except (IndexError, ValueError):
+        return None
     axes, axis = [], 0
     for item in items:
         if item is prim.ARRAY:
             axes.append(axis)
         axis += type(item) is not int
-    return _Plan(view, tuple(axes), kept if together else 0)
+    left = [n for d, n in enumerate(sizes) if d not in axes]
+    result = (*left[:position], *index_shape, *left[position:])
+    return _Plan(view, tuple(axes), position, index_shape, result)
 
 
-def _plan_of(ndim: int, spec: tuple) -> _Plan:
-    return _parsed(ndim, tuple((slice, i.start, i.stop, i.step) if type(i) is slice else i for i in spec))
+def _position(items: list, missing: int) -> int:
+    """Where the axes of the index arrays go: in the place of the first, or to the front where a slice separates them.
+
+    An ellipsis separates them even where it stands for no axis, and an int counts as one of them.
+    """
+    advanced = [n for n, item in enumerate(items) if item is prim.ARRAY or type(item) is int]
+    if advanced[-1] - advanced[0] != len(advanced) - 1:
+        return 0
+    before = items[: advanced[0]]
+    return len(before) + (missing - 1 if Ellipsis in before else 0)
 
 
 def _index(array: Any) -> tuple[Any, Any]:
@@ -161,29 +178,28 @@ def _gathers(x, *arrays, spec):
     if not arrays:
         return True
     known = x.dtype.itemsize in WORDS and all(a.dtype.kind in "iu" and a.ndim <= MAX_RANK for a in arrays)
-    shape = prim.index_shape(x.shape, arrays, spec)
+    plan = _plan(x.shape, arrays, spec) if known else None
     # Offsets of several index arrays are counted in 32 bits.
-    return known and len(shape) <= MAX_RANK and 0 < math.prod(shape) < 2**31 and 0 < x.size < 2**31
+    return plan is not None and len(plan.shape) <= MAX_RANK and 0 < math.prod(plan.shape) < 2**31 and x.size < 2**31
 
 
 @implements(prim.getitem, where=_gathers)
 def getitem(x, *arrays, spec, out=None):
     if not arrays:
         return deliver(x[spec], out)
-    plan = _plan_of(x.ndim, spec)
+    plan = _plan(x.shape, arrays, spec)
+    assert plan is not None
     view = x[plan.view]
-    shape = prim.index_shape(x.shape, arrays, spec)
-    result = target(out, x, shape, alignment=1)
+    result = target(out, x, plan.shape, alignment=1)
     left = [s for d, s in enumerate(view.strides) if d not in plan.axes]
-    index_shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    strides = (*left[: plan.position], *[0] * len(index_shape), *left[plan.position :])
+    strides = (*left[: plan.position], *[0] * len(plan.index_shape), *left[plan.position :])
     pairs = [_index(a) for a in arrays]
     steps = _element_strides(view)
     if len(pairs) == 1:
         pair, size, stride = pairs[0], view.shape[plan.axes[0]], steps[plan.axes[0]]
     else:
         sizes = [view.shape[d] for d in plan.axes]
-        pair = _offsets(pairs, sizes, [steps[d] for d in plan.axes], index_shape), None
+        pair = _offsets(pairs, sizes, [steps[d] for d in plan.axes], plan.index_shape), None
         size, stride = 0, 1
     used = _used(pair)
     behind = len(left) - plan.position  # axes after those of the indices
@@ -211,8 +227,13 @@ def take_along_axis(x, indices, *, axis, out=None):
 def _spreads(g, *arrays, spec, shape):
     if not arrays:
         return g.dtype in C_TYPES
-    known = C_TYPES.get(g.dtype) in _PARTIALS and all(a.dtype.kind in "iu" and a.ndim <= MAX_RANK for a in arrays)
-    return known and g.ndim <= MAX_RANK and 0 < g.size < 2**30 and 0 < math.prod(shape) < 2**31
+    plan = _plan(shape, arrays, spec) if _adds(g, *arrays, shape=shape) else None
+    return plan is not None and len(plan.shape) <= MAX_RANK and 0 < math.prod(plan.shape) < 2**30
+
+
+def _adds(g, *indices, shape):
+    known = C_TYPES.get(g.dtype) in _PARTIALS and all(a.dtype.kind in "iu" and a.size > 0 for a in indices)
+    return known and all(a.ndim <= MAX_RANK for a in (g, *indices)) and 0 < g.size < 2**30 and math.prod(shape) < 2**31
 
 
 @implements(prim.scatter, where=_spreads)
@@ -221,15 +242,15 @@ def scatter(g, *arrays, spec, shape, out=None):
     if not arrays:
         copy_into(result[fill_slots(spec, ())], g)
         return deliver(result, out)
-    plan = _plan_of(len(shape), spec)
+    plan = _plan(shape, arrays, spec)
+    assert plan is not None
     view = result[plan.view]
-    g = _broadcast(g, prim.index_shape(shape, arrays, spec))
+    g = _broadcast(g, plan.shape)
     steps = _element_strides(view)
-    index_shape = np.broadcast_shapes(*(a.shape for a in arrays))
     sizes, strides = [view.shape[d] for d in plan.axes], [steps[d] for d in plan.axes]
-    offsets = _offsets([_index(a) for a in arrays], sizes, strides, index_shape)
+    offsets = _offsets([_index(a) for a in arrays], sizes, strides, plan.index_shape)
     columns = [(view.shape[d], steps[d]) for d in range(view.ndim) if d not in plan.axes]
-    rows = range(plan.position, plan.position + len(index_shape))
+    rows = range(plan.position, plan.position + len(plan.index_shape))
     _add_rows(g, rows, offsets.reshape(-1), columns, view)
     return deliver(result, out)
 
@@ -239,7 +260,7 @@ def _broadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return g if g.shape == shape else prim.broadcast_to(g, shape=shape)
 
 
-@implements(prim.put_along_axis, where=lambda g, indices, *, axis, shape: _spreads(g, indices, spec=(), shape=shape))
+@implements(prim.put_along_axis, where=lambda g, indices, *, axis, shape: _adds(g, indices, shape=shape))
 def put_along_axis(g, indices, *, axis, shape, out=None):
     result = fill(target(out, g, shape, alignment=1), 0)
     strides = tuple(0 if d == axis else s for d, s in enumerate(result.strides))
