@@ -108,7 +108,7 @@ def test_views_and_blocks(gpu):
     spec = (slice(8, 2, -2), ALL)
     found = prim.scatter(g, spec=spec, shape=(9, 8))
     np.testing.assert_array_equal(found.get(), prim.scatter(a[:3], spec=spec, shape=(9, 8)))
-    found = prim.scatter(as_array(a[0, 0], target=gpu), spec=(2, -1), shape=(9, 8))
+    found = prim.scatter(as_array(np.asarray(a[0, 0]), target=gpu), spec=(2, -1), shape=(9, 8))
     np.testing.assert_array_equal(found.get(), prim.scatter(np.asarray(a[0, 0]), spec=(2, -1), shape=(9, 8)))
     out = as_array(np.zeros((4, 8)), target=gpu)
     prim.getitem(x, as_array(np.arange(4), target=gpu), spec=(ARRAY,), out=out[::-1])
