@@ -1,5 +1,8 @@
 """Optimizers: the arena, several optimizers and late variables, freezing, clipping, decay, configurations."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -226,6 +229,27 @@ def test_an_optimizer_of_ones_own():
     for v, b in zip(vs, before):
         np.testing.assert_allclose(np.abs(v.numpy() - b), 0.1, rtol=1e-5)
     np.testing.assert_array_equal(optimizer.counts[1], np.ones(3))
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_goes_on_by_itself(how):
+    vs = variables((3,), (2, 2))
+    optimizer = Adam(0.1, amsgrad=True, use_ema=True, gradient_accumulation_steps=2, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay([vs[0]])
+    for _ in range(3):
+        optimizer.apply(gradients(vs), vs)
+    kept = [v.numpy() for v in vs]
+    other, other_vs = how((optimizer, vs))
+    later = [gradients(vs) for _ in range(3)]
+    for g in later:
+        other.apply(g, other_vs)
+    for v, k, o in zip(vs, kept, other_vs):
+        np.testing.assert_array_equal(v, k)
+        assert (o.numpy() != k).all()
+    for g in later:
+        optimizer.apply(g, vs)
+    for v, o in zip([*vs, *optimizer.variables], [*other_vs, *other.variables]):
+        np.testing.assert_array_equal(v, o)
 
 
 def test_loss_scale():

@@ -41,6 +41,13 @@ class Steps:
 
     def _function(self, model: Any, name: str) -> Callable:
         step = getattr(model, name)
+        if name == "train_step" and not getattr(model.optimizer, "steps_are_alike", True):
+            if self.jit_compile is True:
+                raise ValueError(
+                    "jit_compile=True cannot record steps that differ: the optimizer has use_ema or "
+                    'gradient_accumulation_steps. Use "auto", which runs them eagerly.'
+                )
+            return step
         if not self.jit_compile or (self.jit_compile == "auto" and not is_library_code(model, name)):
             return step
 
@@ -76,7 +83,8 @@ def _parts(model: Any) -> Iterator[Any]:
     compiled = [model._compile_loss and model._compile_loss.user_loss]
     if model._compile_metrics is not None:
         compiled += [model._compile_metrics.given, model._compile_metrics.weighted]
-    for part in [*tree.flatten(compiled), model.optimizer, *model.metrics]:
+    inner = getattr(model.optimizer, "inner_optimizer", None)
+    for part in [*tree.flatten(compiled), model.optimizer, inner, *model.metrics]:
         if part is not None and not isinstance(part, str):
             yield part
             yield from _functions_in(part)

@@ -47,6 +47,7 @@ class Trainer(Layer):
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose how to train.
 
@@ -61,6 +62,7 @@ class Trainer(Layer):
             jit_compile: True to record steps and replay them (see `gpunet.function`), "auto" to do so where no Python
                 code of the user's would be left out: not for a `call`, `train_step`, loss, metric or activation of
                 your own.
+            auto_scale_loss: wrap the optimizer in a `LossScaleOptimizer` if the model's policy is "mixed_float16".
 
         Raises:
             ValueError: if a name is unknown.
@@ -74,6 +76,9 @@ class Trainer(Layer):
         if metrics is not None or weighted_metrics is not None:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
         self.optimizer = optimizers.get(optimizer)
+        scaling = isinstance(self.optimizer, optimizers.LossScaleOptimizer)
+        if auto_scale_loss and not scaling and self.dtype_policy.name == "mixed_float16":
+            self.optimizer = optimizers.LossScaleOptimizer(self.optimizer, name="loss_scale_optimizer")
         object.__setattr__(self, "_compile_loss", compile_loss)
         object.__setattr__(self, "_compile_metrics", compile_metrics)
         object.__setattr__(self, "_loss_tracker", Mean(name="loss"))

@@ -63,22 +63,22 @@ class Accumulation:
             )
         self.steps = steps
         self.done = 0
-        self.sums: dict[int, Variable] = {}
+        self.pairs: list[tuple[Variable, Variable]] = []
 
     def extend(self, optimizer: Any, variables: Iterable[Variable]) -> None:
         """Keep sums for more variables."""
-        for v in variables:
-            self.sums[id(v)] = optimizer.add_variable_from_reference(v, name="gradient_accumulator")
+        self.pairs += [(v, optimizer.add_variable_from_reference(v, name="gradient_accumulator")) for v in variables]
 
     def add(self, grads: Sequence[Any], variables: Sequence[Variable]) -> list[Any]:
         """Take the gradients of one call; return the means at every `steps`-th, else nothing."""
+        sums = {id(v): total for v, total in self.pairs}
         for g, v in zip(grads, variables):
             if g is not None:
-                self.sums[id(v)].assign_add(g)
+                sums[id(v)].assign_add(g)
         self.done = (self.done + 1) % self.steps
         if self.done:
             return []
-        means = [None if g is None else (self.sums[id(v)] / self.steps).array for g, v in zip(grads, variables)]
+        means = [None if g is None else (sums[id(v)] / self.steps).array for g, v in zip(grads, variables)]
         for v in variables:
-            self.sums[id(v)].assign(ops.zeros_like(v))
+            sums[id(v)].assign(ops.zeros_like(v))
         return means

@@ -67,6 +67,7 @@ class Adam(Optimizer):
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             epsilon=self.epsilon,
+            skip=self.skip,
         )
 
     def get_config(self) -> dict[str, Any]:

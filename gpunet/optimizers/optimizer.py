@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gpunet import initializers, ops
 from gpunet.autograd.tape import no_grad
@@ -18,6 +21,13 @@ from gpunet.serialization import Catalog
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("optimizer", "keras.optimizers")
+
+
+class LossScaling(NamedTuple):
+    """Arrays of shape () on the device: what gradients are too large by, and whether one of this step is inf or NaN."""
+
+    scale: Any
+    nonfinite: Any
 
 
 class Optimizer:
@@ -87,8 +97,23 @@ class Optimizer:
         self._variables: list[Variable] = [self.iterations, self._learning_rate]
         self._trainable_variables: list[Variable] = []
         self._arenas: list[Arena] = []
-        self._undecayed: list[Callable[[Variable], bool]] = []
+        self._undecayed: tuple[list[Variable], list[str]] = ([], [])
         self._order: tuple[int, ...] = ()
+        self.loss_scaling: LossScaling | None = None
+
+    @property
+    def skip(self) -> Any:
+        """What updates take as `skip`: whether gradients of a scaled loss are not finite; None without a scale."""
+        return None if self.loss_scaling is None else self.loss_scaling.nonfinite
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._order = ()  # ids of other objects
+
+    @property
+    def steps_are_alike(self) -> bool:
+        """Whether every `apply` does the same; not with moving averages or accumulation, which count in Python."""
+        return self._average is None and self._accumulation is None
 
     @property
     def learning_rate(self) -> Variable:
@@ -132,7 +157,8 @@ class Optimizer:
                     arena, segment = places[id(v)]
                     name = f"{v.path.replace('/', '_')}_{slot}"
                     moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
-                    self._variables.append(moment.move_to(arena.view(arena.moments[slot], segment)))
+                    arena.add_moment(slot, segment, moment)
+                    self._variables.append(moment)
 
     def _move_to(self, device: Device) -> None:
         """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
@@ -204,20 +230,41 @@ class Optimizer:
     def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
         if self.loss_scale_factor:
             grads = [None if g is None else ops.divide(g, self.loss_scale_factor) for g in grads]
-        if self._accumulation is not None:
+        scale = None
+        if self.loss_scaling is not None:
+            grads, scale = self._unscaled(grads, self.loss_scaling)
+        if grads and self._accumulation is not None:
             self._extend(variables)
             grads = self._accumulation.add(grads, variables)
-            if not grads:
-                return
-        self._update(self._clipped(grads), variables)
-        update.count_step(self.iterations.array)
+        if not grads:
+            return
+        with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
+            grads = self._clipped(grads)
+        self._update(grads, variables, scale)
+        update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
-    def _update(self, grads: list[Any], variables: list[Variable]) -> None:
+    def _unscaled(self, grads: list[Any], scaling: LossScaling) -> tuple[list[Any], Any]:
+        """Gradients without the loss scale, or with it and the scale, which goes away as they enter the arenas.
+
+        None are left if one is not finite and more than the arenas would see it.
+        """
+        in_arenas = type(self).update_step is Optimizer.update_step and not (self._accumulation or self._average)
+        if in_arenas and not (self.clipvalue or self.clipnorm or self.global_clipnorm):
+            return grads, scaling.scale
+        for g in grads:
+            if g is not None:  # noted before clipping, which may hide it
+                finite = ops.all(ops.isfinite(g))
+                update.assign_add(scaling.nonfinite, ops.cast(ops.logical_not(finite), "int32"))
+        if not in_arenas and int(scaling.nonfinite):
+            return [], None
+        return [None if g is None else ops.divide(g, scaling.scale) for g in grads], None
+
+    def _update(self, grads: list[Any], variables: list[Variable], scale: Any) -> None:
         if type(self).update_step is not Optimizer.update_step:
             self._update_each(grads, variables)
         else:
-            self._update_arenas(grads, variables)
+            self._update_arenas(grads, variables, scale)
         if self._average is not None:
             self._average.update(int(self.iterations))
         for v, g in zip(variables, grads):
@@ -233,14 +280,14 @@ class Optimizer:
                 v.assign(v - v * (self.weight_decay * float(self._learning_rate)))
             self.update_step(Tensor(g), v, self.learning_rate)
 
-    def _update_arenas(self, grads: list[Any], variables: list[Variable]) -> None:
+    def _update_arenas(self, grads: list[Any], variables: list[Variable], scale: Any) -> None:
         order = tuple(map(id, variables))
         if order != self._order:
             self._extend(variables)
             self._order = order
         by_variable = dict(zip(order, grads))
-        for arena in self._arenas:
-            active = arena.gather(by_variable)
+        gathered = [arena.gather(by_variable, scale, self.skip) for arena in self._arenas]
+        for arena, active in zip(self._arenas, gathered):
             learning_rate = to_device(self._learning_rate.array, arena.device)
             if self.weight_decay:
                 self._decay(arena, active, learning_rate)
@@ -253,16 +300,17 @@ class Optimizer:
     def _decay(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
         decaying = tuple(a and self._decays(s.variable) for a, s in zip(active, arena.segments))
         for run in arena.runs(decaying):
-            update.weight_decay(run.parameters, learning_rate, rate=float(self.weight_decay or 0.0))
+            update.weight_decay(run.parameters, learning_rate, rate=float(self.weight_decay or 0.0), skip=self.skip)
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Leave these variables, or those whose name contains one of `var_names`, out of weight decay."""
-        ids = {id(v) for v in var_list or ()}
-        names = list(var_names or ())
-        self._undecayed.append(lambda v: id(v) in ids or any(n in v.name for n in names))
+        variables, names = self._undecayed
+        variables += var_list or ()
+        names += var_names or ()
 
     def _decays(self, variable: Variable) -> bool:
-        return not any(test(variable) for test in self._undecayed)
+        variables, names = self._undecayed
+        return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
     def _clipped(self, grads: list[Any]) -> list[Any]:
         if self.clipvalue is not None:

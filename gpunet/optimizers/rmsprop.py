@@ -60,11 +60,12 @@ class RMSprop(Optimizer):
         part = slice(run.start, run.stop)
         p, g, v = run.parameters, arena.gradients[part], arena.moments["velocity"][part]
         if not (self.momentum or self.centered):
-            update.rmsprop(p, g, v, learning_rate, rho=self.rho, epsilon=self.epsilon)
+            update.rmsprop(p, g, v, learning_rate, rho=self.rho, epsilon=self.epsilon, skip=self.skip)
             return
         a = arena.moments["average_gradient"][part] if self.centered else None
         m = arena.moments["momentum"][part] if self.momentum else None
-        update.rmsprop_general(p, g, v, a, m, learning_rate, rho=self.rho, momentum=self.momentum, epsilon=self.epsilon)
+        options = {"rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon, "skip": self.skip}
+        update.rmsprop_general(p, g, v, a, m, learning_rate, **options)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

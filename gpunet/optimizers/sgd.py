@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet.backend.primitives import update
 from gpunet.optimizers.arena import Arena, Run
 from gpunet.optimizers.optimizer import Optimizer, catalog
@@ -45,16 +47,16 @@ class SGD(Optimizer):
             gradient_accumulation_steps,
             name,
         )
-        if isinstance(momentum, bool) or not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
+        if isinstance(momentum, bool) or not isinstance(momentum, int | float | np.number) or not 0 <= momentum <= 1:
             raise ValueError(f"`momentum` must be a float between [0, 1]. Received: momentum={momentum!r}")
-        self.momentum = momentum
+        self.momentum = float(momentum)
         self.nesterov = nesterov
         self.slot_groups = [["momentum"]] if momentum else []
 
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         part = slice(run.start, run.stop)
         if not self.momentum:
-            update.sgd(run.parameters, arena.gradients[part], learning_rate)
+            update.sgd(run.parameters, arena.gradients[part], learning_rate, skip=self.skip)
             return
         update.momentum(
             run.parameters,
@@ -63,6 +65,7 @@ class SGD(Optimizer):
             learning_rate,
             momentum=self.momentum,
             nesterov=self.nesterov,
+            skip=self.skip,
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """Functions of floats, in every layout that operands can have, with the values that need care."""
-# kernels: unary.cu binary.cu map.cuh
+# kernels: unary.cu binary.cu map.cuh common.cuh
 
 import numpy as np
 import pytest

@@ -1,5 +1,7 @@
 """Calling layers: the `training` argument, masks, losses, building, structures of inputs, captured arguments."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -253,3 +255,12 @@ def test_the_quick_path_gives_what_the_general_one_gives():
     with pytest.raises(ValueError, match="axis -1"):
         layer(ops.ones((2, 5)))
     assert layer(ops.cast(x, "float64")).dtype == "float32"
+
+
+def test_numpy_numbers_are_numbers():
+    assert layers.Dense(np.int64(3)).units == 3
+    assert layers.Conv2D(np.int32(2), (np.int64(3), 3)).kernel_size == (3, 3)
+    assert layers.Dropout(np.float32(0.5)).rate == 0.5
+    assert layers.MaxPooling2D(np.int32(2)).pool_size == (2, 2)
+    for layer in (layers.Dense(np.int64(3)), layers.MaxPooling2D(np.int32(2)), layers.Dropout(np.float32(0.5))):
+        json.dumps(layers.serialize(layer))

@@ -1,5 +1,9 @@
 """Functional, sequential and subclassed models as graphs of layers."""
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -112,6 +116,40 @@ def test_sequential_is_built_late_or_early():
     assert early(X).shape == (5, 4)
     old = keras.Sequential([layers.Dense(4, input_shape=(3,))])
     assert old.built
+
+
+def test_outputs_of_layers_of_a_grown_sequential():
+    model = keras.Sequential()
+    model.add(keras.Input((3,)))
+    for units in (4, 5, 2):
+        model.add(layers.Dense(units, activation="tanh"))
+    assert [layer.output.shape for layer in model.layers] == [(None, 4), (None, 5), (None, 2)]
+    features = keras.Model(model.inputs, model.layers[1].output)
+    w = model.get_weights()
+    np.testing.assert_allclose(features(X), np.tanh(np.tanh(X @ w[0] + w[1]) @ w[2] + w[3]), rtol=1e-5)
+    assert model.layers[1].input.shape == (None, 4)
+    with pytest.raises(AttributeError, match="never been called"):
+        layers.Dense(2).output  # noqa: B018
+
+
+def test_copies_and_pickles():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.BatchNormalization(), layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.fit(X, np.zeros((5, 2)), verbose=0)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.predict(X, verbose=0), model.predict(X, verbose=0))
+        before = model.get_weights()
+        other.fit(X, np.ones((5, 2)), verbose=0)
+        assert (other.get_weights()[0] != before[0]).any()
+        np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_predict_from_many_threads():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="relu"), layers.Dense(2)])
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: model.predict(X, verbose=0), range(24)))
+    for y in found[1:]:
+        np.testing.assert_array_equal(y, found[0])
 
 
 def test_sequential_takes_any_batch_after_its_first():

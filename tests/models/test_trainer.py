@@ -276,6 +276,12 @@ def test_accumulated_gradients_are_those_of_the_large_batch():
     assert int(parts.optimizer.iterations) == 2
 
 
+def test_steps_that_differ_are_not_recorded():
+    model = linear(optimizer=keras.optimizers.Adam(gradient_accumulation_steps=2), jit_compile=True)
+    with pytest.raises(ValueError, match="gradient_accumulation_steps"):
+        model.fit(X, Y, verbose=0)
+
+
 def test_nothing_is_recorded_while_evaluating():
     from gpunet.autograd.tape import state
 

@@ -140,7 +140,8 @@ def _flat(found: tuple) -> tuple:
 
 
 def _is_placed(call: Call) -> bool:
-    return bool(call.results) and call.results[0].shares < 0 and not call.primitive.is_view
+    made_anew = call.primitive.is_view or call.primitive.allocates
+    return bool(call.results) and call.results[0].shares < 0 and not made_anew
 
 
 def _laid_out(flat: Any, spec: Spec) -> Any:

@@ -74,6 +74,9 @@ class Spec(NamedTuple):
     shares: int
 
 
+_NOTHING = Spec((), (), np.dtype(bool), -1)  # in the place of an absent result
+
+
 class Call(NamedTuple):
     """One primitive that ran."""
 
@@ -187,6 +190,9 @@ class Trace:
         parts = _parts(primitive, attributes, found)
         specs = []
         for i, part in enumerate(parts):
+            if part is None:
+                specs.append(_NOTHING)
+                continue
             shares = _shared(part, arrays)
             specs.append(Spec(part.shape, part.strides, part.dtype, shares))
             if id(part) not in self._known:
@@ -227,7 +233,7 @@ def tracing(inputs: Sequence[Any], kind: type) -> Iterator[Trace]:
         trace = Trace(inputs)
         plain = {p: p.table[kind] for p in PRIMITIVES.values() if backend_of(kind).provider_of(p) is not None}
         for primitive, implementation in plain.items():
-            primitive.table[kind] = _watcher(primitive, implementation)
+            primitive.table[kind] = watched(primitive, implementation)
         before, state.trace = state.trace, trace
         try:
             yield trace
@@ -237,7 +243,7 @@ def tracing(inputs: Sequence[Any], kind: type) -> Iterator[Trace]:
                 primitive.table[kind] = implementation
 
 
-def _watcher(primitive: Primitive, implementation: Callable) -> Callable:
+def watched(primitive: Primitive, implementation: Callable) -> Callable:
     """The implementation, with a note of each call; not of those that other implementations make."""
 
     def run(*arrays, out=None, **attributes):
