@@ -1,9 +1,10 @@
 """When a loop is compiled, and where the machine code is kept.
 
 Importing Numba takes a quarter of a second, starting its compiler as much again; then a loop takes 0.1 to 0.2 seconds
-where it was never compiled before, 20 ms where it is on disk. So a loop whose results equal NumPy's in every bit waits until NumPy has spent a while on the
-same work, and is then compiled by a thread while NumPy goes on: short programs never pay, long ones never stop. Other
-loops are compiled where they stand, and chosen by the size of the arrays alone, so that runs can be repeated.
+where it was never compiled before, 20 ms where it is on disk. So a loop whose results equal NumPy's in every bit waits
+until NumPy has spent a while on the same work, and is then compiled by a thread while NumPy goes on: short programs
+never pay, long ones never stop. Other loops are compiled where they stand, and chosen by the size of the arrays alone,
+so that runs can be repeated.
 """
 
 from __future__ import annotations
