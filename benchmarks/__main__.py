@@ -11,6 +11,7 @@ _MEASUREMENTS = {
     "steps": "eager training steps against PyTorch's, in alternating processes",
     "imports": "the cost of `import gpunet` against `import numpy`",
     "demo_seeds": "test accuracy of the demo's network for twenty seeds",
+    "shares": "primitives with a CUDA kernel: emulated, and measured on a GPU",
     "accuracy": "validation accuracy of two networks on MNIST, against aims (--seeds N, --data FOLDER)",
 }
 

@@ -1,15 +1,15 @@
-"""Threads of the tests, and what a test run prints besides its results."""
+"""Settings for all tests, and what a run prints besides its results."""
 
 import os
 
-# Of several workers each computes with one thread: more would wait for each other on the same cores. Set before NumPy
-# and OpenMP are loaded, by the import below.
+# Of several workers each computes with one thread: more would wait for each other on the same cores. NumPy reads this
+# when it is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from gpunet.backend.report import kernel_share
-
 
 def pytest_terminal_summary(terminalreporter):
-    served, missing = kernel_share()
-    terminalreporter.write_line(f"CUDA kernels, run emulated, for {served} of {served + len(missing)} primitives")
+    from benchmarks import shares
+
+    terminalreporter.write_line(shares.emulated())
+    terminalreporter.write_line(shares.measured())

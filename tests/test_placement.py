@@ -38,3 +38,11 @@ def test_an_emulated_gpu_inside_another_leaves_the_outer_one_as_it_was():
         before = dict(outer.launches)
         assert (x + x).device == "gpu:0"
         assert outer.launches != before
+
+
+def test_an_element_of_a_device_array_is_a_view_as_cupy_has_it():
+    with emulated_gpu():
+        x = ops.zeros((2, 3)).array
+        x[1, 2][...] = 5.0
+        x[0][1][...] = 3.0
+        assert x.get().tolist() == [[0, 3, 0], [0, 0, 5]]

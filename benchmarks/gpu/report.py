@@ -12,6 +12,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "results"
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

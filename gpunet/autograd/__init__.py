@@ -1,6 +1,7 @@
 """Tensors, variables, the tape, and functions that differentiate functions."""
 
 from gpunet.autograd.custom import custom_gradient
+from gpunet.autograd.recording import function
 from gpunet.autograd.tape import GradientTape, no_grad
 from gpunet.autograd.tensor import Tensor
 from gpunet.autograd.transforms import grad, hessian, jvp, value_and_grad, vjp
@@ -11,6 +12,7 @@ __all__ = [
     "Tensor",
     "Variable",
     "custom_gradient",
+    "function",
     "grad",
     "hessian",
     "jvp",

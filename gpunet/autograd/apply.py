@@ -47,7 +47,7 @@ def apply(primitive: Primitive, *inputs: Any, **attributes: Any) -> Any:
     if plain:
         return out
     if primitive.is_view and type(inputs[0]) is Variable:
-        out = out.copy()  # a variable's storage changes in place, a tensor's value does not
+        out = elementwise.copy(out)  # a variable's storage changes in place, a tensor's value does not
     if recording and primitive.gradient is not None:
         return _record(primitive, inputs, arrays, nodes, out, attributes, residuals)
     return tuple(map(wrap, out)) if type(out) is tuple else wrap(out)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpunet.autograd.watching import cannot_record
+from gpunet.autograd.watching import state as watching
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.devices import Device, as_array, device_of, to_host
 
@@ -64,6 +66,8 @@ class Tensor(_Attached):
 
     def concrete(self) -> Any:
         """The raw array; raises TypeError while shapes are being inferred and there is no data."""
+        if watching.trace is not None:
+            cannot_record(f"the values of a tensor of shape {self.shape} are read by Python code")
         if type(self.array) is AbstractArray:
             self.array.__array__()
         return self.array

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.tensor import Tensor, raw
+from gpunet.autograd.watching import cannot_record
+from gpunet.autograd.watching import state as watching
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.devices import Device, as_array, default_device, device_of, to_device
 from gpunet.backend.dtypes import as_dtype, is_float
@@ -191,20 +193,24 @@ class Variable(Tensor):
             return
         value = to_device(value, self.device)
         primitive(self.array, value if value.dtype == self.dtype else cast(value, dtype=self.dtype))
-        self._version += 1
+        self.touched()
 
     def __setitem__(self, index, value) -> None:
+        cannot_record(f"part of the variable {self.path!r} is assigned by an index")
         self.array[index] = to_device(raw(as_operand(value)), self.device)
-        self._version += 1
+        self.touched()
 
     def move_to(self, storage: Any) -> Variable:
         """Adopt `storage`, an array of the same shape and dtype that already holds the values."""
         self.array = storage
+        structure.version += 1
         return self
 
     def touched(self) -> None:
         """Note that the storage was changed in place."""
         self._version += 1
+        if watching.trace is not None:
+            watching.trace.touched.append(self)
 
     def __deepcopy__(self, memo) -> Variable:
         copy = Variable(

@@ -37,11 +37,11 @@ class _Table(dict):
 class Primitive:
     """An array function: `name`, the shape rule `infer(*arrays, **attributes)` and a table of implementations.
 
-    `is_view` says that the result may share memory with the first operand. `gradient` belongs to
-    `gpunet.autograd`; nothing in the backend reads it.
+    `is_view` says that the result may share memory with the first operand, `allocates` that implementations make their
+    results themselves and take no `out=`. `gradient` belongs to `gpunet.autograd`; nothing in the backend reads it.
     """
 
-    __slots__ = ("gradient", "has_residuals", "infer", "is_view", "name", "table")
+    __slots__ = ("allocates", "gradient", "has_residuals", "infer", "is_view", "name", "table")
 
     def __init__(self, name: str, infer: Callable, has_residuals: bool = False, is_view: bool = False):
         if name in PRIMITIVES:
@@ -50,6 +50,7 @@ class Primitive:
         self.infer = infer
         self.has_residuals = has_residuals
         self.is_view = is_view
+        self.allocates = False
         self.gradient: Any = None
         self.table = _Table(self)
         PRIMITIVES[name] = self

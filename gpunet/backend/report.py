@@ -34,13 +34,6 @@ def provider_shares(device: Device) -> Counter[str]:
     return Counter(name for name in found if name is not None)
 
 
-def cpu_extras() -> str:
-    """Which oneDNN was found, or why none, and whether Numba is there."""
-    found = library.find()
-    onednn = f"oneDNN {found.version} ({found.path})" if found else f"no oneDNN: {library.absence()}"
-    return f"{onednn}; {'Numba' if compiled.is_installed() else 'no Numba (pip install numba)'}"
-
-
 def kernel_share() -> tuple[int, list[str]]:
     """How many primitives have a kernel of our own, all of which run emulated, and the names of those that have none.
 
@@ -50,6 +43,13 @@ def kernel_share() -> tuple[int, list[str]]:
     computing = [primitive for primitive in PRIMITIVES.values() if not primitive.is_view]
     missing = sorted(p.name for p in computing if p.name not in cuda.implementations)
     return len(computing) - len(missing), missing
+
+
+def cpu_extras() -> str:
+    """Which oneDNN was found, or why none, and whether Numba is there."""
+    found = library.find()
+    onednn = f"oneDNN {found.version} ({found.path})" if found else f"no oneDNN: {library.absence()}"
+    return f"{onednn}; {'Numba' if compiled.is_installed() else 'no Numba (pip install numba)'}"
 
 
 def print_devices() -> None:

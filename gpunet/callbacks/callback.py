@@ -92,11 +92,13 @@ _HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
 
 def _overrides(callback: Any, hook: str) -> bool:
     """True if the callback does something in `hook`; any object with such a method will do."""
+    if hook in vars(callback):
+        return True
     method = getattr(type(callback), hook, None)
     if hook in ("on_train_batch_begin", "on_train_batch_end"):
         alias = hook.replace("train_", "")
         return method is not getattr(Callback, hook) or _overrides(callback, alias)
-    return hook in vars(callback) or (method is not None and method is not getattr(Callback, hook))
+    return method is not None and method is not getattr(Callback, hook)
 
 
 class CallbackList:
@@ -105,6 +107,8 @@ class CallbackList:
     def __init__(self, callbacks: list[Any], model: Any, params: dict[str, Any]):
         self.callbacks = callbacks
         for callback in callbacks:
+            if isinstance(callback, type) or not hasattr(callback, "set_model"):
+                raise TypeError(f"callbacks must be Callback objects. Received: {callback!r}")
             callback.set_model(model)
             callback.set_params(params)
         for hook in _HOOKS:

@@ -143,6 +143,8 @@ class WeightedBatches:
     def __init__(self, batches: Batches, class_weight: dict[int, float]):
         self.batches = batches
         self.num_batches = batches.num_batches
+        if not isinstance(class_weight, dict):
+            raise ValueError(f"class_weight must be a dict from class to weight. Received: {class_weight!r}")
         self.table = {int(k): float(v) for k, v in class_weight.items()}
 
     def epoch(self) -> Iterator[tuple]:

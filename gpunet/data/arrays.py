@@ -22,17 +22,24 @@ def as_array_leaf(x: Any) -> Any:
         ValueError: if it holds no numbers.
     """
     x = raw(x)
-    if x is None or is_array_type(type(x)):
-        return x
-    array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-    if array.dtype.kind in "OUSV" and array.dtype.name != "bfloat16":
-        raise ValueError(f"expected an array of numbers. Received: {type(x).__name__} of dtype {array.dtype}")
+    if x is None:
+        return None
+    array = x if is_array_type(type(x)) else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+        raise ValueError(f"expected an array of real numbers. Received: {type(x).__name__} of dtype {array.dtype}")
     return array
 
 
 def is_array_like(x: Any) -> bool:
     """True for what `as_array_leaf` accepts as one array: it has a shape, or is a pandas object."""
     return isinstance(x, Tensor) or (hasattr(x, "shape") and hasattr(x, "dtype")) or hasattr(x, "to_numpy")
+
+
+def positive(name: str, value: Any) -> int:
+    """The argument as an int; raise ValueError unless it is an integer above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
+    return int(value)
 
 
 def _lengths(structure: Any) -> list[int]:
@@ -102,9 +109,7 @@ class ArrayBatches:
     def __init__(self, arrays: tuple, batch_size: int | None, shuffle: bool | str):
         self.arrays = tree.map_structure(as_array_leaf, arrays)
         self.count = check_lengths(*self.arrays)
-        self.batch_size = 32 if batch_size is None else int(batch_size)
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
+        self.batch_size = 32 if batch_size is None else positive("batch_size", batch_size)
         self.shuffle = shuffle
         self.num_batches: int | None = -(-self.count // self.batch_size)
 

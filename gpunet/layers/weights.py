@@ -82,6 +82,8 @@ class WeightOwner:
     def __setattr__(self, name: str, value: Any) -> None:
         if "_tracker" not in self.__dict__:
             self._initialize_tracking()
+        if self.__dict__.get(name, self) is not value:
+            structure.version += 1  # a recorded step may have used the value before
         object.__setattr__(self, name, self._tracker.track(value))
 
     def __delattr__(self, name: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from gpunet import config, ops, tree
+from gpunet.autograd.tensor import Tensor
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.losses.reduction import apply_mask, reduce_values, same_rank, standardize_reduction
-from gpunet.ops.operands import operand
 from gpunet.serialization import Catalog, deserialize, serialize
+from gpunet.symbolic import KerasTensor
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("loss", "keras.losses")
@@ -37,20 +39,22 @@ class Loss:
         return self._dtype.name
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The reduced loss.
+        """The reduced loss, a tensor.
 
         Args:
             sample_weight: broadcasts to the values, from the left: (batch,) weighs samples.
         """
-        mask = _common_mask(y_true, y_pred)
-        y_true, y_pred = tree.map_structure(self._convert, y_true), tree.map_structure(self._convert, y_pred)
-        values = self.call(y_true, y_pred)
+        masks = [getattr(y, "_keras_mask", None) for y in (y_pred, y_true)]
+        y_pred = tree.map_structure(self._convert, y_pred)
+        home = getattr(next(iter(tree.flatten(y_pred)), None), "device", None)
+        values = self.call(tree.map_structure(lambda y: self._convert(y, home), y_true), y_pred)
+        mask = _common([*masks, getattr(values, "_keras_mask", None)])
         weight = apply_mask(sample_weight, mask, values, self.reduction)
         return reduce_values(values, weight, self.reduction)
 
-    def _convert(self, x: Any) -> Any:
-        """A tensor; floats in the loss's dtype, integers (labels) as they are."""
-        x = operand(x)
+    def _convert(self, x: Any, home: Any = None) -> Any:
+        """A tensor, of a plain array one on the device `home`; floats in the loss's dtype, integers (labels) as is."""
+        x = x if isinstance(x, Tensor | KerasTensor) else Tensor(x, device=home)
         return ops.cast(x, self._dtype) if is_float(x.dtype) and x.dtype != self._dtype else x
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -64,10 +68,10 @@ class Loss:
         return cls(**deserialize(config))
 
 
-def _common_mask(y_true: Any, y_pred: Any) -> Any:
-    """The mask of the predictions and, where the targets have one too, of both."""
-    masks = [m for m in (getattr(y_pred, "_keras_mask", None), getattr(y_true, "_keras_mask", None)) if m is not None]
-    return ops.logical_and(*masks) if len(masks) == 2 else next(iter(masks), None)
+def _common(masks: list[Any]) -> Any:
+    """True where every mask that there is holds; None if there is none."""
+    given = [mask for mask in masks if mask is not None]
+    return functools.reduce(ops.logical_and, given) if given else None
 
 
 class LossFunctionWrapper(Loss):

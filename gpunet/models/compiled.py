@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gpunet import losses, metrics, ops, tree
 from gpunet.losses.loss import Loss, LossFunctionWrapper
 from gpunet.metrics.metric import Mean, MeanMetricWrapper, Metric
@@ -52,7 +54,7 @@ class CompileLoss:
             if not _by_shape(entry, _CROSSENTROPY):
                 as_loss(entry)
         for weight in tree.flatten(loss_weights):
-            if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float)):
+            if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float | np.number)):
                 raise ValueError(f"`loss_weights` must be numbers. Received: loss_weights={loss_weights!r}")
 
     def build(self, y_true: Any, y_pred: Any) -> None:
@@ -177,7 +179,11 @@ class CompileMetrics(Metric):
         return found
 
     def result(self) -> dict[str, Any]:
-        return {name: metric.result() for name, metric in self.results().items()}
+        found: dict[str, Any] = {}
+        for name, metric in self.results().items():
+            value = metric.result()
+            found.update(value if isinstance(value, dict) else {name: value})
+        return found
 
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Match metrics to outputs; "accuracy" becomes the kind that fits the shapes."""

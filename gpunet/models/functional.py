@@ -221,7 +221,7 @@ class Functional(Model):
         if len(flat) != len(self._flat_inputs):
             raise ValueError(
                 f'Layer "{self.name}" expects {len(self._flat_inputs)} input(s), but it received {len(flat)} input '
-                f"tensors. Inputs received: {inputs!r:.200}"
+                f"tensors. Received: shapes {[tuple(x.shape) for x in flat]}"
             )
         for x, symbol in zip(flat, self._flat_inputs):
             _check_shape(x, symbol, self.name)

@@ -45,7 +45,12 @@ class Model(Trainer):
                 object.__setattr__(self, "__class__", as_functional_class(type(self)))
             Functional.__init__(cast(Functional, self), *args, **kwargs)
             return
-        Layer.__init__(self, *args, **kwargs)
+        if args or "inputs" in kwargs or "outputs" in kwargs:
+            raise ValueError(
+                f"All `inputs` and `outputs` values must be KerasTensors, from `Input` and from layers called on them. "
+                f"Received: {[type(x).__name__ for x in tree.flatten([args, kwargs])]}"
+            )
+        Layer.__init__(self, **kwargs)
 
     @property
     def layers(self) -> list[Layer]:

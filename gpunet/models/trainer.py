@@ -19,6 +19,7 @@ from gpunet.layers.calling import signature_of, takes_training
 from gpunet.layers.layer import Layer
 from gpunet.metrics.metric import Mean, Metric
 from gpunet.models.compiled import CompileLoss, CompileMetrics
+from gpunet.models.stepping import Steps
 from gpunet.ops import add, concatenate
 from gpunet.ops import sum as sum_
 
@@ -33,6 +34,8 @@ class Trainer(Layer):
     _compile_loss: CompileLoss | None = None
     _compile_metrics: CompileMetrics | None = None
     _loss_tracker: Mean | None = None
+    _stepper: Steps | None = None
+    _steps_per_execution = 1
 
     def compile(
         self,
@@ -41,6 +44,10 @@ class Trainer(Layer):
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose how to train.
 
@@ -50,19 +57,33 @@ class Trainer(Layer):
             loss_weights: a number per output.
             metrics: metrics, names or functions; "accuracy" fits itself to the shapes.
             weighted_metrics: the same, weighted by `sample_weight` and `class_weight`.
+            run_eagerly: never record a step; the same as `jit_compile=False`.
+            steps_per_execution: batches between two calls of the callbacks' batch methods.
+            jit_compile: True to record steps and replay them (see `gpunet.function`), "auto" to do so where no Python
+                code of the user's would be left out: not for a `call`, `train_step`, loss, metric or activation of
+                your own.
+            auto_scale_loss: wrap the optimizer in a `LossScaleOptimizer` if the model's policy is "mixed_float16".
 
         Raises:
             ValueError: if a name is unknown.
         """
+        if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise ValueError(f"steps_per_execution must be a positive integer. Received: {steps_per_execution!r}")
+        steps = Steps(False if run_eagerly else jit_compile)
         names = getattr(self, "output_names", None)
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
         compile_metrics = None
         if metrics is not None or weighted_metrics is not None:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
         self.optimizer = optimizers.get(optimizer)
+        scaling = isinstance(self.optimizer, optimizers.LossScaleOptimizer)
+        if auto_scale_loss and not scaling and self.dtype_policy.name == "mixed_float16":
+            self.optimizer = optimizers.LossScaleOptimizer(self.optimizer, name="loss_scale_optimizer")
         object.__setattr__(self, "_compile_loss", compile_loss)
         object.__setattr__(self, "_compile_metrics", compile_metrics)
         object.__setattr__(self, "_loss_tracker", Mean(name="loss"))
+        object.__setattr__(self, "_stepper", steps)
+        object.__setattr__(self, "_steps_per_execution", steps_per_execution)
         self.compiled = True
         self.stop_training = False
 
@@ -124,10 +145,11 @@ class Trainer(Layer):
         with GradientTape() as tape:
             y_pred = self(x, training=True) if self._call_takes_training() else self(x)
             loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
         self._track_loss(loss, x)
         variables = self.trainable_weights
         if variables:
-            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            self.optimizer.apply(tape.gradient(scaled, variables), variables)
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -182,6 +204,9 @@ class Trainer(Layer):
     ) -> History:
         """Train for a number of epochs.
 
+        A loss that is NaN or infinite does not stop training: it shows in the logs and the history. The callback
+        `TerminateOnNaN` stops at the first such batch.
+
         Args:
             x: arrays (NumPy, CuPy, tensors; a list or dict of them for several inputs), or a generator, PyDataset,
                 DataLoader or other iterable of `(x, y)` or `(x, y, sample_weight)` batches.
@@ -205,6 +230,9 @@ class Trainer(Layer):
                 range.
         """
         self._check_compiled("fit")
+        for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+                raise ValueError(f"{name} must be an integer from 0. Received: {name}={value!r}")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
         batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight)
@@ -213,11 +241,12 @@ class Trainer(Layer):
             validation = _validation_batches(validation_data, validation_batch_size or batch_size)
         callbacks = [] if callbacks is None else tree.flatten(callbacks)
         # After the user's callbacks, so that it records what they put into the logs.
-        self.history = next((c for c in callbacks if isinstance(c, History)), None) or History()
+        history = next((c for c in callbacks if isinstance(c, History)), None) or History()
+        object.__setattr__(self, "history", history)  # a plain assignment would begin recordings anew
         callbacks = callbacks if self.history in callbacks else [*callbacks, self.history]
         steps = steps_per_epoch or batches.num_batches
         hooks, progress = self._hooks(callbacks, verbose, steps, epochs)
-        self.stop_training = False
+        object.__setattr__(self, "stop_training", False)
         source = _Epochs(batches, steps_per_epoch)
         try:
             hooks.on_train_begin()
@@ -229,6 +258,7 @@ class Trainer(Layer):
                 hooks.on_epoch_end(epoch, logs)
                 if self.stop_training or source.exhausted:
                     break
+            self.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.on_train_end(logs if epochs > initial_epoch else {})
         finally:
             progress.close()
@@ -238,14 +268,30 @@ class Trainer(Layer):
         """One epoch of training; its logs as numbers."""
         self.reset_metrics()
         hooks.on_epoch_begin(epoch, {})
-        logs: Any = {}
-        for step, batch in enumerate(source.batches()):
-            hooks.on_train_batch_begin(step, {})
-            logs = self.train_step(self._placed(batch))
-            hooks.on_train_batch_end(step, LazyLogs(_reader(logs)))
-            if self.stop_training:
-                break
+        logs = self._run_batches("train_step", source, hooks.on_train_batch_begin, hooks.on_train_batch_end)
         return self._final_logs(logs)
+
+    def _run_batches(self, name: str, source: _Epochs, begin: Callable, end: Callable) -> Any:
+        """A step for each batch, the hooks around every `steps_per_execution` of them; the last logs."""
+        logs: Any = {}
+        step, every = -1, self._steps_per_execution
+        for step, batch in enumerate(source.batches()):
+            if step % every == 0:
+                begin(step, {})
+            logs = self._run_step(name, self._placed(batch))
+            if (step + 1) % every == 0:
+                end(step, LazyLogs(_reader(logs)))
+                if name == "train_step" and self.stop_training:
+                    break
+        if (step + 1) % every:
+            end(step, LazyLogs(_reader(logs)))
+        return logs
+
+    def _run_step(self, name: str, data: Any) -> Any:
+        """A step on a batch, recorded where `compile` allows."""
+        if self._stepper is None:
+            object.__setattr__(self, "_stepper", Steps())
+        return self._stepper.run(self, name, data)  # type: ignore[union-attr]
 
     def _final_logs(self, logs: Any) -> dict[str, Any]:
         """The metrics at the end of an epoch, or the last logs of a train step that reports others."""
@@ -267,6 +313,8 @@ class Trainer(Layer):
         self, given: Any, verbose: int | str, steps: int | None, epochs: int = 1
     ) -> tuple[CallbackList, ProgbarLogger]:
         """The callbacks to call, and the progress display, which is not among them for verbose=0."""
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
         level = 1 if verbose == "auto" else int(verbose)
         listeners = [] if given is None else tree.flatten(given)
         progress = ProgbarLogger()
@@ -301,11 +349,8 @@ class Trainer(Layer):
     def _run_test(self, batches: Batches, steps: int | None, hooks: CallbackList) -> dict[str, Any]:
         self.reset_metrics()
         hooks.on_test_begin()
-        logs: Any = {}
-        for step, batch in enumerate(_Epochs(batches, steps).batches()):
-            hooks.on_test_batch_begin(step, {})
-            logs = self.test_step(self._placed(batch))
-            hooks.on_test_batch_end(step, LazyLogs(_reader(logs)))
+        source = _Epochs(batches, steps)
+        logs = self._run_batches("test_step", source, hooks.on_test_batch_begin, hooks.on_test_batch_end)
         logs = self._final_logs(logs)
         hooks.on_test_end(logs)
         return logs
@@ -339,7 +384,7 @@ class Trainer(Layer):
             for step, batch in enumerate(_Epochs(batches, steps).batches()):
                 hooks.on_predict_batch_begin(step, {})
                 with no_grad():
-                    structure = self.predict_step(self._placed(batch))
+                    structure = self._run_step("predict_step", self._placed(batch))
                 outputs.append([_like_input(y, batch[0]) for y in tree.flatten(structure)])
                 hooks.on_predict_batch_end(step, {"outputs": outputs[-1]})
             hooks.on_predict_end()
@@ -357,21 +402,21 @@ class Trainer(Layer):
     ) -> Any:
         """One update from one batch; returns the loss and metrics so far, as `evaluate` does."""
         self._check_compiled("train_on_batch")
-        logs = self.train_step(self._one_batch(x, y, sample_weight, class_weight))
+        logs = self._run_step("train_step", self._one_batch(x, y, sample_weight, class_weight))
         logs = as_numbers(logs)
         return logs if return_dict else self._ordered(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and metrics of one batch, added to those so far."""
         self._check_compiled("test_on_batch")
-        logs = as_numbers(self.test_step(self._one_batch(x, y, sample_weight, None)))
+        logs = as_numbers(self._run_step("test_step", self._one_batch(x, y, sample_weight, None)))
         return logs if return_dict else self._ordered(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, in the kind of array that `x` is."""
         batch = next(make_batches(x, batch_size=2**62).epoch())
         with no_grad():
-            outputs = self.predict_step(self._placed(batch))
+            outputs = self._run_step("predict_step", self._placed(batch))
         return tree.map_structure(lambda y: _like_input(y, batch[0]), outputs)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.apply import apply
+from gpunet.autograd.recording.trace import watched
 from gpunet.autograd.tape import Gradient, Record
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.abstract import AbstractArray
@@ -60,7 +61,8 @@ def custom_op(
         if not callable(function) and (function is not None or label == "forward"):
             raise TypeError(f"custom_op expected a function as {label}. Received: {label}={function!r}")
     name = name or getattr(forward, "__name__", "custom_op").strip("<>")
-    primitive = _CustomPrimitive(name, forward, _Result(shape, dtype))
+    primitive = _CustomPrimitive(name)
+    primitive.table = _Forward(primitive, forward, _Result(shape, dtype))  # type: ignore[assignment]
     if backward is not None:
         takes_out = "out" in inspect.signature(backward).parameters
         primitive.gradient = Gradient(vjp=_Backward(name, backward, takes_out), saves="xio" if takes_out else "xi")
@@ -89,16 +91,16 @@ class _Result:
 
 
 class _CustomPrimitive(Primitive):
-    """A primitive outside of the table of all primitives, with one implementation for every kind of array."""
+    """A primitive outside of the table of all primitives, which is one step of a recording whatever it does inside."""
 
     __slots__ = ()
 
-    def __init__(self, name: str, forward: Callable, result: _Result):
+    def __init__(self, name: str):
         self.name = name
-        self.infer = lambda *_, **__: None  # forward allocates its result
+        self.infer = lambda *_, **__: None
         self.has_residuals = self.is_view = False
+        self.allocates = True
         self.gradient = None
-        self.table = _Forward(name, forward, result)  # type: ignore[assignment]  # filled in its own way
 
 
 def _in_c_order(x: Any) -> Any:
@@ -111,14 +113,14 @@ def _in_c_order(x: Any) -> Any:
 class _Forward(dict):
     """Array type → forward with its result checked; arrays without data take the shape rule."""
 
-    def __init__(self, name: str, forward: Callable, result: _Result):
+    def __init__(self, primitive: Primitive, forward: Callable, result: _Result):
         super().__init__({AbstractArray: result})
-        self.name = name
+        self.primitive = primitive
         self.forward = forward
 
     def __missing__(self, array_type: type) -> Callable:
         backend_of(array_type)  # raises for what is no array
-        name, forward = self.name, self.forward
+        name, forward = self.primitive.name, self.forward
 
         def run(*arrays, **options):
             out = forward(*map(_in_c_order, arrays), **options)
@@ -129,8 +131,12 @@ class _Forward(dict):
                 f"{array_type.__module__}.{array_type.__name__}. Received: {type(out)}"
             )
 
-        self[array_type] = run
-        return run
+        self[array_type] = watched(self.primitive, run)
+        return self[array_type]
+
+
+def _listed(found: Any) -> list:
+    return list(found) if isinstance(found, list | tuple) else [found]
 
 
 class _Backward:
@@ -140,13 +146,19 @@ class _Backward:
         self.name = name
         self.function = function
         self.takes_out = takes_out
+        self.primitive = _CustomPrimitive(f"{name}_backward")
+        self._plain = self._plain_gradients  # one object, by which recordings know the step
+
+    def _plain_gradients(self, *arrays: Any, **options: Any) -> Any:
+        found = _listed(self.function(*arrays, **options))
+        gradients = tuple(x.array if isinstance(x, Tensor) else x for x in found)
+        return gradients[0] if len(gradients) == 1 else gradients
 
     def __call__(self, g: Any, record: Record) -> list:
         arrays = [_in_c_order(x) for x in (g, *record.inputs)]
         options = {**record.attributes, "out": _in_c_order(record.out)} if self.takes_out else record.attributes
         recorded = any(isinstance(x, Tensor) for x in arrays)
-        found = self._call(recorded, *arrays, **options)
-        gradients = list(found) if isinstance(found, list | tuple) else [found]
+        gradients = self._call(*arrays, **options) if recorded else self._run_plain(arrays, options)
         if len(gradients) != len(record.inputs):
             raise ValueError(
                 f"the backward of {self.name!r} must return one gradient for each of {len(record.inputs)} inputs. "
@@ -154,13 +166,15 @@ class _Backward:
             )
         return [self._checked(x, shape, recorded) for x, shape in zip(gradients, record.shapes)]
 
-    def _call(self, recorded: bool, *arrays: Any, **options: Any) -> Any:
+    def _call(self, *arrays: Any, **options: Any) -> list:
         try:
-            return self.function(*arrays, **options)
+            return _listed(self.function(*arrays, **options))
         except TypeError as error:
-            if recorded:
-                raise TypeError(f"{self._no_second_derivative()}: {error}") from error
-            raise
+            raise TypeError(f"{self._no_second_derivative()}: {error}") from error
+
+    def _run_plain(self, arrays: list, options: dict) -> list:
+        """Call the function with plain arrays, which is one step of a recording."""
+        return _listed(watched(self.primitive, self._plain)(*arrays, **options))
 
     def _no_second_derivative(self) -> str:
         return (
@@ -178,4 +192,4 @@ class _Backward:
             raise ValueError(
                 f"the backward of {self.name!r} must return a gradient of shape {shape}. Received: {received}"
             )
-        return gradient if recorded or not isinstance(gradient, Tensor) else gradient.array
+        return gradient

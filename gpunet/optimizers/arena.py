@@ -53,11 +53,28 @@ class Arena:
         self.parameters = self._zeros((self.size,), self.dtype)
         self.gradients = self._zeros((self.size,), self.dtype)
         self.moments = {slot: self._zeros((self.size,), self.dtype) for slot in slots}
+        self._moment_variables: list[tuple[str, Segment, Variable]] = []
+        self._link()
+
+    def _link(self) -> None:
+        """Let variables and views share the storage of the flat arrays."""
         for segment in self.segments:
             if segment.owned:
                 self._adopt(segment)
+        for slot, segment, variable in self._moment_variables:
+            variable.move_to(self.view(self.moments[slot], segment))
         self._views = [self.view(self.gradients, s) for s in self.segments]
         self._runs: dict[tuple[bool, ...], list[Run]] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Copies and pickles keep values, not shared storage: share it again."""
+        self.__dict__.update(state)
+        self._link()
+
+    def add_moment(self, slot: str, segment: Segment, variable: Variable) -> None:
+        """Let a variable show the moment of a segment."""
+        self._moment_variables.append((slot, segment, variable))
+        variable.move_to(self.view(self.moments[slot], segment))
 
     def _append(self, variable: Variable) -> None:
         self.segments.append(Segment(variable, self.size, variable.size, variable._arena is None))
@@ -99,8 +116,11 @@ class Arena:
         if stop > start:
             yield Run(self.parameters[start:stop], start, stop)
 
-    def gather(self, gradients: dict[int, Any]) -> tuple[bool, ...]:
-        """Copy gradients, by the id of their variable, into the flat ones; return which segments are active."""
+    def gather(self, gradients: dict[int, Any], scale: Any = None, nonfinite: Any = None) -> tuple[bool, ...]:
+        """Copy gradients, by the id of their variable, into the flat ones; return which segments are active.
+
+        They are divided by `scale`, and `nonfinite` becomes 1 where one is inf or NaN; see `update.gather`.
+        """
         active, places, values = [], [], []
         for segment, view in zip(self.segments, self._views):
             g = gradients.get(id(segment.variable))
@@ -109,5 +129,5 @@ class Arena:
             if wanted:
                 places.append(view)
                 values.append(g if type(g) is type(view) else to_device(g, self.device))
-        update.gather(self.gradients, places, values)
+        update.gather(self.gradients, places, values, scale=scale, nonfinite=nonfinite)
         return tuple(active)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gpunet import initializers, ops
 from gpunet.autograd.tape import no_grad
@@ -12,11 +15,19 @@ from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.primitives import update
+from gpunet.optimizers.accumulation import Accumulation, MovingAverage
 from gpunet.optimizers.arena import Arena, Run
 from gpunet.serialization import Catalog
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("optimizer", "keras.optimizers")
+
+
+class LossScaling(NamedTuple):
+    """Arrays of shape () on the device: what gradients are too large by, and whether one of this step is inf or NaN."""
+
+    scale: Any
+    nonfinite: Any
 
 
 class Optimizer:
@@ -31,9 +42,14 @@ class Optimizer:
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
         global_clipnorm: the largest norm of all gradients together.
+        use_ema: keep moving averages of the variables, which take their place at the end of `fit`.
+        ema_momentum: weight of the past in these averages.
+        ema_overwrite_frequency: let them take their place every so many updates too.
+        loss_scale_factor: `scale_loss` multiplies by it and `apply` divides, against underflow in float16.
+        gradient_accumulation_steps: update once for so many calls of `apply`, with the mean of their gradients.
 
     Raises:
-        ValueError: if more than one kind of clipping is asked for, or a value is not positive.
+        ValueError: if more than one kind of clipping is asked for, or a value is out of its range.
     """
 
     slot_groups: Sequence[Sequence[str]] = ()
@@ -45,6 +61,11 @@ class Optimizer:
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
         self.name = name or auto_name(snake_case(type(self).__name__))
@@ -58,6 +79,15 @@ class Optimizer:
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
         self.weight_decay = weight_decay
+        self.loss_scale_factor = loss_scale_factor
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._average = MovingAverage(ema_momentum, ema_overwrite_frequency) if use_ema else None
+        self._accumulation = None
+        if gradient_accumulation_steps is not None:
+            self._accumulation = Accumulation(gradient_accumulation_steps)
         self.built = False
         with name_scope(self.name, owner=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iterations", device=CPU)
@@ -67,8 +97,23 @@ class Optimizer:
         self._variables: list[Variable] = [self.iterations, self._learning_rate]
         self._trainable_variables: list[Variable] = []
         self._arenas: list[Arena] = []
-        self._undecayed: list[Callable[[Variable], bool]] = []
+        self._undecayed: tuple[list[Variable], list[str]] = ([], [])
         self._order: tuple[int, ...] = ()
+        self.loss_scaling: LossScaling | None = None
+
+    @property
+    def skip(self) -> Any:
+        """What updates take as `skip`: whether gradients of a scaled loss are not finite; None without a scale."""
+        return None if self.loss_scaling is None else self.loss_scaling.nonfinite
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._order = ()  # ids of other objects
+
+    @property
+    def steps_are_alike(self) -> bool:
+        """Whether every `apply` does the same; not with moving averages or accumulation, which count in Python."""
+        return self._average is None and self._accumulation is None
 
     @property
     def learning_rate(self) -> Variable:
@@ -103,13 +148,17 @@ class Optimizer:
         self._arenas += arenas
         self._trainable_variables += fresh
         places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
+        for extra in (self._average, self._accumulation):
+            if extra is not None:
+                extra.extend(self, fresh)
         with name_scope(self.name, owner=self):
             for group in self.slot_groups:
                 for v, slot in itertools.product(fresh, group):
                     arena, segment = places[id(v)]
                     name = f"{v.path.replace('/', '_')}_{slot}"
                     moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
-                    self._variables.append(moment.move_to(arena.view(arena.moments[slot], segment)))
+                    arena.add_moment(slot, segment, moment)
+                    self._variables.append(moment)
 
     def _move_to(self, device: Device) -> None:
         """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
@@ -123,11 +172,13 @@ class Optimizer:
         dtype: Any = None,
         aggregation: str = "none",
         name: str | None = None,
+        device: Device | None = None,
     ) -> Variable:
-        """A variable of the optimizer itself."""
+        """A variable of the optimizer itself, on `device` or the default one."""
+        initializer = initializers.get(initializer)
         with name_scope(self.name, owner=self):
             variable = Variable(
-                initializers.get(initializer), shape, dtype, trainable=False, aggregation=aggregation, name=name
+                initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name, device=device
             )
         self._variables.append(variable)
         return variable
@@ -135,9 +186,10 @@ class Optimizer:
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A variable of the optimizer with the shape and dtype of another."""
-        name = f"{reference_variable.path.replace('/', '_')}_{name or 'slot'}"
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=name)
+        """A variable of the optimizer with the shape, dtype and device of another."""
+        v = reference_variable
+        name = f"{v.path.replace('/', '_')}_{name or 'slot'}"
+        return self.add_variable(v.shape, initializer, v.dtype, name=name, device=v.device)
 
     def _get_variable_index(self, variable: Variable) -> int:
         return next(i for i, v in enumerate(self._trainable_variables) if v is variable)
@@ -174,15 +226,47 @@ class Optimizer:
             self.build(variables)
         with no_grad():
             self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
-        update.count_step(self.iterations.array)
-        self.iterations.touched()
 
     def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
-        grads = self._clipped(grads)
+        if self.loss_scale_factor:
+            grads = [None if g is None else ops.divide(g, self.loss_scale_factor) for g in grads]
+        scale = None
+        if self.loss_scaling is not None:
+            grads, scale = self._unscaled(grads, self.loss_scaling)
+        if grads and self._accumulation is not None:
+            self._extend(variables)
+            grads = self._accumulation.add(grads, variables)
+        if not grads:
+            return
+        with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
+            grads = self._clipped(grads)
+        self._update(grads, variables, scale)
+        update.count_step(self.iterations.array, skip=self.skip)
+        self.iterations.touched()
+
+    def _unscaled(self, grads: list[Any], scaling: LossScaling) -> tuple[list[Any], Any]:
+        """Gradients without the loss scale, or with it and the scale, which goes away as they enter the arenas.
+
+        None are left if one is not finite and more than the arenas would see it.
+        """
+        in_arenas = type(self).update_step is Optimizer.update_step and not (self._accumulation or self._average)
+        if in_arenas and not (self.clipvalue or self.clipnorm or self.global_clipnorm):
+            return grads, scaling.scale
+        for g in grads:
+            if g is not None:  # noted before clipping, which may hide it
+                finite = ops.all(ops.isfinite(g))
+                update.assign_add(scaling.nonfinite, ops.cast(ops.logical_not(finite), "int32"))
+        if not in_arenas and int(scaling.nonfinite):
+            return [], None
+        return [None if g is None else ops.divide(g, scaling.scale) for g in grads], None
+
+    def _update(self, grads: list[Any], variables: list[Variable], scale: Any) -> None:
         if type(self).update_step is not Optimizer.update_step:
             self._update_each(grads, variables)
         else:
-            self._update_arenas(grads, variables)
+            self._update_arenas(grads, variables, scale)
+        if self._average is not None:
+            self._average.update(int(self.iterations))
         for v, g in zip(variables, grads):
             if v.constraint is not None and g is not None:
                 v.assign(v.constraint(v))
@@ -196,14 +280,14 @@ class Optimizer:
                 v.assign(v - v * (self.weight_decay * float(self._learning_rate)))
             self.update_step(Tensor(g), v, self.learning_rate)
 
-    def _update_arenas(self, grads: list[Any], variables: list[Variable]) -> None:
+    def _update_arenas(self, grads: list[Any], variables: list[Variable], scale: Any) -> None:
         order = tuple(map(id, variables))
         if order != self._order:
             self._extend(variables)
             self._order = order
         by_variable = dict(zip(order, grads))
-        for arena in self._arenas:
-            active = arena.gather(by_variable)
+        gathered = [arena.gather(by_variable, scale, self.skip) for arena in self._arenas]
+        for arena, active in zip(self._arenas, gathered):
             learning_rate = to_device(self._learning_rate.array, arena.device)
             if self.weight_decay:
                 self._decay(arena, active, learning_rate)
@@ -216,16 +300,17 @@ class Optimizer:
     def _decay(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
         decaying = tuple(a and self._decays(s.variable) for a, s in zip(active, arena.segments))
         for run in arena.runs(decaying):
-            update.weight_decay(run.parameters, learning_rate, rate=float(self.weight_decay or 0.0))
+            update.weight_decay(run.parameters, learning_rate, rate=float(self.weight_decay or 0.0), skip=self.skip)
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Leave these variables, or those whose name contains one of `var_names`, out of weight decay."""
-        ids = {id(v) for v in var_list or ()}
-        names = list(var_names or ())
-        self._undecayed.append(lambda v: id(v) in ids or any(n in v.name for n in names))
+        variables, names = self._undecayed
+        variables += var_list or ()
+        names += var_names or ()
 
     def _decays(self, variable: Variable) -> bool:
-        return not any(test(variable) for test in self._undecayed)
+        variables, names = self._undecayed
+        return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
     def _clipped(self, grads: list[Any]) -> list[Any]:
         if self.clipvalue is not None:
@@ -236,6 +321,15 @@ class Optimizer:
             norm = _norm([g for g in grads if g is not None])
             return [g if g is None else _limit(g, norm, self.global_clipnorm) for g in grads]
         return grads
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`: what to differentiate before `apply`."""
+        return ops.multiply(loss, self.loss_scale_factor) if self.loss_scale_factor else loss
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Let the moving averages, if there are any, take the place of these variables; `fit` ends with this."""
+        if self._average is not None:
+            self._average.overwrite(var_list)
 
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         """Update the parameters of a run from its gradients and moments."""
@@ -265,6 +359,11 @@ class Optimizer:
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
             "global_clipnorm": self.global_clipnorm,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
         }
 
     @classmethod

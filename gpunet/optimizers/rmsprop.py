@@ -29,9 +29,26 @@ class RMSprop(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str = "rmsprop",
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+        )
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
@@ -43,11 +60,12 @@ class RMSprop(Optimizer):
         part = slice(run.start, run.stop)
         p, g, v = run.parameters, arena.gradients[part], arena.moments["velocity"][part]
         if not (self.momentum or self.centered):
-            update.rmsprop(p, g, v, learning_rate, rho=self.rho, epsilon=self.epsilon)
+            update.rmsprop(p, g, v, learning_rate, rho=self.rho, epsilon=self.epsilon, skip=self.skip)
             return
         a = arena.moments["average_gradient"][part] if self.centered else None
         m = arena.moments["momentum"][part] if self.momentum else None
-        update.rmsprop_general(p, g, v, a, m, learning_rate, rho=self.rho, momentum=self.momentum, epsilon=self.epsilon)
+        options = {"rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon, "skip": self.skip}
+        update.rmsprop_general(p, g, v, a, m, learning_rate, **options)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

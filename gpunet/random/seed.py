@@ -9,7 +9,8 @@ import numpy as np
 
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, scopes
-from gpunet.backend.devices import CPU, Device, as_array
+from gpunet.backend.devices import Device, as_array, to_host
+from gpunet.backend.primitive import is_array_type
 from gpunet.backend.primitives import random as prim
 from gpunet.backend.primitives.elementwise import copy
 
@@ -64,14 +65,12 @@ _global: dict[str, SeedGenerator | None] = {"generator": None}
 
 
 def global_generator() -> SeedGenerator:
-    """The generator behind random functions that are called without a seed. It serves all devices from the host."""
+    """The generator behind random functions that are called without a seed."""
     generator = _global["generator"]
-    return _new_global() if generator is None else generator
-
-
-def _new_global(seed: int | None = None) -> SeedGenerator:
-    with CPU:
-        generator = _global["generator"] = SeedGenerator(seed)
+    if generator is None:
+        generator = _global["generator"] = SeedGenerator()
+    elif not is_array_type(type(generator.state.array)):  # made on a stand-in GPU that is gone
+        generator.state.move_to(to_host(generator.state.array))
     return generator
 
 
@@ -86,7 +85,7 @@ def set_random_seed(seed: int) -> None:
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     _seeds.seed(int(seed))
-    _new_global(int(seed))
+    _global["generator"] = SeedGenerator(int(seed))
 
 
 def draw_state(seed: Any, device: Device) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet import ops
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
@@ -27,7 +29,7 @@ class Regularizer:
 
 
 def _factor(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < float("inf"):
         raise ValueError(f"{name} must be a finite number ≥ 0. Received: {name}={value!r}")
     return float(value)
 

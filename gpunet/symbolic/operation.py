@@ -63,19 +63,18 @@ class Operation:
 
     @property
     def input(self) -> Any:
-        """The input of the operation, which must have been called once on symbolic tensors."""
-        return self._sole_node().input
+        """The input of the operation's first call on symbolic tensors."""
+        return self._first_node("input").input
 
     @property
     def output(self) -> Any:
-        """The output of the operation, which must have been called once on symbolic tensors."""
-        return self._sole_node().outputs
+        """The output of the operation's first call on symbolic tensors."""
+        return self._first_node("output").outputs
 
-    def _sole_node(self) -> Node:
-        if len(self._inbound_nodes) != 1:
+    def _first_node(self, what: str) -> Node:
+        if not self._inbound_nodes:
             raise AttributeError(
-                f"The layer {self.name!r} has been called {len(self._inbound_nodes)} times on symbolic "
-                f"tensors, so it has no single input or output."
+                f"The layer {self.name!r} has never been called on symbolic tensors and thus has no defined {what}."
             )
         return self._inbound_nodes[0]
 

@@ -52,7 +52,10 @@ class DeviceArray(np.ndarray):
     def __getitem__(self, index):
         if _gathers(index):
             _not_emulated["getitem"] += 1
-        return _on_device(super().__getitem__(_bare_nested(index)))
+        found = super().__getitem__(_bare_nested(index))
+        if isinstance(found, np.generic):  # CuPy's is a view of no axes
+            found = super().__getitem__((*index, ...) if isinstance(index, tuple) else (index, ...))
+        return _on_device(found)
 
     def __setitem__(self, index, value):
         _not_emulated["setitem"] += 1

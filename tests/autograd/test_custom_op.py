@@ -8,6 +8,7 @@ import pytest
 import gpunet
 from gpunet import layers, ops
 from gpunet.autograd.tape import state
+from gpunet.models.stepping import is_library_code
 from gpunet.testing import check_gradients, emulated_gpu
 from gpunet.testing.emulated import DeviceArray
 
@@ -24,7 +25,7 @@ def scaled_product_backward(g, x, y, factor=1.0):
 
 
 product = gpunet.custom_op(scaled_product, backward=scaled_product_backward)
-root = gpunet.custom_op(np.sqrt, backward=lambda g, x, *, out: g * 0.5 / out, name="root")
+root = gpunet.custom_op(lambda x: np.sqrt(x), backward=lambda g, x, *, out: g * 0.5 / out, name="root")
 
 
 def test_arrays_tensors_and_variables():
@@ -179,3 +180,31 @@ def test_wrong_functions_are_refused():
         gpunet.custom_op(np.sqrt, backward="x")
     with pytest.raises(TypeError, match=r"'shapeless' must return an array .*numpy.ndarray. Received: <class 'list'>"):
         gpunet.custom_op(lambda x: x.tolist(), name="shapeless")(np.ones(3))
+
+
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_recorded_steps_call_it(where):
+    with emulated_gpu() if where == "gpu" else nullcontext():
+        variable = gpunet.Variable(np.array([1.0, 2.0, 3.0]))
+
+        def step(x):
+            with gpunet.GradientTape() as tape:
+                loss = ops.sum(product(variable, root(x), factor=2.0))
+            variable.assign_sub(tape.gradient(loss, variable) * 0.125)
+            return loss
+
+        recorded = gpunet.function(step)
+        batches = [ops.to_device(gpunet.Tensor(RNG.random(3)), variable.device) for _ in range(7)]
+        found = [float(recorded(x)) for x in batches]
+        assert recorded.obstacles() == {}
+        after = variable.numpy()
+        variable.assign(np.array([1.0, 2.0, 3.0]))
+        assert found == [float(step(x)) for x in batches]
+        np.testing.assert_array_equal(after, variable.numpy())
+
+
+def test_models_with_it_are_not_recorded_unasked():
+    inputs = layers.Input((3,))
+    model = gpunet.Model(inputs, layers.Dense(1)(root(inputs)))
+    model.compile("sgd", "mse")
+    assert not is_library_code(model, "train_step")

@@ -107,6 +107,22 @@ def test_stop_gradient():
     same(tape.gradient(y, v), 9)
 
 
+def test_branches_that_lead_to_no_source_are_not_walked():
+    walked = []
+
+    @gpunet.custom_gradient
+    def noted(x, name):
+        return x * 1.0, lambda g: walked.append(name) or g
+
+    a, b = Variable(2.0), Variable(3.0)
+    with GradientTape(persistent=True) as tape:
+        y = noted(a, "a") * noted(b, "b")
+    same(tape.gradient(y, b), 2)
+    assert walked == ["b"]
+    tape.gradient(y, [a, b])
+    assert sorted(walked) == ["a", "b", "b"]
+
+
 def test_saved_arrays_are_freed_after_backward():
     v = Variable(np.ones(1000, "float32"))
     with GradientTape() as tape:

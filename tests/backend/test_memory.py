@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from gpunet import ops
+from gpunet import Tensor, ops
 from gpunet.backend import memory
 from gpunet.backend.cpu import scratch as scratch_module
 from gpunet.backend.cpu.scratch import chunks, scratch
@@ -76,6 +76,19 @@ def test_the_pool_has_a_limit(monkeypatch):
         empty((LARGE[0] * (extra + 1),), FLOAT32)
     assert memory._pool.total <= memory._LIMIT_BYTES + LARGE[0] * 4 * 9
     assert sum(map(len, memory._pool.classes.values())) < 8
+
+
+@pytest.mark.parametrize(
+    "run",
+    [ops.exp, lambda x: ops.add(x, x), lambda x: x * Tensor(x), lambda x: ops.softmax(x), lambda x: ops.pad(x, 1)],
+)
+def test_large_results_come_from_the_pool(run):
+    before = memory._pool.total
+    y = run(np.ones(LARGE, "float32"))
+    assert memory._pool.total >= before + 4 * LARGE[0]
+    del y
+    trim()
+    assert memory._pool.total == before
 
 
 def test_results_do_not_share_memory():

@@ -1,4 +1,5 @@
 """Batch normalisation and scale_shift against the portable implementation."""
+# kernels: batch_norm.cu
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
 """Pooling: windows of one to three axes, forward and backward, against the portable implementation."""
+# kernels: pooling.cu
 
 import numpy as np
 import pytest

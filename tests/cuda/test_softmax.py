@@ -1,4 +1,5 @@
 """Softmax, log-softmax and cross-entropies against the portable implementation."""
+# kernels: softmax.cu
 
 import numpy as np
 import pytest

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from gpunet import Variable, metrics, optimizers, random
+from gpunet import Sequential, Variable, layers, metrics, optimizers, random
 from gpunet.autograd.tensor import wrap
 from gpunet.backend.devices import CPU, as_array
 from gpunet.backend.primitive import backend_of
 from gpunet.layers import Dropout
 from gpunet.random import SeedGenerator, global_generator, set_random_seed
-from gpunet.testing import DeviceArray
+from gpunet.testing import DeviceArray, emulated_gpu
 
 RNG = np.random.default_rng(0)
 OPTIMIZERS = {
@@ -18,6 +18,7 @@ OPTIMIZERS = {
     "rmsprop": lambda: optimizers.RMSprop(0.1, momentum=0.5, centered=True, epsilon=1e-3),
     "adam": lambda: optimizers.Adam(0.1, weight_decay=0.01),
     "amsgrad": lambda: optimizers.Adam(0.1, amsgrad=True, epsilon=1e-3),
+    "scaled": lambda: optimizers.LossScaleOptimizer(optimizers.Adam(0.1, weight_decay=0.01), 4.0, 2),
 }
 
 
@@ -93,12 +94,50 @@ def test_metrics_with_a_number_as_weight(gpu, no_copies):
     assert float(total.result()) == 18.0
 
 
-def test_the_global_generator_outlives_a_device(gpu):
-    set_random_seed(3)
-    with gpu:
-        first = random.uniform((4,))
-        assert first.device == gpu
+def test_the_global_generator_outlives_a_device():
+    with emulated_gpu():
+        set_random_seed(3)
+        first, second = random.uniform((4,)).numpy(), random.uniform((4,)).numpy()
+        set_random_seed(3)
+        assert random.uniform((4,)).numpy().tolist() == first.tolist()
+    assert random.uniform((4,)).numpy().tolist() == second.tolist()
     assert global_generator().state.device == CPU
-    set_random_seed(3)
+
+
+def small_network(optimizer):
+    set_random_seed(0)
+    model = Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            Dropout(0.3, seed=1),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [lambda: optimizers.Adam(0.01), lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True, global_clipnorm=0.5)],
+)
+def test_every_kernel_of_a_training_step_is_ours(gpu, optimizer):
+    x, y = RNG.standard_normal((8, 8, 8, 1)).astype(np.float32), np.arange(8) % 3
     with CPU:
-        assert random.uniform((4,)).numpy().tolist() == first.numpy().tolist()
+        reference = small_network(optimizer())
+    model = small_network(optimizer())
+    model.set_weights(reference.get_weights())
+    model.train_on_batch(x, y)
+    gpu.forget()
+    found = [model.train_on_batch(x, y) for _ in range(3)]
+    assert not gpu.not_emulated
+    with CPU:
+        reference.train_on_batch(x, y)
+        expected = [reference.train_on_batch(x, y) for _ in range(3)]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    for a, b in zip(model.get_weights(), reference.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-4)

@@ -40,6 +40,11 @@ def test_symbolic(row):
 
 
 @_rows(row for row in ROWS if row.has_inputs)
+def test_replay(row, device):
+    checks.replay(row, device)
+
+
+@_rows(row for row in ROWS if row.has_inputs)
 def test_storage(row):
     with checks.device_named("cpu") as cpu:
         checks.storage(row, cpu)

@@ -70,4 +70,4 @@ def mean(x, *, axis=None, keepdims=False, out=None):
     if x.dtype.char not in "fd" or not x.size:
         return portable_mean(np, x, axis=axis, keepdims=keepdims, out=out)
     total = sum(x, axis=axis, keepdims=keepdims, out=out)
-    return np.multiply(total, total.size / x.size, out=total if total.ndim else None)
+    return np.multiply(total, total.size / x.size, out=total if out is None and total.ndim else out)

@@ -8,7 +8,9 @@ from gpunet.backend.primitive import Provider
 cuda = Provider("cuda")
 
 # Each registers its implementations on `cuda`. They are imported when the first array of a GPU is seen.
-FAMILIES = ("elementwise", "gemm", "conv", "random", "update", "batch_norm", "pooling", "reduction", "softmax")
+FAMILIES = """
+    elementwise reduction sorting shape gemm conv random update batch_norm pooling softmax
+""".split()
 
 
 def load() -> Provider:

@@ -1,20 +1,19 @@
-"""Copies between arrays of any strides, by a kernel of our own."""
+"""Copies between arrays of any strides, and the kernels that move elements without looking inside."""
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
 
 from gpunet.backend.cuda.launcher import Family
+from gpunet.backend.cuda.layouts import MAX_RANK, map_layout, memory_of, merged_axes
 from gpunet.backend.cuda.runtime import runtime_of
 from gpunet.backend.cuda.source import C_TYPES
 
-MAX_RANK = 8
-_WORDS = {size: np.dtype(f"uint{8 * size}") for size in (1, 2, 4, 8)}
-COPY = Family("copy.cu", TYPE=[C_TYPES[word] for word in _WORDS.values()])
+WORDS = {size: np.dtype(f"uint{8 * size}") for size in (1, 2, 4, 8)}
+MOVE = Family("move.cu", TYPE=[C_TYPES[word] for word in WORDS.values()])
 
 
 def flat_grid(array: Any, elements: int, threads: int) -> int:
@@ -26,35 +25,10 @@ def copy_into(out: Any, x: Any) -> None:
     """out[...] = x for two arrays of one shape, dtype and device."""
     if not x.size:
         return
-    sizes, from_strides, to_strides = _merged(x.shape, x.strides, out.strides)
-    if len(sizes) > MAX_RANK or x.size >= 2**31:
+    if (x.ndim > MAX_RANK and len(merged_axes(x.shape, out.strides, x.strides)[0]) > MAX_RANK) or x.size >= 2**31:
         out[...] = x
         return
-    word = _WORDS[x.dtype.itemsize]
-    kernel = COPY(TYPE=C_TYPES[word])["strided_copy"]
-    shape = _shape(kernel, sizes, from_strides, to_strides, word.itemsize)
-    kernel(flat_grid(x, x.size, kernel.threads), x.view(word), out.view(word), shape, len(sizes), x.size)
-
-
-@functools.lru_cache(1024)
-def _shape(kernel, sizes, from_strides, to_strides, itemsize):
-    missing = MAX_RANK - len(sizes)
-    return kernel.struct(
-        "shape",
-        sizes=[*sizes, *[1] * missing],
-        **{"from": [*(s // itemsize for s in from_strides), *[0] * missing]},
-        to=[*(s // itemsize for s in to_strides), *[0] * missing],
-    )
-
-
-def _merged(shape, from_strides, to_strides):
-    """Shape and strides without axes of size 1, neighbours joined where both arrays step through them as one."""
-    axes: list[tuple[int, int, int]] = []
-    for n, a, b in zip(shape, from_strides, to_strides):
-        if n == 1:
-            continue
-        if axes and axes[-1][1] == n * a and axes[-1][2] == n * b:
-            axes[-1] = (axes[-1][0] * n, a, b)
-        else:
-            axes.append((n, a, b))
-    return tuple(zip(*axes)) if axes else ((), (), ())
+    word = WORDS[x.dtype.itemsize]
+    kernel = MOVE(TYPE=C_TYPES[word])["strided_copy"]
+    layout, groups = map_layout(kernel, x.shape, memory_of(out), memory_of(x))
+    kernel(flat_grid(x, groups, kernel.threads), x.view(word), out.view(word), layout)

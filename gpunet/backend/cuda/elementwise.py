@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.backend.cuda.arrays import copy_into, empty, implements
+from gpunet.backend.cuda.copying import MOVE, WORDS
 from gpunet.backend.cuda.launcher import Family, Kernel
 from gpunet.backend.cuda.mapping import can_map, result_of, run_map
 from gpunet.backend.cuda.source import C_TYPES
@@ -18,8 +19,6 @@ _FLOAT_TYPES = ("float", "double", "float16", "bfloat16")
 UNARY = Family("unary.cu", TYPE=_FLOAT_TYPES)
 BINARY = Family("binary.cu", TYPE=_FLOAT_TYPES)
 INTEGER = Family("integer.cu", TYPE=("bool", "unsigned char", "int", "long long"))
-WORDS = {size: np.dtype(f"uint{8 * size}") for size in (1, 2, 4, 8)}
-SELECT = Family("select.cu", TYPE=[C_TYPES[word] for word in WORDS.values()])
 CAST = Family("cast.cu", TYPE=sorted(C_TYPES.values()))
 
 _INTEGERS = frozenset(map(as_dtype, ("uint8", "int32", "int64")))
@@ -124,7 +123,7 @@ def clip(x, low, high, *, out=None):
     return run_map(_kernel("clip", BINARY, x.dtype), target, x, low, high, numbers=(_number(low), _number(high)))
 
 
-def _bits(number: Any, dtype: np.dtype) -> int:
+def bits_of(number: Any, dtype: np.dtype) -> int:
     """The bits of a number in `dtype`, 0 for an array."""
     if hasattr(number, "dtype"):
         return 0
@@ -143,9 +142,9 @@ def where(condition, x, y, *, out=None):
     dtype = x.dtype if hasattr(x, "dtype") else y.dtype
     word = WORDS[dtype.itemsize]
     target = result_of(out, dtype, condition, x, y)
-    kernel = SELECT(TYPE=C_TYPES[word])["map_where"]
+    kernel = MOVE(TYPE=C_TYPES[word])["map_where"]
     words = [v.view(word) if hasattr(v, "dtype") else v for v in (x, y)]
-    run_map(kernel, target.view(word), condition, *words, numbers=(_bits(x, dtype), _bits(y, dtype)))
+    run_map(kernel, target.view(word), condition, *words, numbers=(bits_of(x, dtype), bits_of(y, dtype)))
     return target
 
 
@@ -155,7 +154,7 @@ def fill(out: Any, number: Any) -> Any:
         out.fill(number)
         return out
     word = WORDS[out.dtype.itemsize]
-    run_map(SELECT(TYPE=C_TYPES[word])["map_fill"], out.view(word), numbers=(_bits(number, out.dtype),))
+    run_map(MOVE(TYPE=C_TYPES[word])["map_fill"], out.view(word), numbers=(bits_of(number, out.dtype),))
     return out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, target
 from gpunet.backend.cuda.launcher import Family, Kernel, pack
-from gpunet.backend.cuda.mapping import MAX_RANK, merged_axes
+from gpunet.backend.cuda.layouts import MAX_RANK, merged_axes
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.dtypes import BOOL, FLOATS, INT32
 from gpunet.backend.primitives import reduction as prim
@@ -88,7 +88,7 @@ class _Plan:
         self.kept, self.count = math.prod(kept[0]), math.prod(reduced[0])
         elements = chunks or self.count
         is_row = (not chunks and abs(reduced[1][-1]) <= abs(kept[1][-1])) or self.kept == 1
-        lanes = _lanes(self.kept, elements, is_row)
+        lanes = _lanes(self.kept, elements, is_row or chunks > 0)
         blocks = -(-self.kept * lanes // THREADS)
         self.splits = 1 if chunks else _splits(elements, lanes, blocks)
         chunk = -(-elements // self.splits)
@@ -147,9 +147,10 @@ def _axes(name, sizes, strides):
     }
 
 
-def _lanes(kept: int, elements: int, is_row: bool) -> int:
-    """Threads for each result, a power of two: about four elements each along rows, else what columns leave over."""
-    if is_row:
+def _lanes(kept: int, elements: int, is_short: bool) -> int:
+    """Threads for each result, a power of two: four elements each of rows and of partial results, which are quick to
+    reach; for columns as many as neighbouring results leave over."""
+    if is_short:
         return min(THREADS, _power_of_two(-(-elements // 4)))
     return THREADS // min(32, _power_of_two(kept))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.backend.portable import portable
 from gpunet.backend.portable.elementwise import _into
 from gpunet.backend.primitives import elementwise
@@ -32,6 +34,19 @@ def log_softmax(xp, x, *, axis=-1, out=None):
 def log_softmax_grad(xp, g, y, *, axis=-1, out=None):
     out = xp.multiply(xp.exp(y), xp.sum(g, axis=axis, keepdims=True), out=out)
     return xp.subtract(g, out, out=out)
+
+
+@portable.implements(prim.check_labels)
+def check_labels(xp, labels, *, classes):
+    if not labels.size:
+        return
+    # Read as unsigned, a negative label is a large one: one reduction finds both.
+    if np.maximum.reduce(labels.view(f"u{labels.itemsize}"), axis=None) >= classes:
+        bad = labels[(labels < 0) | (labels >= classes)].ravel()[0]
+        raise ValueError(
+            f"labels must be integers from 0 to {classes - 1}, for {classes} classes in the predictions. "
+            f"Received: a label {bad}"
+        )
 
 
 def _rows(xp, labels):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from gpunet.backend.abstract import AbstractArray
@@ -32,14 +34,37 @@ pad = Primitive("pad", _infer_pad)
 
 
 def index_shape(shape, arrays, spec):
-    """The shape of `x[spec]` for an x of `shape`, where None-placeholders of `spec` take `arrays` in turn."""
+    """The shape of `x[spec]` for an x of `shape`, where the ARRAY placeholders of `spec` take `arrays` in turn."""
     probe = np.broadcast_to(np.int8(0), shape)
-    queue = iter(arrays)
-    index = tuple(np.broadcast_to(np.intp(0), next(queue).shape) if item is ARRAY else item for item in spec)
+    # Each index array takes one element here, which leaves a view: NumPy would copy what an array selects.
+    index = tuple(slice(0, 1) if item is ARRAY else item for item in spec)
     try:
-        return probe[index].shape
+        view = probe[index].shape
     except IndexError as error:
         raise IndexError(f"{error}. Received: an index of an array of shape {tuple(shape)}") from None
+    return _with_selection(view, arrays, spec, len(shape)) if arrays else view
+
+
+def _with_selection(view, arrays, spec, ndim):
+    """`view` without the axes of the index arrays and with their common shape, where NumPy puts it: in the place of
+    the first index array or int if all of them are neighbours, else in front."""
+    selected = np.broadcast_shapes(*(a.shape for a in arrays))
+    used = sum(item is not None and item is not Ellipsis for item in spec)
+    kept, places, axis = [], [], 0
+    for i, item in enumerate(spec):
+        if item is Ellipsis:
+            kept += view[axis : axis + ndim - used]
+            axis += ndim - used
+        elif item is ARRAY or isinstance(item, int):
+            places.append((i, len(kept)))
+            axis += item is ARRAY
+        else:
+            kept.append(view[axis])
+            axis += 1
+    kept += view[axis:]
+    together = all(b[0] == a[0] + 1 for a, b in itertools.pairwise(places))
+    at = places[0][1] if together else 0
+    return (*kept[:at], *selected, *kept[at:])
 
 
 class _ArraySlot:

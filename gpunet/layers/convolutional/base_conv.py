@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet import activations, constraints, initializers, ops, regularizers
 from gpunet.config import standardize_data_format
 from gpunet.layers.core.dense import split_activation
@@ -17,12 +19,22 @@ def as_tuple(value: Any, rank: int, name: str) -> tuple[int, ...]:
     Raises:
         ValueError: otherwise.
     """
-    values = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(values) != rank or any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
+    values = tuple(value) if isinstance(value, list | tuple) else (value,) * rank
+    if len(values) != rank or any(isinstance(v, bool) or not isinstance(v, int | np.integer) or v < 1 for v in values):
         raise ValueError(
-            f"The `{name}` argument must be a tuple of {rank} integers greater than 0. Received {name}={value}"
+            f"The `{name}` argument must be a tuple of {rank} integers greater than 0. Received: {name}={value!r}"
         )
-    return values
+    return tuple(map(int, values))
+
+
+def check_windows(layer: str, shape: Any, data_format: str, window: tuple[int, ...], padding: str) -> None:
+    """Raise ValueError if a window, dilation included, is larger than the input that it should move over."""
+    spatial = tuple(shape[1:-1] if data_format == "channels_last" else shape[2:])
+    if padding == "valid" and any(n is not None and n < w for n, w in zip(spatial, window)):
+        raise ValueError(
+            f'Layer "{layer}" expected inputs at least as large as its window {window}, as padding="valid" leaves '
+            f"no output otherwise. Received: shape={tuple(shape)}"
+        )
 
 
 class BaseConv(Layer):
@@ -125,6 +137,11 @@ class BaseConv(Layer):
                 constraint=self.bias_constraint,
             )
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+
+    def _check_inputs(self, first: Any) -> None:
+        super()._check_inputs(first)
+        window = tuple((k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate))
+        check_windows(self.name, first.shape, self.data_format, window, self.padding)
 
     def call(self, inputs: Any) -> Any:
         y = ops.conv(

@@ -6,6 +6,7 @@ from typing import Any
 
 from gpunet import ops
 from gpunet.layers.convolutional.base_conv import BaseConv
+from gpunet.layers.layer import Layer
 
 
 class BaseConvTranspose(BaseConv):
@@ -70,6 +71,9 @@ class BaseConvTranspose(BaseConv):
 
     def _kernel_shape(self, channels: int) -> tuple[int, ...]:
         return (*self.kernel_size, self.filters, channels)
+
+    def _check_inputs(self, first: Any) -> None:
+        Layer._check_inputs(self, first)  # a window may be larger than the input here
 
     def call(self, inputs: Any) -> Any:
         y = ops.conv_transpose(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet import activations, constraints, initializers, ops, regularizers
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
@@ -41,9 +43,9 @@ class Dense(Layer):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
+        if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 1:
             raise ValueError(f"Dense: units must be a positive integer. Received: units={units!r}")
-        self.units = units
+        self.units = int(units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -60,6 +62,8 @@ class Dense(Layer):
 
     def build(self, input_shape: Any) -> None:
         size = input_shape[-1]
+        if size is None:
+            raise ValueError(f"Dense: the last axis of the inputs must be known. Received: shape={tuple(input_shape)}")
         self.kernel = self.add_weight(
             name="kernel",
             shape=(size, self.units),

@@ -27,6 +27,10 @@ class Merge(Layer):
         batches = {shape[0] for shape in input_shape if shape} - {None}
         if len(batches) > 1:
             raise ValueError(f"Cannot merge tensors with different batch sizes. Received: shapes={input_shape}")
+        rank = max(map(len, input_shape))
+        sizes = zip(*[(shape[0], *(1,) * (rank - len(shape)), *shape[1:]) for shape in input_shape])
+        if any(len(set(n) - {1, None}) > 1 for n in sizes):
+            raise ValueError(f"{type(self).__name__}: the inputs' shapes do not broadcast. Received: {input_shape}")
 
     def call(self, inputs: Any) -> Any:
         return functools.reduce(type(self).merge, _aligned(inputs))

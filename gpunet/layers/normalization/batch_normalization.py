@@ -63,7 +63,13 @@ class BatchNormalization(Layer):
         self.beta: Any = None
 
     def build(self, input_shape: Any) -> None:
-        size = input_shape[self.axis]
+        rank = len(input_shape)
+        size = input_shape[self.axis] if -rank <= self.axis < rank else None
+        if size is None:
+            raise ValueError(
+                f"BatchNormalization needs inputs whose axis {self.axis} exists and has a known size. "
+                f"Received: shape={tuple(input_shape)}"
+            )
         shape = (size,)
         if self.scale:
             self.gamma = self.add_weight(

@@ -6,7 +6,7 @@ from typing import Any
 
 from gpunet import ops
 from gpunet.config import standardize_data_format
-from gpunet.layers.convolutional.base_conv import as_tuple
+from gpunet.layers.convolutional.base_conv import as_tuple, check_windows
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 
@@ -41,6 +41,10 @@ class BasePooling(Layer):
             raise ValueError(f"padding must be 'valid' or 'same'. Received: padding={padding!r}")
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def _check_inputs(self, first: Any) -> None:
+        super()._check_inputs(first)
+        check_windows(self.name, first.shape, self.data_format, self.pool_size, self.padding)
 
     def call(self, inputs: Any) -> Any:
         return type(self).pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)

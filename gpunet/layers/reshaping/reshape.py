@@ -44,8 +44,22 @@ class Reshape(Layer):
         if self.target_shape.count(-1) > 1:
             raise ValueError(f"Reshape: only one size may be -1. Received: target_shape={target_shape}")
 
+    def _check_inputs(self, first: Any) -> None:
+        super()._check_inputs(first)
+        sizes = tuple(first.shape[1:])
+        if None in sizes:
+            return
+        count, known = math.prod(sizes), math.prod(n for n in self.target_shape if n != -1)
+        if count % known if -1 in self.target_shape and known else count != known:
+            raise ValueError(
+                f"Reshape cannot arrange the {count} elements of a sample as target_shape={self.target_shape}. "
+                f"Received: shape={tuple(first.shape)}"
+            )
+
     def call(self, inputs: Any) -> Any:
-        return ops.reshape(inputs, (inputs.shape[0], *self.target_shape))
+        known = math.prod(n for n in self.target_shape if n != -1)
+        rest = math.prod(inputs.shape[1:]) // known if known else 0  # NumPy cannot infer it of an empty batch
+        return ops.reshape(inputs, (inputs.shape[0], *(rest if n == -1 else n for n in self.target_shape)))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"target_shape": self.target_shape}

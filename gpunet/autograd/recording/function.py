@@ -1,0 +1,186 @@
+"""`gpunet.function`: a function that is recorded once it has shown that it repeats itself, and then replayed."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gpunet import tree
+from gpunet.autograd.recording.program import Program
+from gpunet.autograd.recording.trace import CannotRecordError, Trace, tracing
+from gpunet.autograd.tensor import Tensor, raw, wrap
+from gpunet.autograd.variable import Variable, structure
+
+_log = logging.getLogger("gpunet")
+_MOST = 8  # recordings of one function
+
+
+class _Outcome(NamedTuple):
+    """What a traced run returned: the structure, and for each leaf a reference or a plain value."""
+
+    structure: Any
+    leaves: tuple
+    kinds: tuple
+
+
+class _Recording:
+    """One signature on its way: seen once, traced once, then a program or a reason why there is none."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.calls: list | None = None
+        self.outcome: _Outcome | None = None
+        self.program: Program | None = None
+        self.touched: list[Variable] = []
+        self.obstacle: str | None = None
+        self.version = -1
+
+
+class RecordedFunction:
+    """A callable that runs eagerly twice, is traced twice, and from then on replays the trace.
+
+    Each signature, the shapes and dtypes of array arguments and the values of others, has a recording of its own. What
+    the function's Python code does besides computing with tensors happens only while it is traced. What cannot be
+    recorded goes on eagerly, with one line in the log "gpunet" that says why.
+
+    Args:
+        function: of arrays, tensors and plain values, in nested structures.
+        must: log obstacles as warnings rather than as information.
+    """
+
+    def __init__(self, function: Callable, must: bool = True):
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.must = must
+        self._recordings: OrderedDict[Any, _Recording] = OrderedDict()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves = tree.flatten((args, kwargs))
+        arrays = [raw(x) for x in leaves if _is_array(x)]
+        key = (_skeleton((args, kwargs)), tuple(map(_signature, leaves)))
+        recording = self._recordings.get(key)
+        if recording is None:
+            recording = self._recordings[key] = _Recording()
+            if len(self._recordings) > _MOST:
+                self._recordings.popitem(last=False)
+        if recording.program is not None and recording.version == structure.version:
+            return self._replay(recording, arrays)
+        if recording.obstacle is not None or not arrays:
+            return self.function(*args, **kwargs)
+        return self._learn(recording, arrays, args, kwargs)
+
+    def obstacles(self) -> dict[Any, str]:
+        """Why signatures that were called often enough are not recorded."""
+        return {key: recording.obstacle for key, recording in self._recordings.items() if recording.obstacle}
+
+    def _replay(self, recording: _Recording, arrays: list[Any]) -> Any:
+        found = iter(recording.program(arrays))  # type: ignore[misc]
+        for variable in recording.touched:
+            variable.touched()
+        outcome = recording.outcome
+        assert outcome is not None
+        leaves = [
+            (wrap(next(found).copy()) if kind == "tensor" else next(found).copy()) if kind else leaf
+            for leaf, kind in zip(outcome.leaves, outcome.kinds)
+        ]
+        return tree.pack_like(outcome.structure, leaves)
+
+    def _learn(self, recording: _Recording, arrays: list[Any], args: tuple, kwargs: dict) -> Any:
+        if recording.version != structure.version:
+            recording.seen, recording.calls, recording.program = 0, None, None
+            recording.version = structure.version
+        recording.seen += 1
+        if recording.seen == 1:
+            result = self.function(*args, **kwargs)
+            recording.version = structure.version  # the first run may build
+            return result
+        with tracing(arrays, type(arrays[0])) as trace:
+            result = self.function(*args, **kwargs)
+            outcome = _outcome(trace, result)
+        obstacle = trace.obstacle or _difference(recording, trace, outcome)
+        if obstacle is not None and (trace.obstacle or recording.calls is not None):
+            self._give_up(recording, obstacle)
+        elif recording.calls is None:
+            recording.calls, recording.outcome = trace.calls, outcome
+        else:
+            self._finish(recording, trace, outcome, arrays)
+        return result
+
+    def _finish(self, recording: _Recording, trace: Trace, outcome: _Outcome, arrays: list[Any]) -> None:
+        outputs = [leaf for leaf, kind in zip(outcome.leaves, outcome.kinds) if kind]
+        try:
+            recording.program = Program(trace.calls, arrays, outputs)
+        except CannotRecordError as error:
+            self._give_up(recording, str(error))
+            return
+        recording.touched = trace.touched
+        recording.calls, recording.outcome = None, outcome
+        recording.version = structure.version
+
+    def _give_up(self, recording: _Recording, why: str) -> None:
+        recording.obstacle, recording.calls = why, None
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        _log.log(logging.WARNING if self.must else logging.INFO, "%s is not recorded and runs eagerly: %s", name, why)
+
+
+def _skeleton(x: Any) -> Any:
+    """A structure without its leaves, hashable."""
+    if isinstance(x, dict):
+        return (dict, *((key, _skeleton(x[key])) for key in tree.sorted_keys(x)))
+    return (type(x), *map(_skeleton, x)) if isinstance(x, list | tuple) else None
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Tensor) or hasattr(x, "strides")
+
+
+def _signature(x: Any) -> Any:
+    if _is_array(x):
+        a = raw(x)
+        return (type(x), type(a), a.shape, a.dtype)
+    return (type(x), x)
+
+
+def _outcome(trace: Trace, result: Any) -> _Outcome:
+    leaves, kinds = [], []
+    for x in tree.flatten(result):
+        if _is_array(x) and not isinstance(x, Variable):
+            leaves.append(trace.refer(raw(x)))
+            kinds.append("tensor" if isinstance(x, Tensor) else "array")
+        else:
+            leaves.append(x)
+            kinds.append("")
+    return _Outcome(tree.map_structure(lambda _: None, result), tuple(leaves), tuple(kinds))
+
+
+def _difference(recording: _Recording, trace: Trace, outcome: _Outcome) -> str | None:
+    """How a second trace differs from the first, or None."""
+    if recording.calls is None:
+        return None
+    for i, (a, b) in enumerate(zip(recording.calls, trace.calls)):
+        if not a.matches(b):
+            return f"two runs in a row differ at call {i}, {a.primitive.name} and {b.primitive.name}"
+    if len(recording.calls) != len(trace.calls):
+        return f"two runs in a row make {len(recording.calls)} and {len(trace.calls)} calls"
+    return None
+
+
+def function(func: Callable | None = None) -> Any:
+    """Decorator: record a function of tensors once it has repeated itself, and replay it from then on.
+
+    A replay runs the same primitives on the same storage with none of the function's Python code, and gives the same
+    bits. The first run of a signature (shapes, dtypes and plain values of the arguments) is eager, the second and the
+    third are traced and must do the same; Python numbers in them are baked in. Variables may be read and assigned.
+
+    Example:
+        >>> @gpunet.function
+        ... def step(x, y):
+        ...     with gpunet.GradientTape() as tape:
+        ...         loss = loss_function(y, model(x, training=True))
+        ...     optimizer.apply(tape.gradient(loss, model.trainable_weights), model.trainable_weights)
+        ...     return loss
+    """
+    return function if func is None else RecordedFunction(func)

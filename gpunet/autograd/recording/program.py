@@ -1,0 +1,216 @@
+"""A trace as a program: storage planned by how long each result lives, and one straight line of calls."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View
+from gpunet.backend.primitive import backend_of
+
+_ALIGNMENT = 256
+
+
+class Program:
+    """Replays a trace: `program(arrays)` copies the inputs in, runs the calls, and returns the outputs' storage.
+
+    A result lives in a block of an arena from the call that makes it to the last that reads it. Results other than a
+    call's first, and residuals, are made anew by the implementations each time.
+
+    Args:
+        calls: of a trace.
+        inputs: arrays like those that replays will be given.
+        outputs: references to what to return.
+    """
+
+    def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any]):
+        self.calls = calls
+        self.xp = backend_of(type(inputs[0])).xp
+        self.inputs = [self.xp.empty(x.shape, x.dtype) for x in inputs]
+        self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
+        self._last = _last_uses(calls, outputs)
+        self._place_results()
+        self._namespace: dict[str, Any] = {}
+        self._run = self._compile(outputs)
+
+    def __call__(self, arrays: Sequence[Any]) -> tuple:
+        for place, array in zip(self.inputs, arrays):
+            place[...] = array
+        return self._run()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arena."""
+        return self.arena.nbytes
+
+    def _place_results(self) -> None:
+        """Give every first result that owns its memory a place in the arena."""
+        owned = [i for i, call in enumerate(self.calls) if _is_placed(call)]
+        sizes = {i: _nbytes(self.calls[i].results[0]) for i in owned}
+        places, total = plan({i: (i, self._last[i], sizes[i]) for i in owned})
+        self.arena = self.xp.empty((total,), np.dtype("uint8"))
+        for i in owned:
+            spec = self.calls[i].results[0]
+            block = self.arena[places[i] : places[i] + math.prod(spec.shape) * spec.dtype.itemsize]
+            self._arrays[Result(i, 0)] = _laid_out(block.view(spec.dtype), spec)
+
+    def _static(self, reference: Any) -> Any:
+        """The array behind a reference that is the same at every replay, or None."""
+        if isinstance(reference, View):
+            base = self._static(reference.base)
+            return None if base is None else _seen_as(base, reference)
+        return self._arrays.get(reference)
+
+    def _name(self, value: Any) -> str:
+        name = f"v{len(self._namespace)}"
+        self._namespace[name] = value
+        return name
+
+    def _operand(self, reference: Any) -> tuple[bool, Any]:
+        """(True, value) of what never changes, else (False, an expression)."""
+        if isinstance(reference, Constant):
+            return True, reference.value
+        if isinstance(reference, Group):
+            return self._group(list(map(self._operand, reference.members)))
+        array = self._static(reference)
+        if array is not None:
+            return True, array
+        if isinstance(reference, View):
+            view = self._name(functools.partial(_seen_as, reference=reference))
+            return False, f"{view}({self._operand(reference.base)[1]})"
+        return False, f"r{reference.call}[{reference.part}]"
+
+    def _group(self, members: list[tuple[bool, Any]]) -> tuple[bool, Any]:
+        if all(static for static, _ in members):
+            return True, [value for _, value in members]
+        return False, f"[{', '.join(self._name(value) if static else value for static, value in members)}]"
+
+    def _compile(self, outputs: Sequence[Any]) -> Callable[[], tuple]:
+        lines = []
+        for i, call in enumerate(self.calls):
+            line = self._line(i, call)
+            if line:
+                lines.append(line)
+        returned = [self._operand(reference) for reference in outputs]
+        values = [self._name(value) if static else value for static, value in returned]
+        lines.append(f"return ({', '.join(values)}{',' if values else ''})")
+        text = "def run():\n    " + "\n    ".join(lines)
+        exec(compile(text, "<recorded step>", "exec"), self._namespace)
+        return self._namespace.pop("run")
+
+    def _line(self, i: int, call: Call) -> str:
+        """The Python line that does a call, or "" for a view of what never moves, which is taken now."""
+        operands = [self._operand(reference) for reference in call.operands]
+        attributes = call.attributes
+        shares = call.results[0].shares if call.results else -1
+        settled = all(static for static, _ in operands)
+        if call.primitive.is_view and shares >= 0 and settled:
+            self._arrays[Result(i, 0)] = call.implementation(*(v for _, v in operands), **attributes)
+            return ""
+        if Result(i, 0) in self._arrays:
+            attributes = attributes | {"out": self._arrays[Result(i, 0)]}
+        step: Callable
+        if settled:
+            step = functools.partial(call.implementation, *(v for _, v in operands), **attributes)
+            expression = f"{self._name(step)}()"
+        else:
+            step = functools.partial(call.implementation, **attributes) if attributes else call.implementation
+            values = [self._name(value) if static else value for static, value in operands]
+            expression = f"{self._name(step)}({', '.join(values)})"
+        return self._kept(i, call, expression)
+
+    def _kept(self, i: int, call: Call, expression: str) -> str:
+        """The expression, its results kept where a later call reads one that is not in the arena."""
+        placed = Result(i, 0) in self._arrays
+        if len(call.results) == (1 if placed else 0):
+            return expression
+        if call.primitive.has_residuals:
+            return f"r{i} = {self._name(_flat)}({expression})"
+        return f"r{i} = {expression}" if len(call.results) > 1 else f"r{i} = ({expression},)"
+
+
+def _flat(found: tuple) -> tuple:
+    """(result or results, residuals) as one tuple."""
+    result, residuals = found
+    return (*(result if type(result) is tuple else (result,)), *residuals)
+
+
+def _is_placed(call: Call) -> bool:
+    made_anew = call.primitive.is_view or call.primitive.allocates
+    return bool(call.results) and call.results[0].shares < 0 and not made_anew
+
+
+def _laid_out(flat: Any, spec: Spec) -> Any:
+    """A flat array in the spec's shape, its axes in memory in the order in which they were when it was traced.
+
+    The order of memory decides the order of sums over it, and so their last bits.
+    """
+    order = sorted(range(len(spec.shape)), key=lambda axis: -abs(spec.strides[axis]))
+    back = [order.index(axis) for axis in range(len(order))]
+    return flat.reshape([spec.shape[axis] for axis in order]).transpose(back)
+
+
+def _nbytes(spec: Spec) -> int:
+    nbytes = math.prod(spec.shape) * spec.dtype.itemsize
+    return max(1, -(-nbytes // _ALIGNMENT)) * _ALIGNMENT
+
+
+def _seen_as(base: Any, reference: View) -> Any:
+    """A view of `base`'s memory."""
+    if isinstance(base, np.ndarray):
+        flat = np.ndarray(base.nbytes, np.uint8, buffer=base.view(np.ndarray)) if base.flags.c_contiguous else base
+        seen = np.ndarray(reference.shape, reference.dtype, flat, reference.offset, reference.strides)
+        return seen.view(type(base))
+    memory = base.data + reference.offset
+    return type(base)(reference.shape, reference.dtype, memory, strides=reference.strides)
+
+
+def _last_uses(calls: Sequence[Call], outputs: Sequence[Any]) -> list[int]:
+    """For each call, the number of the last call that reads its first result, also through views of it."""
+    last = list(range(len(calls)))
+    owners: list[set[int]] = []
+    for i, call in enumerate(calls):
+        read = set().union(*(_owners(reference, owners) for reference in call.operands)) if call.operands else set()
+        for owner in read:
+            last[owner] = i
+        shares = [s.shares for s in call.results if s.shares >= 0]
+        owners.append({i}.union(*(_owners(call.operands[s], owners) for s in shares)))
+    for reference in outputs:
+        for owner in _owners(reference, owners):
+            last[owner] = len(calls)
+    return last
+
+
+def _owners(reference: Any, owners: list[set[int]]) -> set[int]:
+    """The calls in whose results' memory a reference is."""
+    if isinstance(reference, View):
+        return _owners(reference.base, owners)
+    if isinstance(reference, Group):
+        return set().union(*(_owners(member, owners) for member in reference.members))
+    return owners[reference.call] if isinstance(reference, Result) else set()
+
+
+def plan(lives: dict[int, tuple[int, int, int]]) -> tuple[dict[int, int], int]:
+    """Offsets for blocks that live from one call to another, none overlapping while both live; and the total.
+
+    Args:
+        lives: number → (first, last, bytes), both ends included. The largest are placed first, each at the lowest
+            offset where it fits (greedy by size: Pisarchyk and Lee, arXiv:2001.03288).
+    """
+    placed: list[tuple[int, int, int, int]] = []  # offset, end, first, last
+    offsets: dict[int, int] = {}
+    for number, (first, last, size) in sorted(lives.items(), key=lambda item: -item[1][2]):
+        offset = 0
+        for start, end, other_first, other_last in sorted(placed):
+            if other_first > last or other_last < first:
+                continue
+            if offset + size <= start:
+                break
+            offset = max(offset, end)
+        placed.append((offset, offset + size, first, last))
+        offsets[number] = offset
+    return offsets, max((p[1] for p in placed), default=0)

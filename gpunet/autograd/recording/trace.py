@@ -1,0 +1,264 @@
+"""Watching which primitives run: their implementations, operands and results, in order.
+
+Every operand is the function's input, an earlier result (or a view of one), or else a constant: the storage of a
+variable, which replays read as it is then, or an array that two traces in a row must make alike.
+"""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpunet.autograd.watching import state
+from gpunet.backend.primitive import PRIMITIVES, Primitive, backend_of
+
+
+class CannotRecordError(RuntimeError):
+    """The function does something that a replay could not repeat; the message says what."""
+
+
+class Input(NamedTuple):
+    """The function's array number `number`."""
+
+    number: int
+
+
+class Result(NamedTuple):
+    """Result number `part` of call number `call`; residuals follow the results proper."""
+
+    call: int
+    part: int
+
+
+class View(NamedTuple):
+    """Memory of an input or result, seen as another array that no primitive made."""
+
+    base: Input | Result
+    offset: int  # in bytes from the base's first byte
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype
+
+
+class Group(NamedTuple):
+    """Several operands in one list."""
+
+    members: tuple[Any, ...]
+
+
+class Constant:
+    """An array from outside, or a Python number or None."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and _alike(self.value, other.value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Spec(NamedTuple):
+    """A result's layout, and the operand whose memory it shares, or −1."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype
+    shares: int
+
+
+_NOTHING = Spec((), (), np.dtype(bool), -1)  # in the place of an absent result
+
+
+class Call(NamedTuple):
+    """One primitive that ran."""
+
+    primitive: Primitive
+    implementation: Callable
+    operands: tuple[Any, ...]
+    attributes: dict[str, Any]
+    results: tuple[Spec, ...]
+
+    def matches(self, other: Call) -> bool:
+        """Whether both are the same step of the same computation."""
+        return (
+            self.primitive is other.primitive
+            and self.implementation is other.implementation
+            and self.operands == other.operands
+            and self.results == other.results
+            and _alike(self.attributes, other.attributes)
+        )
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Equal, in bits where they are arrays; the same memory is equal whatever is in it."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a)
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    if hasattr(a, "strides"):
+        if (a.shape, a.dtype, a.strides) != (b.shape, b.dtype, b.strides):
+            return False
+        return extent(a) == extent(b) or _bytes(a) == _bytes(b)
+    return bool(a == b) or (a != a and b != b)
+
+
+def _bytes(array: Any) -> bytes:
+    return (array.get() if hasattr(array, "get") else array).tobytes()
+
+
+def extent(array: Any) -> tuple[int, int]:
+    """The addresses of an array's first byte and past its last."""
+    if isinstance(array, np.ndarray):
+        return np.lib.array_utils.byte_bounds(array)
+    low = high = array.data.ptr
+    for n, stride in zip(array.shape, array.strides):
+        reach = (n - 1) * stride if n else 0
+        low, high = low + min(reach, 0), high + max(reach, 0)
+    return low, high + array.itemsize
+
+
+def address(array: Any) -> int:
+    """The address of an array's first element."""
+    return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
+
+
+class Trace:
+    """The calls of one run of a function, and what its arrays are."""
+
+    def __init__(self, inputs: Sequence[Any]):
+        self.calls: list[Call] = []
+        self.touched: list[Any] = []  # variables, as often as they were changed
+        self.obstacle: str | None = None
+        self._alive: list[Any] = []  # so that no id or address is used twice
+        self._known: dict[int, Input | Result] = {}
+        self._ranges: list[tuple[int, int, Input | Result]] = []
+        for i, array in enumerate(inputs):
+            self._remember(array, Input(i), owns=True)
+
+    def _remember(self, array: Any, reference: Input | Result, owns: bool) -> None:
+        self._alive.append(array)
+        self._known[id(array)] = reference
+        if owns and array.size:
+            bisect.insort(self._ranges, (*extent(array), reference))
+
+    def refer(self, array: Any) -> Any:
+        """What an array is, or a list of them."""
+        if isinstance(array, list | tuple):
+            return Group(tuple(map(self.refer, array)))
+        if not hasattr(array, "strides"):
+            return Constant(array)
+        found = self._known.get(id(array))
+        if found is not None:
+            return found
+        base = self._holder(array)
+        self._alive.append(array)
+        if base is None:
+            return Constant(array)
+        start, reference = base
+        return View(reference, address(array) - start, array.shape, array.strides, array.dtype)
+
+    def _holder(self, array: Any) -> tuple[int, Input | Result] | None:
+        """The input or result in whose memory the array is, with the address of its first byte."""
+        if not array.size:
+            return None
+        low, high = extent(array)
+        place = bisect.bisect_right(self._ranges, low, key=lambda r: r[0]) - 1
+        if place >= 0:
+            start, stop, reference = self._ranges[place]
+            if low < stop and high <= stop:
+                return start, reference
+        return None
+
+    def note(self, primitive: Primitive, implementation: Callable, arrays: tuple, attributes: dict, found: Any) -> None:
+        """A primitive ran on `arrays` and gave `found`."""
+        operands = tuple(map(self.refer, arrays))
+        for name, value in attributes.items():
+            if hasattr(value, "strides") and not isinstance(self.refer(value), Constant):
+                self.obstacle = f"{primitive.name} takes a computed array as its attribute {name}"
+        parts = _parts(primitive, attributes, found)
+        specs = []
+        for i, part in enumerate(parts):
+            if part is None:
+                specs.append(_NOTHING)
+                continue
+            shares = _shared(part, arrays)
+            specs.append(Spec(part.shape, part.strides, part.dtype, shares))
+            if id(part) not in self._known:
+                self._remember(part, Result(len(self.calls), i), owns=shares < 0)
+        self.calls.append(Call(primitive, implementation, operands, attributes, tuple(specs)))
+
+
+def _parts(primitive: Primitive, attributes: dict, found: Any) -> list[Any]:
+    """Results and residuals in a flat list."""
+    if found is None:
+        return []
+    if primitive.has_residuals:
+        found, residuals = found
+        return [*(found if type(found) is tuple else (found,)), *residuals]
+    return list(found) if type(found) is tuple else [found]
+
+
+def _shared(result: Any, arrays: Sequence[Any]) -> int:
+    """The first operand whose memory the result shares, or −1."""
+    if not result.size:
+        return -1
+    low, high = extent(result)
+    for i, a in enumerate(arrays):
+        if hasattr(a, "strides") and a.size:
+            start, stop = extent(a)
+            if low < stop and start < high:
+                return i
+    return -1
+
+
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def tracing(inputs: Sequence[Any], kind: type) -> Iterator[Trace]:
+    """Watch the primitives that this thread runs on arrays of type `kind`."""
+    with _LOCK:
+        trace = Trace(inputs)
+        plain = {p: p.table[kind] for p in PRIMITIVES.values() if backend_of(kind).provider_of(p) is not None}
+        for primitive, implementation in plain.items():
+            primitive.table[kind] = watched(primitive, implementation)
+        before, state.trace = state.trace, trace
+        try:
+            yield trace
+        finally:
+            state.trace = before
+            for primitive, implementation in plain.items():
+                primitive.table[kind] = implementation
+
+
+def watched(primitive: Primitive, implementation: Callable) -> Callable:
+    """The implementation, with a note of each call; not of those that other implementations make."""
+
+    def run(*arrays, out=None, **attributes):
+        trace = state.trace
+        given = {} if out is None else {"out": out}
+        if trace is None:
+            return implementation(*arrays, **given, **attributes)
+        state.trace = None
+        try:
+            found = implementation(*arrays, **given, **attributes)
+        finally:
+            state.trace = trace
+        if type(found) is not tuple and isinstance(found, np.generic):
+            found = np.asarray(found)
+        trace.note(primitive, implementation, arrays, attributes, found)
+        return found
+
+    return run

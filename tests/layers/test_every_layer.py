@@ -1,0 +1,155 @@
+"""What holds for every layer: symbolic shapes, configurations, weights, devices, dtypes."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gpunet as keras
+from gpunet import layers, ops
+from gpunet.testing import emulated_gpu
+
+IMAGE = (7, 6, 4)
+# (layer, arguments, shapes of one sample of each input)
+TABLE = [
+    ("Dense", {"units": 5, "activation": "relu", "kernel_regularizer": "l2"}, [(4,)]),
+    ("Dense", {"units": 5, "use_bias": False, "kernel_initializer": "he_normal"}, [(3, 4)]),
+    ("Conv2D", {"filters": 3, "kernel_size": 3, "kernel_constraint": "max_norm"}, [IMAGE]),
+    ("Conv2D", {"filters": 4, "kernel_size": (2, 3), "strides": 2, "padding": "same", "groups": 2}, [IMAGE]),
+    ("Conv2D", {"filters": 3, "kernel_size": 2, "dilation_rate": 2, "data_format": "channels_first"}, [IMAGE]),
+    ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"}, [IMAGE]),
+    ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": (2, 3), "output_padding": 1}, [IMAGE]),
+    ("Conv2DTranspose", {"filters": 2, "kernel_size": 2, "data_format": "channels_first"}, [IMAGE]),
+    ("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, [IMAGE]),
+    ("MaxPooling2D", {"data_format": "channels_first"}, [IMAGE]),
+    ("AveragePooling2D", {"pool_size": (3, 2)}, [IMAGE]),
+    ("GlobalAveragePooling2D", {}, [IMAGE]),
+    ("GlobalAveragePooling2D", {"keepdims": True, "data_format": "channels_first"}, [IMAGE]),
+    ("BatchNormalization", {"momentum": 0.5, "beta_initializer": "ones"}, [IMAGE]),
+    ("BatchNormalization", {"axis": 1, "center": False}, [IMAGE]),
+    ("Flatten", {}, [IMAGE]),
+    ("Flatten", {"data_format": "channels_first"}, [IMAGE]),
+    ("Reshape", {"target_shape": (6, -1)}, [IMAGE]),
+    ("Dropout", {"rate": 0.3, "noise_shape": (None, 1), "seed": 3}, [(4,)]),
+    ("Activation", {"activation": "tanh"}, [IMAGE]),
+    ("ReLU", {"max_value": 6.0, "negative_slope": 0.1}, [IMAGE]),
+    ("Softmax", {"axis": 1}, [IMAGE]),
+    ("Add", {}, [(4,), (4,), (4,)]),
+    ("Add", {}, [(3, 4), (1, 4)]),
+    ("Concatenate", {"axis": 1}, [(3, 4), (2, 4)]),
+    ("UpSampling2D", {"size": (2, 3)}, [IMAGE]),
+    ("UpSampling2D", {"size": 2, "interpolation": "bilinear", "data_format": "channels_first"}, [IMAGE]),
+]
+each = pytest.mark.parametrize(("name", "arguments", "shapes"), TABLE, ids=[f"{i}-{c[0]}" for i, c in enumerate(TABLE)])
+
+
+def make(name, arguments):
+    return getattr(layers, name)(**arguments)
+
+
+def batch(shapes, n=2, seed=0):
+    rng = np.random.default_rng(seed)
+    arrays = [rng.standard_normal((n, *shape)).astype("float32") for shape in shapes]
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def symbols(shapes):
+    inputs = [keras.Input(shape) for shape in shapes]
+    return inputs if len(inputs) > 1 else inputs[0]
+
+
+@each
+def test_symbolic_shape_is_the_real_one(name, arguments, shapes):
+    layer = make(name, arguments)
+    symbolic = layer(symbols(shapes))
+    real = layer(batch(shapes))
+    assert symbolic.shape == (None, *real.shape[1:])
+    assert symbolic.dtype == real.dtype == "float32"
+    given = [(None, *shape) for shape in shapes]
+    assert make(name, arguments).compute_output_shape(given if len(given) > 1 else given[0]) == symbolic.shape
+
+
+SPATIAL = [case for case in TABLE if case[2] == [IMAGE] and case[0] not in ("Flatten", "Reshape")]
+
+
+@pytest.mark.parametrize(("name", "arguments", "shapes"), SPATIAL, ids=[f"{i}-{c[0]}" for i, c in enumerate(SPATIAL)])
+def test_unknown_sizes_stay_unknown(name, arguments, shapes):
+    first = arguments.get("data_format") == "channels_first" or arguments.get("axis") == 1
+    unknown = (shapes[0][0], None, None) if first else (None, None, shapes[0][2])
+    layer = make(name, arguments)
+    symbolic = layer(keras.Input(unknown))
+    real = layer(batch(shapes))
+    assert len(symbolic.shape) == len(real.shape)
+    assert all(n in (None, m) for n, m in zip(symbolic.shape, real.shape))
+    assert symbolic.shape[0] is None
+
+
+@each
+def test_configuration_makes_an_equal_layer(name, arguments, shapes):
+    layer = make(name, arguments)
+    config = json.loads(json.dumps(layers.serialize(layer)))
+    assert config["module"] == "keras.layers"
+    copy = layers.deserialize(config)
+    assert type(copy) is type(layer)
+    assert copy.get_config() == layer.get_config()
+    assert set(arguments) <= set(layer.get_config())
+    x = batch(shapes)
+    expected = layer(x)
+    copy(x)
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(expected, copy(x))
+    rebuilt = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
+    assert [w.shape for w in rebuilt.weights] == [w.shape for w in layer.weights]
+
+
+@each
+def test_on_the_stand_in_gpu(name, arguments, shapes):
+    layer = make(name, arguments)
+    expected = np.asarray(layer(batch(shapes)))
+    with emulated_gpu() as gpu:
+        other = make(name, arguments)
+        other(batch(shapes))
+        other.set_weights(layer.get_weights())
+        found = other(batch(shapes))
+        assert found.device == gpu
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+@each
+def test_gradients_reach_inputs_and_weights(name, arguments, shapes):
+    layer = make(name, arguments)
+    x = [keras.Variable(a) for a in (batch(shapes) if len(shapes) > 1 else [batch(shapes)])]
+    with keras.GradientTape() as tape:
+        y = layer(x if len(x) > 1 else x[0], training=True)
+        loss = ops.sum(y * y)
+    sources = [*x, *layer.trainable_weights]
+    for source, gradient in zip(sources, tape.gradient(loss, sources)):
+        assert gradient.shape == source.shape
+        assert np.isfinite(gradient.numpy()).all()
+
+
+@each
+def test_float64_and_mixed_precision(name, arguments, shapes):
+    double = make(name, arguments | {"dtype": "float64"})
+    y = double(batch(shapes))
+    assert y.dtype == "float64"
+    assert all(w.dtype == "float64" for w in double.weights)
+    for policy, dtype, tolerance in (("mixed_float16", "float16", 2e-2), ("mixed_bfloat16", "bfloat16", 2e-1)):
+        mixed = make(name, arguments | {"dtype": policy})
+        assert mixed(symbols(shapes)).dtype == dtype
+        mixed.set_weights(double.get_weights())
+        found = mixed(batch(shapes))
+        assert found.dtype == dtype
+        assert all(w.dtype == "float32" for w in mixed.weights)
+        np.testing.assert_allclose(found.numpy().astype("float64"), y.numpy(), rtol=tolerance, atol=tolerance)
+
+
+@each
+def test_an_empty_batch(name, arguments, shapes):
+    layer = make(name, arguments)
+    full = layer(batch(shapes))
+    assert layer(batch(shapes, n=0)).shape == (0, *full.shape[1:])
+
+
+def test_the_table_has_every_layer():
+    assert {case[0] for case in TABLE} == set(layers.catalog.entries) - {"InputLayer"}

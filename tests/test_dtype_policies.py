@@ -1,0 +1,115 @@
+"""Dtype policies: compute and variable dtypes of layers, models and trainings."""
+
+import numpy as np
+import pytest
+
+import gpunet as keras
+from gpunet import DTypePolicy, dtype_policies, layers, ops
+
+X = np.random.default_rng(0).normal(size=(8, 4))
+
+
+@pytest.fixture
+def policy(monkeypatch):
+    """Sets the global policy, until the test ends."""
+    monkeypatch.setitem(dtype_policies._global, "policy", None)
+    return dtype_policies.set_dtype_policy
+
+
+def test_policies():
+    mixed = DTypePolicy("mixed_float16")
+    assert (mixed.compute_dtype, mixed.variable_dtype) == ("float16", "float32")
+    assert DTypePolicy("float64").compute_dtype == DTypePolicy("float64").variable_dtype == "float64"
+    assert DTypePolicy("mixed_bfloat16") == dtype_policies.get("mixed_bfloat16") != mixed
+    assert hash(mixed) == hash(DTypePolicy("mixed_float16"))
+    assert dtype_policies.get(np.float32) == dtype_policies.get(None) == DTypePolicy()
+    assert DTypePolicy.from_config(mixed.get_config()) == mixed
+    assert repr(mixed) == '<DTypePolicy "mixed_float16">'
+    with pytest.raises(ValueError, match="mixed_float33"):
+        DTypePolicy("mixed_float33")
+    with pytest.raises(TypeError, match="named by a string"):
+        DTypePolicy(3)
+
+
+def test_the_global_policy_is_that_of_new_layers(policy):
+    before = layers.Dense(2)
+    policy("mixed_bfloat16")
+    after = layers.Dense(2)
+    assert before.compute_dtype == "float32"
+    assert after.dtype_policy.name == "mixed_bfloat16"
+    assert (after.compute_dtype, after.variable_dtype, after.dtype) == ("bfloat16", "float32", "float32")
+    assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"
+
+
+def test_inputs_are_cast_unless_autocast_is_off():
+    seen = []
+
+    class Spy(layers.Layer):
+        def call(self, x):
+            seen.append(str(x.dtype))
+            return x
+
+    Spy(dtype="float16")(X)
+    Spy(dtype="float16", autocast=False)(X)
+    Spy(dtype="float16")(np.arange(3))
+    assert seen == ["float16", "float64", "int64"]
+
+
+@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16"])
+def test_training_keeps_float32_weights_and_follows_float32(name):
+    found = {}
+    for policy_name in ("float32", name):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [
+                keras.Input((4,)),
+                layers.Dense(8, activation="relu", dtype=policy_name),
+                layers.BatchNormalization(dtype=policy_name),
+                layers.Dense(2, dtype="float32"),
+            ]
+        )
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9, loss_scale_factor=128.0), "mse")
+        history = model.fit(X, X[:, :2], epochs=5, verbose=0)
+        assert all(w.dtype == "float32" for w in model.weights)
+        assert model.predict(X, verbose=0).dtype == np.float32
+        found[policy_name] = history.history["loss"]
+    np.testing.assert_allclose(found[name], found["float32"], rtol=5e-2)
+    assert found[name] != found["float32"]
+
+
+def test_gradients_come_back_in_the_variables_dtype():
+    layer = layers.Dense(3, dtype="mixed_float16")
+    with keras.GradientTape() as tape:
+        y = layer(X)
+        loss = ops.sum(ops.cast(y, "float32") ** 2)
+    assert y.dtype == "float16"
+    for g, v in zip(tape.gradient(loss, layer.trainable_weights), layer.trainable_weights):
+        assert g.dtype == v.dtype == "float32"
+
+
+def test_variables_are_themselves_outside_their_layer():
+    layer = layers.Dense(3, dtype="mixed_float16")
+    layer(X)
+    assert (layer.kernel * 2).dtype == "float32"
+
+
+def test_float64_throughout(policy):
+    policy("float64")
+    model = keras.Sequential([layers.Dense(3)])
+    model.compile("adam", "mse")
+    model.fit(X, X[:, :3], verbose=0)
+    assert model.predict(X, verbose=0).dtype == np.float64
+    w, b = model.get_weights()
+    np.testing.assert_allclose(model.predict(X, verbose=0), X @ w + b, rtol=1e-14)
+
+
+def test_floatx():
+    keras.config.set_floatx("float64")
+    try:
+        assert layers.Dense(1).dtype == "float64"
+        assert keras.Input((1,)).dtype == "float64"
+        assert ops.ones((1,)).dtype == "float64"
+    finally:
+        keras.config.set_floatx("float32")
+    with pytest.raises(ValueError, match="'float33'"):
+        keras.config.set_floatx("float33")

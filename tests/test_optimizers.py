@@ -1,0 +1,262 @@
+"""Optimizers: the arena, several optimizers and late variables, freezing, clipping, decay, configurations."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import gpunet as keras
+from gpunet import optimizers
+from gpunet.optimizers import SGD, Adam, Optimizer, RMSprop
+from gpunet.testing import emulated_gpu
+
+RNG = np.random.default_rng(0)
+
+
+def variables(*shapes, dtype="float32"):
+    return [keras.Variable(RNG.standard_normal(s).astype(dtype)) for s in shapes]
+
+
+def gradients(vs):
+    return [keras.Tensor(RNG.standard_normal(v.shape).astype(v.dtype)) for v in vs]
+
+
+def test_variables_keep_their_values_in_the_arena():
+    vs = variables((3, 4), (5,), (), (2, 1, 2))
+    before = [v.numpy() for v in vs]
+    Adam().build(vs)
+    for v, b in zip(vs, before):
+        np.testing.assert_array_equal(v, b)
+    starts = [v.array.__array_interface__["data"][0] for v in vs]
+    assert all((s - starts[0]) % 256 == 0 for s in starts)
+    vs[1].assign(np.arange(5.0))
+    np.testing.assert_array_equal(vs[0], before[0])
+    np.testing.assert_array_equal(vs[1], np.arange(5.0))
+
+
+def test_variables_without_a_gradient_or_frozen_stay():
+    vs = variables((3,), (4,), (5,))
+    before = [v.numpy() for v in vs]
+    optimizer = Adam(0.1)
+    g = gradients(vs)
+    vs[2].trainable = False
+    optimizer.apply([g[0], None, g[2]], vs)
+    assert (vs[0].numpy() != before[0]).all()
+    np.testing.assert_array_equal(vs[1], before[1])
+    np.testing.assert_array_equal(vs[2], before[2])
+    with pytest.raises(ValueError, match="No gradients"):
+        optimizer.apply([None] * 3, vs)
+    vs[2].trainable = True
+    optimizer.apply(g, vs)
+    assert (vs[2].numpy() != before[2]).all()
+
+
+@pytest.mark.parametrize("make", [SGD, lambda: SGD(momentum=0.9), RMSprop, Adam, lambda: Adam(amsgrad=True)])
+def test_a_skipped_variable_has_its_own_history(make):
+    """Updating variables one by one, in any company, is the same as updating them together."""
+    together, apart = variables((3,), (2, 2)), []
+    apart = [keras.Variable(v.numpy()) for v in together]
+    one, *others = make(), make(), make()
+    for step in range(4):
+        g = gradients(together)
+        one.apply(g, together)
+        for optimizer, v, each in zip(others, apart, g):
+            optimizer.apply([each], [v])
+        assert int(one.iterations) == step + 1
+    for a, b in zip(together, apart):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_late_variables_and_other_orders():
+    a, b = variables((3,), (4,))
+    optimizer = SGD(0.1, momentum=0.9)
+    reference = {id(v): (v.numpy().astype("float64"), np.zeros(v.shape)) for v in (a, b)}
+
+    def apply(*vs):
+        g = gradients(vs)
+        optimizer.apply(g, list(vs))
+        for v, each in zip(vs, g):
+            w, m = reference[id(v)]
+            m = 0.9 * m - 0.1 * each.numpy()
+            reference[id(v)] = (w + m, m)
+
+    apply(a)
+    apply(a, b)
+    apply(b, a)
+    apply(b)
+    for v in (a, b):
+        np.testing.assert_allclose(v, reference[id(v)][0], rtol=1e-5)
+
+
+def test_two_optimizers_share_a_variable():
+    (v,) = variables((4,))
+    w = v.numpy()
+    first, second = SGD(0.1), SGD(0.01, momentum=0.5)
+    for optimizer, rate in ((first, 0.1), (second, 0.01), (first, 0.1)):
+        (g,) = gradients([v])
+        optimizer.apply([g], [v])
+        w = w - rate * g.numpy()
+    np.testing.assert_allclose(v, w, rtol=1e-5)
+
+
+def test_several_dtypes_at_once():
+    narrow, wide = variables((3,))[0], variables((2,), dtype="float64")[0]
+    before = wide.numpy()
+    optimizer = SGD(0.5)
+    optimizer.apply([np.ones(3, "float32"), np.ones(2, "float64")], [narrow, wide])
+    np.testing.assert_allclose(wide, before - 0.5, rtol=1e-12)
+    assert (narrow.dtype, wide.dtype) == ("float32", "float64")
+
+
+def test_on_the_stand_in_gpu():
+    values, g = RNG.standard_normal((3, 4)), RNG.standard_normal((3, 4))
+    options = {"use_ema": True, "clipnorm": 1.0, "weight_decay": 0.1}
+    for make in (SGD, RMSprop, Adam):
+        found = []
+        for on_gpu in (False, True):
+            optimizer = make(0.1, **options)
+            if on_gpu:
+                with emulated_gpu():
+                    v = keras.Variable(values)
+                    for _ in range(3):
+                        optimizer.apply([keras.Tensor(g)], [v])
+                    assert v.device.kind == "gpu"
+                    found.append(v.numpy())
+            else:
+                v = keras.Variable(values)
+                for _ in range(3):
+                    optimizer.apply([g], [v])
+                found.append(v.numpy())
+        np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+def test_weight_decay_spares_the_excluded():
+    kernel, bias = keras.Variable(np.ones(3), name="kernel"), keras.Variable(np.ones(3), name="bias")
+    optimizer = SGD(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.apply([np.zeros(3), np.zeros(3)], [kernel, bias])
+    np.testing.assert_allclose(kernel, np.full(3, 0.95))
+    np.testing.assert_allclose(bias, np.ones(3))
+
+
+def test_constraints_after_the_update():
+    v = keras.Variable(np.array([3.0, -4.0]))
+    v.constraint = keras.constraints.NonNeg()
+    SGD(1.0).apply([np.array([1.0, 1.0])], [v])
+    np.testing.assert_array_equal(v, [2.0, 0.0])
+
+
+def test_gradients_are_not_changed_and_not_kept():
+    (v,) = variables((3,))
+    g = np.array([1.0, 2.0, 3.0], "float32")
+    optimizer = Adam(0.1, clipnorm=0.1)
+    optimizer.apply([g], [v])
+    np.testing.assert_array_equal(g, [1, 2, 3])
+    g[...] = 100
+    after = v.numpy()
+    optimizer.apply([np.zeros(3, "float32")], [v])
+    assert np.abs(v.numpy() - after).max() < 0.2
+
+
+def test_wrong_gradients():
+    (v,) = variables((3,))
+    optimizer = SGD()
+    with pytest.raises(ValueError, match=r"must have its shape \(3,\). Received: \(4,\)"):
+        optimizer.apply([np.zeros(4)], [v])
+    with pytest.raises(ValueError, match="1 gradients, 2 variables"):
+        optimizer.apply([np.zeros(3)], [v, v])
+    with pytest.raises(ValueError, match="already be built"):
+        SGD().apply([np.zeros(3)])
+
+
+def test_the_learning_rate_is_a_variable():
+    optimizer = SGD(0.5)
+    assert optimizer.learning_rate == 0.5
+    optimizer.learning_rate = 0.25
+    optimizer.learning_rate.assign(optimizer.learning_rate * 2)
+    (v,) = variables((1,))
+    before = v.numpy()
+    optimizer.apply([np.ones(1)], [v])
+    np.testing.assert_allclose(v, before - 0.5, rtol=1e-6)
+    with pytest.raises(ValueError, match="number"):
+        optimizer.learning_rate = "fast"
+
+
+def test_variables_and_names():
+    layer = keras.layers.Dense(2, name="d")
+    layer.build((None, 3))
+    optimizer = Adam()
+    optimizer.build(layer.trainable_variables)
+    assert [v.path for v in optimizer.variables] == [
+        "adam/iterations",
+        "adam/learning_rate",
+        "adam/d_kernel_momentum",
+        "adam/d_kernel_velocity",
+        "adam/d_bias_momentum",
+        "adam/d_bias_velocity",
+    ]
+
+
+@pytest.mark.parametrize("name", ["sgd", "SGD", "adam", "Adam", "rmsprop", "RMSprop", "RMSProp"])
+def test_lookup_and_configuration(name):
+    optimizer = optimizers.get(name)
+    options = {"learning_rate": 0.3, "weight_decay": 0.1, "global_clipnorm": 2.0, "use_ema": True, "ema_momentum": 0.5}
+    changed = type(optimizer)(**options)
+    copy = optimizers.deserialize(optimizers.serialize(changed))
+    assert type(copy) is type(optimizer)
+    assert copy.get_config() == changed.get_config()
+    assert options.items() <= (copy.get_config() | {"learning_rate": round(float(copy.learning_rate), 6)}).items()
+
+
+def test_an_optimizer_of_ones_own():
+    class SignSGD(Optimizer):
+        def __init__(self, learning_rate=0.1):
+            super().__init__(learning_rate=learning_rate)
+
+        def build(self, variables):
+            super().build(variables)
+            self.counts = [self.add_variable_from_reference(v, name="count") for v in variables]
+
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_add(self.counts[self._get_variable_index(variable)], keras.ops.ones_like(variable))
+            self.assign_sub(variable, learning_rate * keras.ops.sign(gradient))
+
+    vs = variables((2,), (3,))
+    before = [v.numpy() for v in vs]
+    optimizer = SignSGD()
+    optimizer.apply(gradients(vs), vs)
+    for v, b in zip(vs, before):
+        np.testing.assert_allclose(np.abs(v.numpy() - b), 0.1, rtol=1e-5)
+    np.testing.assert_array_equal(optimizer.counts[1], np.ones(3))
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_goes_on_by_itself(how):
+    vs = variables((3,), (2, 2))
+    optimizer = Adam(0.1, amsgrad=True, use_ema=True, gradient_accumulation_steps=2, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay([vs[0]])
+    for _ in range(3):
+        optimizer.apply(gradients(vs), vs)
+    kept = [v.numpy() for v in vs]
+    other, other_vs = how((optimizer, vs))
+    later = [gradients(vs) for _ in range(3)]
+    for g in later:
+        other.apply(g, other_vs)
+    for v, k, o in zip(vs, kept, other_vs):
+        np.testing.assert_array_equal(v, k)
+        assert (o.numpy() != k).all()
+    for g in later:
+        optimizer.apply(g, vs)
+    for v, o in zip([*vs, *optimizer.variables], [*other_vs, *other.variables]):
+        np.testing.assert_array_equal(v, o)
+
+
+def test_loss_scale():
+    optimizer = SGD(0.1, loss_scale_factor=1024.0)
+    v = keras.Variable(2.0)
+    with keras.GradientTape() as tape:
+        scaled = optimizer.scale_loss(v * v)
+    assert float(scaled) == 4096.0
+    optimizer.apply([tape.gradient(scaled, v)], [v])
+    np.testing.assert_allclose(v, 2.0 - 0.1 * 4.0, rtol=1e-6)
