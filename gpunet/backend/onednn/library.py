@@ -14,10 +14,11 @@ _SONAME = "libdnnl.so.3"
 _WHEEL = "onednn-cpu-gomp"
 _SYNCHRONOUS = (1, 2, 4)  # runtimes (sequential, OpenMP, TBB) that have computed when a call returns
 _CPU = 1
+_UNIMPLEMENTED = 3
 _STATUS = {
     1: "out of memory",
     2: "invalid arguments",
-    3: "unimplemented",
+    _UNIMPLEMENTED: "unimplemented",
     4: "last implementation reached",
     5: "runtime error",
     6: "not required",
@@ -75,6 +76,10 @@ class OneDNNError(RuntimeError):
     """A call into oneDNN failed; the message names the function and the status."""
 
 
+class UnimplementedError(OneDNNError):
+    """oneDNN has no code for these shapes and attributes on this processor."""
+
+
 class Library(NamedTuple):
     """oneDNN, loaded. `calls` release the GIL, `quick` has the same functions without that."""
 
@@ -89,7 +94,8 @@ class Library(NamedTuple):
 def check(status: int, what: str) -> None:
     """Raise OneDNNError unless `status` means success."""
     if status:
-        raise OneDNNError(f"oneDNN: {what} failed: {_STATUS.get(status, 'unknown status')} (status {status})")
+        kind = UnimplementedError if status == _UNIMPLEMENTED else OneDNNError
+        raise kind(f"oneDNN: {what} failed: {_STATUS.get(status, 'unknown status')} (status {status})")
 
 
 def _candidates() -> Iterator[str]:
