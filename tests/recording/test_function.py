@@ -213,7 +213,7 @@ def test_a_custom_op_is_one_step_whatever_it_does_inside(device):
         value, gradient = f(x)
         np.testing.assert_allclose(value.numpy(), ((x.numpy() + 1) ** 2).sum(), rtol=1e-6)
         np.testing.assert_allclose(gradient.numpy(), 2 * (x.numpy() + 1), rtol=1e-6)
-    assert len(calls) == 7
+    assert len(calls) == 7 + (device.kind == "gpu")  # one more, in vain, for a graph
     assert f.obstacles() == {}
 
 
