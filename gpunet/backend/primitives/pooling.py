@@ -12,7 +12,7 @@ def _infer_pool(x, *, window, strides, padding, **_):
     return AbstractArray((x.shape[0], *out, x.shape[-1]), x.dtype)
 
 
-# Padding never wins. Residual: each window's winner, the first in scan order among equals; max_pool_grad is that of both.
+# Padding never wins. Residual: each window's winner, the first in scan order of equals; max_pool_grad takes both's.
 max_pool = Primitive("max_pool", _infer_pool, has_residuals=True)
 min_pool = Primitive("min_pool", _infer_pool, has_residuals=True)
 max_pool_grad = Primitive(
