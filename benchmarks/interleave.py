@@ -6,6 +6,7 @@ In one process the thread pools of two libraries disturb each other; in turn, be
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,15 +32,16 @@ class Comparison(NamedTuple):
         )
 
 
-def run_worker(module: str, *arguments: str) -> float:
+def run_worker(module: str, *arguments: str, **environment: str) -> float:
     """The median seconds per step that `python -m module arguments` prints as JSON."""
-    result = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)
+    command = [sys.executable, "-m", module, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     if result.returncode:
         raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{result.stderr}")
     return json.loads(result.stdout.splitlines()[-1])["median"]
 
 
-def compare(ours: str, theirs: str, case: str, rounds: int = 7) -> Comparison:
-    """Run both workers in turn, `rounds` times."""
-    pairs = [(run_worker(ours, case), run_worker(theirs, case)) for _ in range(rounds)]
+def compare(ours: str, theirs: str, case: str, rounds: int = 7, **environment: str) -> Comparison:
+    """Run both workers in turn, `rounds` times; `environment` is that of ours."""
+    pairs = [(run_worker(ours, case, **environment), run_worker(theirs, case)) for _ in range(rounds)]
     return Comparison([a for a, _ in pairs], [b for _, b in pairs])

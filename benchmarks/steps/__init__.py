@@ -12,6 +12,8 @@ CASES = {
     "lenet5": "LeNet-5, batch 128",
     "resnet20": "ResNet-20 (CIFAR-10), batch 64",
 }
+PROVIDERS = {"numpy": "NumPy only", "onednn,numba,numpy": "`gpunet[cpu]`"}
+_WORKERS = "benchmarks.steps.gpunet_worker", "benchmarks.steps.torch_worker"
 
 
 def main() -> None:
@@ -22,4 +24,6 @@ def main() -> None:
     print(f"{machine.line()}\n")
     print("| training step | gpunet, ms | PyTorch, ms | ratio | range |\n|---|---|---|---|---|")
     for case, name in CASES.items():
-        print(compare("benchmarks.steps.gpunet_worker", "benchmarks.steps.torch_worker", case).row(name), flush=True)
+        for providers, words in PROVIDERS.items():
+            compared = compare(*_WORKERS, case, GPUNET_CPU_PROVIDERS=providers)
+            print(compared.row(f"{name}, {words}"), flush=True)

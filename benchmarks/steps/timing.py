@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 
 def report(step: Callable[[], object], seconds: float = 1.5) -> None:
-    """Warm up, time steps one by one for about `seconds`, and print the median as JSON."""
-    until = time.perf_counter() + seconds / 3
+    """Warm up and time steps one by one, each for about `seconds`, and print the median as JSON.
+
+    The warm-up is long enough for code that is compiled beside the first steps.
+    """
+    until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         step()
     times = []

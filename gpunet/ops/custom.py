@@ -71,6 +71,7 @@ def custom_op(
         return apply(primitive, *inputs, **options)
 
     op.__name__ = op.__qualname__ = name
+    op.__module__ = getattr(forward, "__module__", None) or "custom"  # the user's code: models are not recorded unasked
     op.__doc__ = forward.__doc__
     return symbolic_op(op)
 

@@ -1,6 +1,7 @@
 """`gpunet.function`: what is recorded, what a replay does, and when there is none."""
 
 import logging
+import weakref
 
 import numpy as np
 import pytest
@@ -214,3 +215,20 @@ def test_a_custom_op_is_one_step_whatever_it_does_inside(device):
         np.testing.assert_allclose(gradient.numpy(), 2 * (x.numpy() + 1), rtol=1e-6)
     assert len(calls) == 7
     assert f.obstacles() == {}
+
+
+def test_tracing_keeps_no_intermediate_alive():
+    alive = []
+
+    def body(x):
+        y = ops.tanh(x)
+        watch = weakref.ref(y.array)
+        z = y + 1.0
+        del y
+        alive.append(watch() is not None)
+        return z
+
+    f = gpunet.function(body)
+    for x in tensors(5, 7):
+        f(x)
+    assert alive == [False] * 3

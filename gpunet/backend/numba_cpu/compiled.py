@@ -1,34 +1,36 @@
 """When a loop is compiled, and where the machine code is kept.
 
-Importing Numba takes a quarter of a second, a first compilation on a machine about a second for each loop, loading it
-from disk later 20 ms. So a loop whose results equal NumPy's in every bit waits until NumPy has spent a while on the
-same work, and is then compiled by a thread while NumPy goes on: short programs never pay, long ones never stop. Other
-loops are compiled where they stand, and chosen by the size of the arrays alone, so that runs can be repeated.
+Importing Numba takes a quarter of a second, starting its compiler as much again; then a loop takes 0.1 to 0.2 seconds
+where it was never compiled before, 20 ms where it is on disk. So a loop whose results equal NumPy's in every bit waits
+until NumPy has spent a while on the same work, and is then compiled by a thread while NumPy goes on: short programs
+never pay, long ones never stop. Other loops are compiled where they stand, and chosen by the size of the arrays alone,
+so that runs can be repeated.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-import logging
 import os
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from gpunet.backend.cache import cache_folder
 
-_log = logging.getLogger("gpunet")
 _PATIENCE = 0.1e9  # ns of NumPy's time on work that loops could do
 _compiling = threading.RLock()  # one at a time; Numba's compiler is not reentrant across threads anyway
+if hasattr(os, "register_at_fork"):  # a child would wait forever for a compilation that its parent is in
+    os.register_at_fork(
+        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
+    )
 _spent = [0.0]
 
 
 @functools.cache
 def is_installed() -> bool:
     """Whether Numba is there; it is not imported to find out."""
-    return "numba" in sys.modules or importlib.util.find_spec("numba") is not None
+    return importlib.util.find_spec("numba") is not None
 
 
 class Loop:
@@ -65,7 +67,7 @@ class Loop:
                     self.code = _compile(self.function, self.signature)
                 except Exception as error:  # of a compiler's many kinds; NumPy serves instead
                     self.failure = error
-                    _log.warning("Numba could not compile %s, NumPy does its work: %s", self.function.__name__, error)
+                    _report(self.function, error)
         return self.code
 
 
@@ -74,7 +76,7 @@ def _compile(function: Callable[..., None], signature: str) -> Callable[..., Non
     folder = cache_folder("numba")
     kept = _is_writable(folder)
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)  # read while the decorator runs
+    numba.config.CACHE_DIR = folder  # read while the decorator runs
     try:
         dispatcher = numba.njit(signature, cache=kept, nogil=True, error_model="numpy")(function)
     finally:
@@ -82,9 +84,16 @@ def _compile(function: Callable[..., None], signature: str) -> Callable[..., Non
     return dispatcher
 
 
-def _is_writable(folder) -> bool:
+def _is_writable(folder: str) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
     except OSError:
         return False
     return os.access(folder, os.W_OK)
+
+
+def _report(function: Callable[..., None], error: Exception) -> None:
+    import logging  # its import takes as long as all of this package's, and is seldom needed
+
+    message = "Numba could not compile %s, NumPy does its work: %s"
+    logging.getLogger("gpunet").warning(message, function.__name__, error)
