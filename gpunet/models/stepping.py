@@ -83,8 +83,9 @@ def _parts(model: Any) -> Iterator[Any]:
     compiled = [model._compile_loss and model._compile_loss.user_loss]
     if model._compile_metrics is not None:
         compiled += [model._compile_metrics.given, model._compile_metrics.weighted]
-    inner = getattr(model.optimizer, "inner_optimizer", None)
-    for part in [*tree.flatten(compiled), model.optimizer, inner, *model.metrics]:
+    optimizers = [model.optimizer, getattr(model.optimizer, "inner_optimizer", None)]
+    schedules = [getattr(optimizer, "_schedule", None) for optimizer in optimizers]
+    for part in [*tree.flatten(compiled), *optimizers, *schedules, *model.metrics]:
         if part is not None and not isinstance(part, str):
             yield part
             yield from _functions_in(part)
