@@ -166,7 +166,7 @@ def test_a_users_schedule_is_left_to_python():
     assert Mine.calls == 8
 
 
-@pytest.mark.parametrize("part", ["loss", "metric", "activation", "regularizer", "train_step"])
+@pytest.mark.parametrize("part", ["loss", "metric", "activation", "activation object", "regularizer", "train_step"])
 def test_auto_leaves_a_users_functions_to_python(part):
     calls = []
 
@@ -179,10 +179,14 @@ def test_auto_leaves_a_users_functions_to_python(part):
             calls.append(part)
             return super().train_step(data)
 
+    class Mine:
+        def __call__(self, x):
+            return mine(x)
+
     kind = Model if part == "train_step" else gpunet.Sequential
     dense = layers.Dense(
         1,
-        activation=mine if part == "activation" else None,
+        activation={"activation": mine, "activation object": Mine()}.get(part),
         kernel_regularizer=(lambda w: ops.sum(mine(w))) if part == "regularizer" else None,
     )
     model = kind([layers.Input((8, 8, 1)), layers.Flatten(), dense])
