@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,17 +13,24 @@ from gpunet.symbolic.operation import Operation, auto_name
 
 
 class OpCall(Operation):
-    """A function of `gpunet.ops` as a node of a functional model."""
+    """A function of `gpunet.ops` as a node of a functional model.
 
-    def __init__(self, function: Callable):
-        super().__init__(name=auto_name(function.__name__))
+    Args:
+        fixed: arguments of the function that are the same for every call.
+    """
+
+    def __init__(self, function: Callable, name: str | None = None, **fixed: Any):
+        super().__init__(name=name or auto_name(function.__name__))
         self.function = function
+        self.fixed = fixed
+        first = next(iter(inspect.signature(function).parameters), None) if fixed else None
+        self._leading = () if first is None or first not in fixed else (fixed.pop(first),)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
+        return self.function(*self._leading, *args, **self.fixed, **kwargs)
 
     def symbolic_call(self, args: tuple, kwargs: dict) -> Any:
-        return self.record_call(args, kwargs, infer_output(self.function, args, kwargs))
+        return self.record_call(args, kwargs, infer_output(self, args, kwargs))
 
 
 _SUSPECT = frozenset((KerasTensor, list, tuple, dict))
