@@ -20,10 +20,11 @@ class _Step:
     """A node as the model runs it: which slots it reads and writes, and which it is the last to read."""
 
     def __init__(self, node: Node, slot: dict[int, int]):
-        self.node = node
         self.call = node.operation
         self.outputs = [slot[id(y)] for y in tree.flatten(node.outputs)]
-        self.inputs = {id(x): slot[id(x)] for x in node.inputs}
+        self.arguments = (node.args, node.kwargs)
+        self.places = [slot[id(x)] if isinstance(x, KerasTensor) else None for x in tree.flatten(self.arguments)]
+        self.inputs = [i for i in self.places if i is not None]
         sole = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and not node.kwargs
         self.sole = slot[id(node.args[0])] if sole else None
         self.last: list[int] = []  # slots to empty afterwards
@@ -32,7 +33,9 @@ class _Step:
         if self.sole is not None:
             result = self.call(values[self.sole])
         else:
-            args, kwargs = self.node.substituted({key: values[i] for key, i in self.inputs.items()})
+            given = tree.flatten(self.arguments)
+            leaves = [x if i is None else values[i] for i, x in zip(self.places, given)]
+            args, kwargs = tree.pack_like(self.arguments, leaves)
             result = self.call(*args, **kwargs)
         if len(self.outputs) == 1 and not tree.is_nested(result):
             values[self.outputs[0]] = result
@@ -102,7 +105,7 @@ class Functional(Model):
         kept = {slot[id(y)] for y in self._flat_outputs}
         seen: set[int] = set()
         for step in reversed(steps):
-            reads = {*step.inputs.values(), *step.outputs}
+            reads = {*step.inputs, *step.outputs}
             step.last = [i for i in reads if i not in seen and i not in kept]
             seen |= reads
         object.__setattr__(self, "_steps", steps)

@@ -207,6 +207,11 @@ def _call(operation: Operation, args: tuple, kwargs: dict) -> Any:
     return operation(*args, **known)
 
 
+def copy_op(operation: OpCall) -> OpCall:
+    """The same op for another graph, under the same name."""
+    return OpCall(operation.function, name=operation.name, **operation.fixed)
+
+
 def _known(made: dict[str, Operation], name: str) -> Operation:
     if name not in made:
         raise ValueError(f"a call mentions a layer that the model does not have. Received: {name!r}")

@@ -1,7 +1,8 @@
 """Calls of ops in functional models as the configurations that Keras writes for its operations, and back.
 
 Keras has a class per op, `keras.src.ops.numpy.Concatenate`: its constructor takes what is the same for every call
-(`axis`), its calls take the tensors. Here an op is one function, whose parameters of the names below belong to the call.
+(`axis`), its calls take the tensors. Here an op is one function, whose parameters of the names below
+belong to the call.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def call_arguments(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple,
 def _split(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """Arguments of the call, in order, and those of the constructor, defaults included."""
     signature = inspect.signature(operation.function)
-    bound = signature.bind(*operation._leading, *args, **operation.fixed, **kwargs)
+    args, kwargs = operation.merged(args, kwargs)
+    bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     call: list[Any] = []
     fixed: dict[str, Any] = {}

@@ -23,11 +23,24 @@ class OpCall(Operation):
         super().__init__(name=name or auto_name(function.__name__))
         self.function = function
         self.fixed = fixed
-        first = next(iter(inspect.signature(function).parameters), None) if fixed else None
-        self._leading = () if first is None or first not in fixed else (fixed.pop(first),)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*self._leading, *args, **self.fixed, **kwargs)
+        if self.fixed:
+            args, kwargs = self.merged(args, kwargs)
+        return self.function(*args, **kwargs)
+
+    def merged(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """The function's arguments for those of a call: fixed ones take their places between the positional ones."""
+        rest, queue = dict(self.fixed), list(args)
+        merged: list[Any] = []
+        for name, parameter in inspect.signature(self.function).parameters.items():
+            if not queue:
+                break
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                merged += queue
+                break
+            merged.append(rest.pop(name) if name in rest else queue.pop(0))
+        return tuple(merged), rest | kwargs
 
     def symbolic_call(self, args: tuple, kwargs: dict) -> Any:
         return self.record_call(args, kwargs, infer_output(self, args, kwargs))
