@@ -46,6 +46,11 @@ class Signature:
         bound.apply_defaults()
         return dict(bound.arguments)
 
+    def given_training(self, args: tuple, kwargs: dict) -> Any:
+        """The `training` that a call was given, None where it was not: a default is weaker than the caller's value."""
+        place = self.names.index("training")
+        return args[place] if place < len(args) else kwargs.get("training")
+
 
 @functools.lru_cache(maxsize=4096)
 def _class_signature(call: Callable) -> Signature:

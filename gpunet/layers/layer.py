@@ -251,7 +251,7 @@ class Layer(WeightOwner, Operation):
         if not self.built:
             self._build_for(arguments, tensors, signature)
             self._check_inputs(first)
-        explicit = arguments.get("training", context.get("training"))
+        explicit = signature.given_training(args, kwargs) if signature.takes_training else context.get("training")
         if signature.takes_mask or signature.mask_names:
             fill_masks(signature, arguments, tensors, kwargs)
         mask = kwargs.get("mask")

@@ -275,3 +275,10 @@ def test_numpy_numbers_are_numbers():
     assert layers.MaxPooling2D(np.int32(2)).pool_size == (2, 2)
     for layer in (layers.Dense(np.int64(3)), layers.MaxPooling2D(np.int32(2)), layers.Dropout(np.float32(0.5))):
         json.dumps(layers.serialize(layer))
+
+
+def test_the_first_call_of_a_layer_knows_of_training_too():
+    """Its own default, training=False, is weaker than what the model was called with."""
+    model = keras.Sequential([keras.Input((64,)), layers.Dropout(0.5)])
+    for _ in range(2):
+        assert (np.asarray(model(np.ones((4, 64), "float32"), training=True)) == 0).any()
