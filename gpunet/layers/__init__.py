@@ -10,7 +10,23 @@ from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 from gpunet.layers.merging.merging import Add, Concatenate
 from gpunet.layers.normalization.batch_normalization import BatchNormalization
-from gpunet.layers.pooling.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
+from gpunet.layers.pooling.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+    MinPooling1D,
+    MinPooling2D,
+    MinPooling3D,
+)
 from gpunet.layers.regularization.dropout import Dropout
 from gpunet.layers.reshaping.reshape import Flatten, Reshape, UpSampling2D
 from gpunet.serialization import Catalog
@@ -21,7 +37,9 @@ catalog = Catalog("layer", "keras.layers")
 for _cls in (
     Activation,
     Add,
+    AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     BatchNormalization,
     Concatenate,
     Conv2D,
@@ -29,9 +47,19 @@ for _cls in (
     Dense,
     Dropout,
     Flatten,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     InputLayer,
+    MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
+    MinPooling1D,
+    MinPooling2D,
+    MinPooling3D,
     ReLU,
     Reshape,
     Softmax,
@@ -41,7 +69,14 @@ for _cls in (
 
 # Keras's shorter names of the same layers.
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
-MaxPool2D, AvgPool2D, GlobalAvgPool2D = MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+)
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:
@@ -67,8 +102,12 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 __all__ = [
     "Activation",
     "Add",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BatchNormalization",
     "Concatenate",
     "Conv2D",
@@ -78,14 +117,31 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "Input",
     "InputLayer",
     "InputSpec",
     "Layer",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
+    "MinPooling1D",
+    "MinPooling2D",
+    "MinPooling3D",
     "ReLU",
     "Reshape",
     "Softmax",

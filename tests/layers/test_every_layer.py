@@ -10,6 +10,7 @@ from gpunet import layers, ops
 from gpunet.testing import emulated_gpu
 
 IMAGE = (7, 6, 4)
+VOLUME = (4, 5, 3, 2)
 # (layer, arguments, shapes of one sample of each input)
 TABLE = [
     ("Dense", {"units": 5, "activation": "relu", "kernel_regularizer": "l2"}, [(4,)]),
@@ -23,7 +24,20 @@ TABLE = [
     ("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, [IMAGE]),
     ("MaxPooling2D", {"data_format": "channels_first"}, [IMAGE]),
     ("AveragePooling2D", {"pool_size": (3, 2)}, [IMAGE]),
+    ("MaxPooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}, [(7, 4)]),
+    ("MaxPooling3D", {"pool_size": (2, 3, 1)}, [VOLUME]),
+    ("MinPooling1D", {"data_format": "channels_first"}, [(3, 7)]),
+    ("MinPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, [IMAGE]),
+    ("MinPooling2D", {"data_format": "channels_first"}, [IMAGE]),
+    ("MinPooling3D", {"pool_size": 2, "padding": "same"}, [VOLUME]),
+    ("AveragePooling1D", {"pool_size": 2}, [(7, 4)]),
+    ("AveragePooling3D", {"data_format": "channels_first"}, [VOLUME]),
+    ("GlobalAveragePooling1D", {}, [(7, 4)]),
     ("GlobalAveragePooling2D", {}, [IMAGE]),
+    ("GlobalAveragePooling3D", {"keepdims": True}, [VOLUME]),
+    ("GlobalMaxPooling1D", {"data_format": "channels_first"}, [(7, 4)]),
+    ("GlobalMaxPooling2D", {"keepdims": True}, [IMAGE]),
+    ("GlobalMaxPooling3D", {}, [VOLUME]),
     ("GlobalAveragePooling2D", {"keepdims": True, "data_format": "channels_first"}, [IMAGE]),
     ("BatchNormalization", {"momentum": 0.5, "beta_initializer": "ones"}, [IMAGE]),
     ("BatchNormalization", {"axis": 1, "center": False}, [IMAGE]),

@@ -127,7 +127,11 @@ row("separable_conv", _separable, normal(N, 5, 5, 3), normal(3, 3, 3, 2), normal
     tolerance=64
 )
 
-for name, function in (("max_pool", reference.max_pool), ("average_pool", reference.average_pool)):
+for name, function in (
+    ("max_pool", reference.max_pool),
+    ("min_pool", reference.min_pool),
+    ("average_pool", reference.average_pool),
+):
     for shape, window, options in (
         ((N, 6, 3), 2, {}),
         ((N, 6, 5, 3), 2, {}),
@@ -149,9 +153,10 @@ for name, function in (("max_pool", reference.max_pool), ("average_pool", refere
         row(name, function, distinct(*shape), pool_size=window, **options).checked(
             tolerance=8, **({} if np.prod(shape) < 999 else {"dtypes": WIDE, "derivatives": 1})
         )
-row("max_pool", reference.max_pool, normal(N, 4, 4, 2), pool_size=2).checked(
-    dtypes=("int32", "uint8"), variant="integers"
-)
+for name, function in (("max_pool", reference.max_pool), ("min_pool", reference.min_pool)):
+    row(name, function, normal(N, 4, 4, 2), pool_size=2, padding="same").checked(
+        dtypes=("int32", "uint8"), variant="integers"
+    )
 
 # The derivative of y alone takes the fused backward, that of the statistics too the decomposition.
 for shape, options in (
