@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View
 from gpunet.backend.primitive import backend_of
+from gpunet.backend.primitives import update
 
 _ALIGNMENT = 256
 
@@ -39,7 +40,7 @@ class Program:
 
     def __call__(self, arrays: Sequence[Any]) -> tuple:
         for place, array in zip(self.inputs, arrays):
-            place[...] = array
+            update.assign(place, array)
         return self._run()
 
     @property
