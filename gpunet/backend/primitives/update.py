@@ -23,6 +23,7 @@ assign_sub = Primitive("assign_sub", _nothing)  # (target, value)
 # (flat, targets, values; scale, nonfinite): each of the arrays `targets`, parts of `flat`, becomes its value / scale;
 # nonfinite, an int32 array of shape (), becomes 1 where there is an inf or NaN among them, and else stays
 gather = Primitive("gather", _nothing)
+gather.gathers = True
 # (iterations; skip): iterations += 1
 count_step = Primitive("count_step", _nothing)
 # (scale, good_steps, nonfinite; growth_steps): after a step that was nonfinite, scale /= 2; after growth_steps others
