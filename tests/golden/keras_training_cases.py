@@ -1,7 +1,7 @@
 """What training is made of, as calls that read the same in Keras and gpunet, in float64.
 
-A case has a name and `run(library, random)`, which returns arrays by name. `random` is a RandomState, whose numbers are the
-same in every NumPy: inputs need not be stored.
+A case has a name and `run(library, random)`, which returns arrays by name. `random` is a RandomState, whose numbers are
+the same in every NumPy: inputs need not be stored.
 """
 
 from __future__ import annotations
@@ -97,6 +97,21 @@ for _scale in (1.0, 1e-4):
     optimizer("RMSprop", _scale, learning_rate=0.01, momentum=0.9, centered=True, rho=0.95)
     optimizer("Adam", _scale, learning_rate=0.01)
     optimizer("Adam", _scale, learning_rate=0.01, amsgrad=True, beta_1=0.5, beta_2=0.9, epsilon=1e-3)
+    optimizer("Adagrad", _scale, learning_rate=0.1)
+    optimizer("Adagrad", _scale, learning_rate=0.1, initial_accumulator_value=0.0, epsilon=1e-3)
+    optimizer("Adadelta", _scale, learning_rate=1.0)
+    optimizer("AdamW", _scale, learning_rate=0.01, weight_decay=0.1)
+    optimizer("Adamax", _scale, learning_rate=0.01)
+    optimizer("Nadam", _scale, learning_rate=0.01)
+    optimizer("Ftrl", _scale, learning_rate=0.1, l1_regularization_strength=0.01)
+    optimizer("Lion", _scale, learning_rate=0.001)
+    optimizer("Lamb", _scale, learning_rate=0.01)
+    optimizer("Adafactor", _scale, learning_rate=0.01)
+optimizer("Ftrl", learning_rate=0.1, learning_rate_power=-0.3, l2_regularization_strength=0.02, beta=0.3,
+          l2_shrinkage_regularization_strength=0.05)  # fmt: skip
+optimizer("Adafactor", learning_rate=0.1, beta_2_decay=-0.6, epsilon_2=0.5, clip_threshold=0.3)
+optimizer("Nadam", learning_rate=0.1, clipnorm=1.0, weight_decay=0.1)
+optimizer("Lamb", learning_rate=0.1, scheduled=True)
 optimizer("SGD", learning_rate=0.1, momentum=0.5, weight_decay=0.01)
 optimizer("SGD", learning_rate=0.1, clipnorm=0.7)
 optimizer("SGD", learning_rate=0.1, clipvalue=0.3)
