@@ -250,7 +250,7 @@ lion(VECTOR(TYPE) p, VECTOR(const TYPE) g, VECTOR(TYPE) m, GLOBAL(const float) r
 
 struct Ftrl {
     TYPE inverse, exponent, l1, double_l2, double_shrinkage;  // inverse is 1/η
-    DEVICE void operator()(TYPE& p, TYPE g, TYPE& a, TYPE& z, TYPE&) const {
+    DEVICE void operator()(TYPE& p, TYPE g, TYPE& a, TYPE& z) const {
         const TYPE before = pow(a, exponent) * inverse;
         a += g * g;
         const TYPE quadratic = pow(a, exponent) * inverse;
@@ -265,9 +265,10 @@ ftrl(VECTOR(TYPE) p, VECTOR(const TYPE) g, VECTOR(TYPE) a, VECTOR(TYPE) z, GLOBA
      GLOBAL(const double) rate64, GLOBAL(const int) skip, int64 count, double power, double l1, double l2,
      double shrinkage, double beta) {
     if (skips(skip)) return;
-    VECTOR(TYPE) none = {};
     const TYPE inverse = TYPE(1) / rate_of(rate32, rate64), double_l2 = TYPE(2 * l2) + TYPE(beta) * inverse;
-    each(p, g, a, z, none, count, Ftrl{inverse, TYPE(-power), TYPE(l1), double_l2, TYPE(2 * shrinkage)});
+    const Ftrl rule = {inverse, TYPE(-power), TYPE(l1), double_l2, TYPE(2 * shrinkage)};
+    for (int64 i = thread_index(); i < count; i += thread_count())  // one by one: eight powers at once do not fit
+        rule(p[i], g[i], a[i], z[i]);
 }
 
 struct LambDirection {
