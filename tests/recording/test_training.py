@@ -53,6 +53,10 @@ OPTIMIZERS = {
     "nesterov": lambda: gpunet.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
     "rmsprop": lambda: gpunet.optimizers.RMSprop(),
     "adam": lambda: gpunet.optimizers.Adam(weight_decay=1e-3, global_clipnorm=1.0),
+    "adagrad": lambda: gpunet.optimizers.Adagrad(0.05),
+    "nadam": lambda: gpunet.optimizers.Nadam(),
+    "lamb": lambda: gpunet.optimizers.Lamb(),
+    "adafactor": lambda: gpunet.optimizers.Adafactor(0.01),
     "scheduled": lambda: gpunet.optimizers.SGD(gpunet.optimizers.schedules.CosineDecay(0.1, 8), momentum=0.9),
 }
 
