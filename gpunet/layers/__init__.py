@@ -3,7 +3,18 @@
 from typing import Any
 
 from gpunet.layers.activations.activation import Activation, ReLU, Softmax
-from gpunet.layers.convolutional.conv import Conv2D, Conv2DTranspose
+from gpunet.layers.convolutional.conv import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from gpunet.layers.core.dense import Dense
 from gpunet.layers.core.input_layer import Input, InputLayer
 from gpunet.layers.input_spec import InputSpec
@@ -42,9 +53,15 @@ for _cls in (
     AveragePooling3D,
     BatchNormalization,
     Concatenate,
+    Conv1D,
+    Conv1DTranspose,
     Conv2D,
     Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
     Dense,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GlobalAveragePooling1D,
@@ -62,6 +79,8 @@ for _cls in (
     MinPooling3D,
     ReLU,
     Reshape,
+    SeparableConv1D,
+    SeparableConv2D,
     Softmax,
     UpSampling2D,
 ):
@@ -69,6 +88,12 @@ for _cls in (
 
 # Keras's shorter names of the same layers.
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
+Convolution1D = Conv1D
+Convolution3D = Conv3D
+Convolution1DTranspose = Conv1DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
@@ -110,11 +135,21 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling1D",
@@ -144,6 +179,10 @@ __all__ = [
     "MinPooling3D",
     "ReLU",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "Softmax",
     "UpSampling2D",
     "add",
