@@ -17,10 +17,14 @@ from gpunet.layers.convolutional.conv import (
 )
 from gpunet.layers.core.dense import Dense
 from gpunet.layers.core.input_layer import Input, InputLayer
+from gpunet.layers.core.wrapper import Wrapper
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 from gpunet.layers.merging.merging import Add, Concatenate
 from gpunet.layers.normalization.batch_normalization import BatchNormalization
+from gpunet.layers.normalization.group_normalization import GroupNormalization
+from gpunet.layers.normalization.layer_normalization import LayerNormalization, RMSNormalization, UnitNormalization
+from gpunet.layers.normalization.spectral_normalization import SpectralNormalization
 from gpunet.layers.pooling.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -38,7 +42,8 @@ from gpunet.layers.pooling.pooling import (
     MinPooling2D,
     MinPooling3D,
 )
-from gpunet.layers.regularization.dropout import Dropout
+from gpunet.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from gpunet.layers.regularization.noise import ActivityRegularization, AlphaDropout, GaussianDropout, GaussianNoise
 from gpunet.layers.reshaping.reshape import Flatten, Reshape, UpSampling2D
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
@@ -47,7 +52,9 @@ from gpunet.serialization import serialize as _serialize
 catalog = Catalog("layer", "keras.layers")
 for _cls in (
     Activation,
+    ActivityRegularization,
     Add,
+    AlphaDropout,
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
@@ -64,24 +71,34 @@ for _cls in (
     DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianDropout,
+    GaussianNoise,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
     GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
+    GroupNormalization,
     InputLayer,
+    LayerNormalization,
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
     MinPooling1D,
     MinPooling2D,
     MinPooling3D,
+    RMSNormalization,
     ReLU,
     Reshape,
     SeparableConv1D,
     SeparableConv2D,
     Softmax,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+    SpectralNormalization,
+    UnitNormalization,
     UpSampling2D,
 ):
     catalog.add(_cls)
@@ -126,7 +143,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 __all__ = [
     "Activation",
+    "ActivityRegularization",
     "Add",
+    "AlphaDropout",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -152,6 +171,8 @@ __all__ = [
     "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -164,10 +185,12 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "InputSpec",
     "Layer",
+    "LayerNormalization",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -177,6 +200,7 @@ __all__ = [
     "MinPooling1D",
     "MinPooling2D",
     "MinPooling3D",
+    "RMSNormalization",
     "ReLU",
     "Reshape",
     "SeparableConv1D",
@@ -184,7 +208,13 @@ __all__ = [
     "SeparableConvolution1D",
     "SeparableConvolution2D",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "SpectralNormalization",
+    "UnitNormalization",
     "UpSampling2D",
+    "Wrapper",
     "add",
     "concatenate",
     "deserialize",

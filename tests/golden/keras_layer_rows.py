@@ -72,11 +72,13 @@ def _mask(y: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def row(
-    layer: str, *shapes: tuple[int, ...], call: Any = None, highest: int | None = None, mask: Any = None, **arguments
+    kind: str, /, *shapes: tuple[int, ...], call: Any = None, highest: int | None = None, mask: Any = None, **arguments
 ):
     """A row, in the order in which one reads it."""
-    return LayerRow(layer, list(shapes), arguments, call or {}, highest, mask)
+    return LayerRow(kind, list(shapes), arguments, call or {}, highest, mask)
 
+
+TRAINING = {"training": True}
 
 ROWS = [
     row("Conv1D", (2, 7, 3), filters=4, kernel_size=3),
@@ -105,6 +107,28 @@ ROWS = [
     row("SeparableConv1D", (2, 8, 3), filters=4, kernel_size=3, strides=2, padding="same", depth_multiplier=2),
     row("SeparableConv2D", (2, 6, 5, 3), filters=4, kernel_size=3, activation="relu"),
     row("SeparableConv2D", (2, 3, 6, 5), filters=2, kernel_size=2, depth_multiplier=2, data_format="channels_first"),
+    row("LayerNormalization", (3, 4, 5)),
+    row("LayerNormalization", (3, 4, 5), axis=[1, 2], epsilon=1e-2, center=False),
+    row("LayerNormalization", (3, 4, 5), axis=1, scale=False),
+    row("GroupNormalization", (2, 3, 4, 6), groups=3),
+    row("GroupNormalization", (2, 6, 4), groups=2, axis=1, epsilon=1e-2),
+    row("GroupNormalization", (2, 3, 4), groups=-1, center=False),
+    row("RMSNormalization", (3, 4, 5)),
+    row("RMSNormalization", (3, 4, 5), axis=[1, 2], epsilon=1e-2),
+    row("UnitNormalization", (3, 4, 5)),
+    row("UnitNormalization", (3, 4, 5), axis=[1, 2]),
+    row("SpectralNormalization", (3, 4), layer=lambda k: k.layers.Dense(5, activation="tanh"), call=TRAINING),
+    row(
+        "SpectralNormalization", (1, 5, 4, 2), layer=lambda k: k.layers.Conv2D(3, 2), power_iterations=3, call=TRAINING
+    ),
+    row("SpectralNormalization", (3, 4), layer=lambda k: k.layers.Dense(5)),
+    row("SpatialDropout1D", (2, 3, 4), rate=0.3),
+    row("SpatialDropout2D", (2, 3, 4, 2), rate=0.3),
+    row("SpatialDropout3D", (2, 3, 4, 2, 2), rate=0.3),
+    row("GaussianNoise", (2, 3), stddev=0.3),
+    row("GaussianDropout", (2, 3), rate=0.3),
+    row("AlphaDropout", (2, 3), rate=0.3),
+    row("ActivityRegularization", (2, 3), l1=0.3),
 ]
 
 

@@ -14,6 +14,7 @@ from .store import load
 
 ROWS = named_rows()
 rows = pytest.mark.parametrize("name", ROWS)
+BROKEN = {"torch": {"LayerNormalization2"}}  # where Keras itself fails: an axis that is not the last one
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,8 @@ def test_computes_what_keras_did(name, golden):
 
 @rows
 def test_computes_what_keras_does(name, keras):
+    if name in BROKEN.get(keras.backend.backend(), ()):
+        pytest.skip("Keras fails on this backend")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = values(name, ROWS[name], keras, seed=1)

@@ -1,6 +1,11 @@
-"""What `test_every_layer` runs on: (layer, arguments, shapes of one sample of each input)."""
+"""What `test_every_layer` runs on: (layer, arguments, shapes of one sample of each input).
+
+An argument that is itself a layer is given as a function that makes it.
+"""
 
 from typing import Any
+
+from gpunet import layers
 
 IMAGE = (7, 6, 4)
 VOLUME = (4, 5, 3, 2)
@@ -43,10 +48,25 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("GlobalAveragePooling2D", {"keepdims": True, "data_format": "channels_first"}, [IMAGE]),
     ("BatchNormalization", {"momentum": 0.5, "beta_initializer": "ones"}, [IMAGE]),
     ("BatchNormalization", {"axis": 1, "center": False}, [IMAGE]),
+    ("LayerNormalization", {"epsilon": 1e-2, "gamma_regularizer": "l2"}, [IMAGE]),
+    ("LayerNormalization", {"axis": [-2, -1], "center": False}, [(3, 4)]),
+    ("GroupNormalization", {"groups": 2}, [IMAGE]),
+    ("GroupNormalization", {"groups": -1, "axis": 1, "scale": False}, [IMAGE]),
+    ("RMSNormalization", {"epsilon": 1e-3}, [IMAGE]),
+    ("UnitNormalization", {"axis": 1}, [IMAGE]),
+    ("SpectralNormalization", {"layer": lambda **dtype: layers.Conv2D(3, 2, **dtype), "power_iterations": 2}, [IMAGE]),
     ("Flatten", {}, [IMAGE]),
     ("Flatten", {"data_format": "channels_first"}, [IMAGE]),
     ("Reshape", {"target_shape": (6, -1)}, [IMAGE]),
     ("Dropout", {"rate": 0.3, "noise_shape": (None, 1), "seed": 3}, [(4,)]),
+    ("Dropout", {"rate": 0.3, "mode": "expectation"}, [(4,)]),
+    ("SpatialDropout1D", {"rate": 0.4, "seed": 3}, [(5, 4)]),
+    ("SpatialDropout2D", {"rate": 0.4, "data_format": "channels_first"}, [IMAGE]),
+    ("SpatialDropout3D", {"rate": 0.4}, [VOLUME]),
+    ("GaussianNoise", {"stddev": 0.3, "seed": 1}, [(5, 4)]),
+    ("GaussianDropout", {"rate": 0.3}, [IMAGE]),
+    ("AlphaDropout", {"rate": 0.3, "noise_shape": (None, 1)}, [(4,)]),
+    ("ActivityRegularization", {"l1": 0.1, "l2": 0.01}, [(5, 4)]),
     ("Activation", {"activation": "tanh"}, [IMAGE]),
     ("ReLU", {"max_value": 6.0, "negative_slope": 0.1}, [IMAGE]),
     ("Softmax", {"axis": 1}, [IMAGE]),

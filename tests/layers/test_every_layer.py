@@ -15,7 +15,8 @@ each = pytest.mark.parametrize(("name", "arguments", "shapes"), TABLE, ids=[f"{i
 
 
 def make(name, arguments):
-    return getattr(layers, name)(**arguments)
+    inner = {k: v for k, v in arguments.items() if k == "dtype"}
+    return getattr(layers, name)(**{k: v(**inner) if callable(v) else v for k, v in arguments.items()})
 
 
 def batch(shapes, n=2, seed=0):
