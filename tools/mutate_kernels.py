@@ -102,7 +102,7 @@ def table(results: Results) -> str:
 
 def _row(name: str, counts: list[int]) -> str:
     mutants, killed, equivalent = counts
-    rate = f"{100 * killed / mutants:.0f} %" if mutants else "–"
+    rate = f"{100 * killed // mutants} %" if mutants else "–"  # rounded down: 100 % is all
     return f"| {name} | {mutants} | {killed} | {rate} | {equivalent} |"
 
 
