@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -181,6 +182,57 @@ def test_the_learning_rate_is_a_variable():
     np.testing.assert_allclose(v, before - 0.5, rtol=1e-6)
     with pytest.raises(ValueError, match="number"):
         optimizer.learning_rate = "fast"
+
+
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_a_schedule_sets_the_rate_before_each_update(where):
+    rates = [1.0, 1.0, 0.5, 0.25]
+    schedule = optimizers.schedules.PiecewiseConstantDecay([1, 2], [1.0, 0.5, 0.25])
+    with emulated_gpu() if where == "gpu" else nullcontext():
+        optimizer = SGD(schedule)
+        v = keras.Variable(np.zeros(3, "float32"))
+        for step, rate in enumerate(rates):
+            assert float(optimizer.learning_rate) == rate
+            optimizer.apply([np.ones(3, "float32")], [v])
+            np.testing.assert_allclose(v, np.full(3, -sum(rates[: step + 1])))
+        assert optimizer._learning_rate.device == v.device
+        assert [x.name for x in optimizer.variables] == ["iterations"]
+
+
+def test_schedules_in_optimizers():
+    optimizer = Adam(optimizers.schedules.CosineDecay(0.1, 10))
+    copy = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert copy.get_config() == optimizer.get_config()
+    assert float(copy.learning_rate) == float(optimizer.learning_rate)
+    with pytest.raises(TypeError, match="learning rate is not settable"):
+        optimizer.learning_rate = 0.1
+    optimizer.learning_rate = optimizers.schedules.ExponentialDecay(0.2, 10, 0.5)
+    np.testing.assert_allclose(float(optimizer.learning_rate), 0.2, rtol=1e-6)
+    rates = iter([0.5, 0.25])
+    (v,) = variables((1,))
+    before = v.numpy()
+    optimizer = SGD(lambda: next(rates))
+    for _ in range(2):
+        optimizer.apply([np.ones(1, "float32")], [v])
+    np.testing.assert_allclose(v, before - 0.75, rtol=1e-6)
+    optimizer = SGD(0.1)
+    optimizer.learning_rate = optimizers.schedules.ExponentialDecay(0.2, 10, 0.5)
+    assert optimizer.variables == [optimizer.iterations]
+    scaled = optimizers.LossScaleOptimizer(optimizer, name="scaled")
+    np.testing.assert_allclose(float(scaled.learning_rate), 0.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(optimizers.schedules.catalog.entries))
+def test_schedules_refuse_bad_arguments(name):
+    schedules = optimizers.schedules
+    make = getattr(schedules, name)
+    if name == "PiecewiseConstantDecay":
+        with pytest.raises(ValueError, match="1 less than the length of values"):
+            make([1, 2], [0.1, 0.2])
+        return
+    extra = (0.5,) if name in ("ExponentialDecay", "InverseTimeDecay") else ()
+    with pytest.raises(ValueError, match=r"decay_steps` must be > 0. Received: .*=0"):
+        make(0.1, 0, *extra)
 
 
 def test_variables_and_names():

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gpunet.optimizers import schedules
 from gpunet.optimizers.adam import Adam
 from gpunet.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from gpunet.optimizers.optimizer import Optimizer, catalog
@@ -35,4 +36,4 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     return get(config) if isinstance(config, str) else _deserialize(config, custom_objects)
 
 
-__all__ = ["SGD", "Adam", "LossScaleOptimizer", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]
+__all__ = ["SGD", "Adam", "LossScaleOptimizer", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]

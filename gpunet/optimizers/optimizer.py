@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.primitives import update
 from gpunet.optimizers.accumulation import Accumulation, MovingAverage
 from gpunet.optimizers.arena import Arena, Run
-from gpunet.serialization import Catalog
+from gpunet.optimizers.schedules import LearningRateSchedule
+from gpunet.serialization import Catalog, deserialize, serialize
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("optimizer", "keras.optimizers")
@@ -37,7 +38,8 @@ class Optimizer:
     your own may instead override `build` and `update_step(gradient, variable, learning_rate)`, as in Keras.
 
     Args:
-        learning_rate: a number, changed later by assigning `optimizer.learning_rate`.
+        learning_rate: a number, changed later by assigning `optimizer.learning_rate`; a `LearningRateSchedule`, called
+            with the number of updates so far; or another callable, without arguments.
         weight_decay: shrinks variables by weight_decay·learning_rate before each update (decoupled).
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
@@ -89,12 +91,13 @@ class Optimizer:
         if gradient_accumulation_steps is not None:
             self._accumulation = Accumulation(gradient_accumulation_steps)
         self.built = False
+        self._schedule = learning_rate if callable(learning_rate) and not isinstance(learning_rate, Tensor) else None
+        rate = 0.0 if self._schedule else _checked_rate(learning_rate)
         with name_scope(self.name, owner=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iterations", device=CPU)
-            self._learning_rate = Variable(
-                _checked_rate(learning_rate), dtype="float", trainable=False, name="learning_rate", device=CPU
-            )
-        self._variables: list[Variable] = [self.iterations, self._learning_rate]
+            # What updates read; set before each where there is a schedule.
+            self._learning_rate = Variable(rate, dtype="float", trainable=False, name="learning_rate", device=CPU)
+        self._variables: list[Variable] = [self.iterations, *[self._learning_rate] * (self._schedule is None)]
         self._trainable_variables: list[Variable] = []
         self._arenas: list[Arena] = []
         self._undecayed: tuple[list[Variable], list[str]] = ([], [])
@@ -116,13 +119,30 @@ class Optimizer:
         return self._average is None and self._accumulation is None
 
     @property
-    def learning_rate(self) -> Variable:
-        """The learning rate as a Variable; assign a number to change it."""
-        return self._learning_rate
+    def learning_rate(self) -> Any:
+        """The learning rate: a Variable, or what a schedule says now. Assign a number or a schedule to change it.
+
+        Raises:
+            TypeError: on assigning a number where there is a `LearningRateSchedule`.
+        """
+        return self._learning_rate if self._schedule is None else self._scheduled_rate(self._schedule)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        self._learning_rate.assign(_checked_rate(value))
+        if callable(value) and not isinstance(value, Tensor):
+            self._schedule = value
+            self._variables = [v for v in self._variables if v is not self._learning_rate]
+        elif self._schedule is not None:
+            raise TypeError(
+                "This optimizer was created with a `LearningRateSchedule` object as its `learning_rate` constructor "
+                "argument, hence its learning rate is not settable. If you need the learning rate to be settable, you "
+                "should instantiate the optimizer with a float `learning_rate` argument."
+            )
+        else:
+            self._learning_rate.assign(_checked_rate(value))
+
+    def _scheduled_rate(self, schedule: Callable) -> Any:
+        return schedule(self.iterations) if isinstance(schedule, LearningRateSchedule) else schedule()
 
     @property
     def variables(self) -> list[Variable]:
@@ -240,6 +260,8 @@ class Optimizer:
             return
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
             grads = self._clipped(grads)
+        if self._schedule is not None:
+            self._learning_rate.assign(self._scheduled_rate(self._schedule))
         self._update(grads, variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
@@ -354,7 +376,7 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "learning_rate": float(self._learning_rate),
+            "learning_rate": float(self._learning_rate) if self._schedule is None else serialize(self._schedule),
             "weight_decay": self.weight_decay,
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
@@ -368,7 +390,8 @@ class Optimizer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:
-        return cls(**config)
+        rate = {"learning_rate": deserialize(config["learning_rate"])} if "learning_rate" in config else {}
+        return cls(**config | rate)
 
 
 def _checked_rate(value: Any) -> float:
