@@ -65,6 +65,15 @@ def test_plain_arrays_give_plain_arrays():
         np.testing.assert_array_equal(y, np.exp(x.numpy()))
 
 
+def test_replays_read_a_variable_without_its_gradient_anew(device):
+    v = gpunet.Variable(np.ones(3, "float32"))
+    f = gpunet.function(lambda x: ops.stop_gradient(v) * x)
+    for n in range(6):
+        v.assign(np.full(3, n if n > 3 else 0, "float32"))
+        np.testing.assert_array_equal(f(ops.ones(3)).numpy(), v.numpy())
+    assert f.obstacles() == {}
+
+
 def test_each_signature_has_a_recording():
     body = counted(lambda x, n: ops.sum(x) * n)
     f = gpunet.function(body)

@@ -66,9 +66,8 @@ class RecordedFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if watching.trace is not None or taping.base is not None or scopes.abstract:
             return self.function(*args, **kwargs)  # part of something larger, which must see what happens
-        leaves = tree.flatten((args, kwargs))
-        arrays = [raw(x) for x in leaves if _is_array(x)]
-        key = (_skeleton((args, kwargs)), tuple(map(_signature, leaves)))
+        arrays: list[Any] = []
+        key = _signature(args, arrays) if not kwargs else (_signature(args, arrays), _signature(kwargs, arrays))
         recording = self._recordings.get(key)
         if recording is None:
             recording = self._recordings[key] = _Recording()
@@ -101,8 +100,9 @@ class RecordedFunction:
         found = iter(recording.program(arrays))  # type: ignore[misc]
         for variable in recording.touched:
             variable.touched()
-        outcome = recording.outcome
-        assert outcome is not None
+        outcome: Any = recording.outcome
+        if outcome.structure is None and not outcome.kinds[0]:
+            return outcome.leaves[0]
         leaves = [
             (wrap(next(found).copy()) if kind == "tensor" else next(found).copy()) if kind else leaf
             for leaf, kind in zip(outcome.leaves, outcome.kinds)
@@ -150,23 +150,23 @@ class RecordedFunction:
         _log.log(logging.WARNING if self.must else logging.INFO, "%s is not recorded and runs eagerly: %s", name, why)
 
 
-def _skeleton(x: Any) -> Any:
-    """A structure without its leaves, hashable."""
-    if isinstance(x, dict):
-        return (dict, *((key, _skeleton(x[key])) for key in tree.sorted_keys(x)))
-    return (type(x), *map(_skeleton, x)) if isinstance(x, list | tuple) else None
-
-
 def _is_array(x: Any) -> bool:
     """True for what may differ from run to run; a variable is one object, read where it is."""
     return hasattr(x, "strides") or (isinstance(x, Tensor) and not isinstance(x, Variable))
 
 
-def _signature(x: Any) -> Any:
-    if _is_array(x):
+def _signature(x: Any, arrays: list[Any]) -> Any:
+    """What tells a structure from others, hashable; its arrays are appended in the order of `tree.flatten`."""
+    kind = type(x)
+    if kind is Tensor or _is_array(x):
         a = raw(x)
-        return (type(x), type(a), a.shape, a.dtype)
-    return (type(x), x if isinstance(x, Hashable) and not isinstance(x, Variable) else id(x))
+        arrays.append(a)
+        return (kind, type(a), a.shape, a.dtype)
+    if isinstance(x, list | tuple):
+        return (kind, *[_signature(item, arrays) for item in x])
+    if isinstance(x, dict):
+        return (kind, *[(key, _signature(x[key], arrays)) for key in tree.sorted_keys(x)])
+    return (kind, x if isinstance(x, Hashable) and not isinstance(x, Variable) else id(x))
 
 
 def _outcome(trace: Trace, result: Any) -> _Outcome:
