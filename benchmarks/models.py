@@ -51,7 +51,7 @@ def _conv_bn(x, filters: int, strides: int, relu: bool):
     return layers.ReLU()(x) if relu else x
 
 
-MODELS = {
+MODELS: dict[str, tuple[Callable[[], gpunet.Model], tuple[int, ...]]] = {
     "mlp": (mlp, (50, 784)),
     "lenet5": (lenet5, (128, 28, 28, 1)),
     "resnet20": (resnet20, (64, 32, 32, 3)),

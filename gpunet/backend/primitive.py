@@ -145,11 +145,21 @@ class UfuncName(str):
 
 
 class ArrayBackend:
-    """One kind of array: its type, its namespace and the providers to ask, first to last."""
+    """One kind of array: its type, its namespace and the providers to ask, first to last.
 
-    def __init__(self, array_type: type, xp: ModuleType | Any, providers: Iterable[Provider]):
+    `graph(array)`, where there is one, makes an object whose `run(function)` repeats a function of launches as one.
+    """
+
+    def __init__(
+        self,
+        array_type: type,
+        xp: ModuleType | Any,
+        providers: Iterable[Provider],
+        graph: Callable[[Any], Any] | None = None,
+    ):
         self.array_type = array_type
         self.xp = xp
+        self.graph = graph
         self.providers = list(providers)
 
     def implementation(self, primitive: Primitive) -> Callable:

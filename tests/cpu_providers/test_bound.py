@@ -93,9 +93,29 @@ def test_what_cannot_be_bound_stays_general():
     ):
         run = backend_of(np.ndarray).ready(primitive, lambda: "general", *given, **options)
         assert run() == "general"
-    small = [np.ones((3, 3), "float32")] * 2
-    run = backend_of(np.ndarray).ready(PRIMITIVES["matmul"], lambda: "general", *small, out=np.empty((3, 3), "float32"))
-    assert run() == "general"
+
+
+SMALL = {
+    "matmul": ([(7, 8), (8, 6)], {}, (7, 6)),
+    "matmul_transposed": ([(8, 7), (6, 8)], {"transpose_a": True, "transpose_b": True}, (7, 6)),
+    "linear": ([(7, 8), (8, 6), (6,)], {"activation": "relu"}, (7, 6)),
+    "linear_weight_grad": ([(7, 8), (7, 6)], {}, (8, 6)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("case", SMALL)
+def test_small_products_are_bound_to_blas(case, dtype):
+    shapes, attributes, shape = SMALL[case]
+    primitive = PRIMITIVES[case.removesuffix("_transposed")]
+    rng = np.random.default_rng(0)
+    arrays, out = [floats(rng, *s).astype(dtype) for s in shapes], np.empty(shape, dtype)
+    run = backend_of(np.ndarray).ready(primitive, lambda: "general", *arrays, **attributes, out=out)
+    if dtype == "float16":
+        assert run() == "general"
+        return
+    assert run() is out
+    np.testing.assert_array_equal(out, primitive(*arrays, **attributes))
 
 
 def test_every_binder_has_a_case_and_an_implementation():

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 import gpunet
-from benchmarks.gpu.target import Gpu
-from benchmarks.models import MODELS
+from benchmarks.gpu.target import Gpu, models
 
 
 def run(gpu: Gpu, findings: Any) -> None:
     """Each network, trained twice."""
-    for name, (build, shape) in MODELS.items():
+    for name, (build, shape) in models(gpu).items():
         batch = min(shape[0], 64) if gpu.real else 2
         pair = findings.attempt(
             name, lambda build=build, shape=(batch, *shape[1:]): [_trained(build, shape) for _ in "ab"]

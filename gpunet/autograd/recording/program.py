@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, extent
 from gpunet.backend.primitive import PRIMITIVES, backend_of
+from gpunet.backend.primitives.update import assign
 
 _ALIGNMENT = 256
 
@@ -29,8 +30,9 @@ class Program:
 
     def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any]):
         self.calls = list(calls)
-        self._backend = backend_of(type(inputs[0]))
-        self.xp = self._backend.xp
+        self._backend = backend = backend_of(type(inputs[0]))
+        self.xp = backend.xp
+        self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
         self.inputs = [self.xp.empty(x.shape, x.dtype) for x in inputs]
         self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
         self._last = _last_uses(calls, outputs)
@@ -41,8 +43,8 @@ class Program:
 
     def __call__(self, arrays: Sequence[Any]) -> tuple:
         for place, array in zip(self.inputs, arrays):
-            place[...] = array
-        return self._run()
+            assign(place, array)
+        return self._run() if self.graph is None else self.graph.run(self._run)
 
     @property
     def nbytes(self) -> int:

@@ -81,7 +81,7 @@ def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 
 @onednn.binds(prim.linear)
 def bind_linear(x, w, b, *, activation=None, out=None):
-    if x.ndim != 2 or out is None or not is_plain(b):
+    if x.ndim != 2 or out is None:
         return None
     return _bound(x, w, b, activation, out)
 
@@ -98,7 +98,7 @@ def _bound(a, b, bias, activation, out):
     if out.size * a.shape[-1] < _SMALL:
         return NotImplemented
     strides = [item_strides(m.shape, m.strides) for m in (a, b)]
-    if not is_plain(out) or a.dtype.char != "f" or b.dtype.char != "f" or activation not in (None, "relu"):
+    if not is_plain(out, bias) or a.dtype.char != "f" or b.dtype.char != "f" or activation not in (None, "relu"):
         return None
     if any(s is None or 1 not in s for s in strides):
         return None
