@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import functools
 import logging
+import os
 import threading
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from gpunet import tree
+from gpunet import config, tree
 from gpunet.autograd.recording.program import Program
 from gpunet.autograd.recording.trace import CannotRecordError, Trace, tracing
 from gpunet.autograd.tape import state as taping
@@ -21,6 +22,17 @@ from gpunet.autograd.watching import state as watching
 
 _log = logging.getLogger("gpunet")
 _MOST = 8  # recordings of one function
+
+
+def _begin_anew() -> None:
+    """Forget all programs: they hold implementations, and these have changed."""
+    structure.version += 1
+
+
+for _setting in ("cpu_providers", "threads"):
+    config.observe(_setting, _begin_anew)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class _Outcome(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, extent
-from gpunet.backend.primitive import backend_of
+from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives.update import assign
 
 _ALIGNMENT = 256
@@ -30,7 +30,7 @@ class Program:
 
     def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any]):
         self.calls = list(calls)
-        backend = backend_of(type(inputs[0]))
+        self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
         self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
         self.inputs = [self.xp.empty(x.shape, x.dtype) for x in inputs]
@@ -144,13 +144,19 @@ class Program:
             attributes = attributes | {"out": self._arrays[Result(i, 0)]}
         step: Callable
         if settled:
-            step = functools.partial(call.implementation, *(v for _, v in operands), **attributes)
+            step = self._ready(call, [value for _, value in operands], attributes)
             expression = f"{self._name(step)}()"
         else:
             step = functools.partial(call.implementation, **attributes) if attributes else call.implementation
             values = [self._name(value) if static else value for static, value in operands]
             expression = f"{self._name(step)}({', '.join(values)})"
         return self._kept(i, call, expression)
+
+    def _ready(self, call: Call, operands: list[Any], attributes: dict[str, Any]) -> Callable[[], Any]:
+        general = functools.partial(call.implementation, *operands, **attributes)
+        if PRIMITIVES.get(call.primitive.name) is not call.primitive:  # one of the user's own
+            return general
+        return self._backend.ready(call.primitive, general, *operands, **attributes)
 
     def _kept(self, i: int, call: Call, expression: str) -> str:
         """The expression, its results kept where a later call reads one that is not in the arena."""
