@@ -267,3 +267,17 @@ for _average in (None, "micro", "macro", "weighted"):
     metric("FBetaScore", "binary", average=_average, beta=2.0, threshold=0.5)
 metric("R2Score", "numbers", class_aggregation=None)
 metric("R2Score", "numbers", class_aggregation="variance_weighted_average", num_regressors=2)
+
+
+# Activations that are no ops of gpunet's.
+def activation(name: str, **attributes: Any) -> None:
+    def run(library, random):
+        x = random.randn(4, 5) * 2
+        call = lambda x: getattr(library.activations, name)(x, **attributes)
+        return {"value": call(library.ops.convert_to_tensor(x)), "gradient": _gradient(library, call, x)}
+
+    case("activation", name, run, **attributes)
+
+
+for _name in ("sparse_plus", "sparse_sigmoid", "squareplus"):
+    activation(_name)
