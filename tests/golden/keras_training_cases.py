@@ -218,7 +218,7 @@ def metric(name: str, kind: str, **attributes: Any) -> None:
                 y_true, y_pred = pairs(kind, random, n=5 + 2 * batch)
                 weights = random.uniform(0, 2, len(y_pred)) if weighted else None
                 made.update_state(y_true, y_pred, sample_weight=weights)
-                results.append(as_array(made.result()))
+                results.append(as_array(made.result()).copy())  # Keras may return its own storage
             found["weighted" if weighted else "plain"] = results
         return found
 
