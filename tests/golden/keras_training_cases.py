@@ -205,3 +205,79 @@ loss("Dice", "binary", axis=(1,))
 loss("Tversky", "binary", alpha=0.3, beta=0.8)
 loss("Circle", "embeddings", gamma=20.0)
 loss("Circle", "embeddings", gamma=5.0, margin=0.2, remove_diagonal=False)
+
+
+# Metrics: the result after each of three batches, with and without weights.
+def metric(name: str, kind: str, **attributes: Any) -> None:
+    def run(library, random):
+        found = {}
+        for weighted in (False, True):
+            made = getattr(library.metrics, name)(**attributes)
+            results = []
+            for batch in range(3):
+                y_true, y_pred = pairs(kind, random, n=5 + 2 * batch)
+                weights = random.uniform(0, 2, len(y_pred)) if weighted else None
+                made.update_state(y_true, y_pred, sample_weight=weights)
+                results.append(as_array(made.result()).copy())  # Keras may return its own storage
+            found["weighted" if weighted else "plain"] = results
+        return found
+
+    case("metric", name, run, data=kind, **attributes)
+
+
+for _name in """MeanSquaredError RootMeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError LogCoshError
+        CosineSimilarity PearsonCorrelation ConcordanceCorrelation R2Score""".split():
+    metric(_name, "numbers")
+metric("MeanSquaredLogarithmicError", "positive")
+metric("Poisson", "positive")
+metric("KLDivergence", "distributions")
+metric("Accuracy", "indices")
+metric("BinaryAccuracy", "binary", threshold=0.4)
+metric("CategoricalAccuracy", "classes")
+metric("SparseCategoricalAccuracy", "labels")
+metric("TopKCategoricalAccuracy", "classes", k=2)
+metric("SparseTopKCategoricalAccuracy", "labels", k=2)
+for _name in ("Hinge", "SquaredHinge"):
+    metric(_name, "binary")
+metric("CategoricalHinge", "classes")
+metric("BinaryCrossentropy", "binary logits", from_logits=True, label_smoothing=0.1)
+metric("CategoricalCrossentropy", "classes", label_smoothing=0.1)
+metric("SparseCategoricalCrossentropy", "labels logits", from_logits=True)
+for _name in ("TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives"):
+    metric(_name, "binary")
+    metric(_name, "binary", thresholds=[0.2, 0.6])
+for _name in ("Precision", "Recall"):
+    metric(_name, "binary")
+    metric(_name, "binary", thresholds=[0.0, 0.3, 0.8])
+    metric(_name, "binary", top_k=2)
+    metric(_name, "binary", class_id=1)
+metric("SensitivityAtSpecificity", "binary", specificity=0.4)
+metric("SpecificityAtSensitivity", "binary", sensitivity=0.4, num_thresholds=20)
+metric("PrecisionAtRecall", "binary", recall=0.6)
+metric("RecallAtPrecision", "binary", precision=0.6)
+for _curve in ("ROC", "PR", "PRGAIN"):
+    for _method in ("interpolation", "minoring", "majoring"):
+        metric("AUC", "binary", num_thresholds=30, curve=_curve, summation_method=_method)
+metric("AUC", "binary", thresholds=[0.3, 0.4, 0.9])
+metric("AUC", "binary logits", from_logits=True)
+metric("AUC", "binary", multi_label=True, num_thresholds=20)
+metric("AUC", "binary", multi_label=True, num_labels=4, label_weights=[1.0, 2.0, 0.5, 1.0], curve="PR")
+for _average in (None, "micro", "macro", "weighted"):
+    metric("F1Score", "classes", average=_average)
+    metric("FBetaScore", "binary", average=_average, beta=2.0, threshold=0.5)
+metric("R2Score", "numbers", class_aggregation=None)
+metric("R2Score", "numbers", class_aggregation="variance_weighted_average", num_regressors=2)
+
+
+# Activations that are no ops of gpunet's.
+def activation(name: str, **attributes: Any) -> None:
+    def run(library, random):
+        x = random.randn(4, 5) * 2
+        call = lambda x: getattr(library.activations, name)(x, **attributes)
+        return {"value": call(library.ops.convert_to_tensor(x)), "gradient": _gradient(library, call, x)}
+
+    case("activation", name, run, **attributes)
+
+
+for _name in ("sparse_plus", "sparse_sigmoid", "squareplus"):
+    activation(_name)
