@@ -28,6 +28,7 @@ _MODULES = (
     "optimizers",
     "random",
     "regularizers",
+    "saving",
     "testing",
     "tree",
     "utils",
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
         optimizers,
         random,
         regularizers,
+        saving,
         tree,
         utils,
     )

@@ -6,6 +6,8 @@ classes that a `Catalog` lists or that were registered can be made from one.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import types
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from gpunet.symbolic.operation import snake_case
 
 _CUSTOM: dict[str, Any] = {}
 _CATALOGS: list[Catalog] = []
+_SAFE = {"mode": True}
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
@@ -42,6 +45,35 @@ def custom_object_scope(custom_objects: dict[str, Any]):
     finally:
         _CUSTOM.clear()
         _CUSTOM.update(before)
+
+
+CustomObjectScope = custom_object_scope
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """All registered classes and functions, by name."""
+    return _CUSTOM
+
+
+def get_registered_object(name: str) -> Any:
+    """The class or function of a registered name, or None."""
+    return _CUSTOM.get(name)
+
+
+def get_registered_name(target: Any) -> str:
+    """The name under which a class or function was registered, else its own."""
+    return registered_name(target) or target.__name__
+
+
+@contextmanager
+def safe_mode_scope(safe: bool):
+    """Whether, inside the block, Python code in configurations is refused."""
+    before = _SAFE["mode"]
+    _SAFE["mode"] = safe
+    try:
+        yield
+    finally:
+        _SAFE["mode"] = before
 
 
 def registered_name(target: Any) -> str | None:
@@ -158,6 +190,8 @@ def _object_config(value: Any) -> dict[str, Any]:
     build_config = value.get_build_config() if hasattr(value, "get_build_config") else None
     if build_config is not None:
         config["build_config"] = serialize(build_config)
+    if hasattr(value, "get_compile_config"):
+        config["compile_config"] = value.get_compile_config()
     return config
 
 
@@ -178,6 +212,8 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
         return {key: deserialize(item) for key, item in config.items()}
     if config["class_name"] == "__numpy__":
         return np.array(config["config"]["value"], config["config"]["dtype"])
+    if config["class_name"] == "__lambda__":
+        _refuse_code()
     if config["class_name"] == "__slice__":
         return slice(*(deserialize(config["config"][key]) for key in ("start", "stop", "step")))
     if config["class_name"] == "__ellipsis__":
@@ -185,10 +221,37 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     if config["class_name"] == "function":
         return _lookup(config["config"], config)
     cls = _lookup(config["class_name"], config)
-    instance = cls.from_config(dict(config["config"])) if hasattr(cls, "from_config") else cls(**config["config"])
-    if config.get("build_config") and not getattr(instance, "built", True):
-        instance.build_from_config(config["build_config"])
+    inner = _without_neutral(cls, dict(config["config"]))
+    instance = cls.from_config(inner) if hasattr(cls, "from_config") else cls(**inner)
+    build_config = config.get("build_config")
+    if build_config and any(v is not None for v in build_config.values()) and not getattr(instance, "built", True):
+        instance.build_from_config(build_config)
+    if config.get("compile_config") and hasattr(instance, "compile_from_config"):
+        instance.compile_from_config(config["compile_config"])
     return instance
+
+
+# Arguments that Keras has and gpunet does not, with the values at which they change nothing, beside None and False.
+_NEUTRAL = {"renorm_momentum": 0.99}
+
+
+def _without_neutral(cls: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a built-in class without Keras's own arguments where they change nothing."""
+    if not getattr(cls, "__module__", "").startswith("gpunet."):
+        return config
+    known = set(_parameters(cls))
+    neutral = {key for key, value in config.items() if value in (None, False) or value == _NEUTRAL.get(key, config)}
+    return {key: value for key, value in config.items() if key in known or key not in neutral}
+
+
+@functools.cache
+def _parameters(cls: type) -> frozenset[str]:
+    """The names of all constructor arguments of a class and its bases."""
+    found: set[str] = {"layers", "input_layers", "output_layers", "build_input_shape"}
+    for base in cls.__mro__[:-1]:
+        if "__init__" in vars(base):
+            found |= set(inspect.signature(base.__init__).parameters)  # type: ignore[misc]  # the class's own is meant
+    return frozenset(found)
 
 
 def _lookup(name: str, config: dict[str, Any]) -> Any:
@@ -196,8 +259,7 @@ def _lookup(name: str, config: dict[str, Any]) -> Any:
     for key in (registered, name):
         if key in _CUSTOM:
             return _CUSTOM[key]
-    module = config.get("module")
-    for catalog in [c for c in _CATALOGS if c.module == module] or _CATALOGS:
+    for catalog in _candidates(config.get("module")):
         found = catalog.find(name)
         if found is not None:
             return found
@@ -205,3 +267,53 @@ def _lookup(name: str, config: dict[str, Any]) -> Any:
         f"unknown class or function {name!r}: register it with gpunet.saving.register_keras_serializable, or pass it "
         f"in custom_objects. Received: registered_name={registered!r}, module={config.get('module')!r}"
     )
+
+
+def _candidates(module: str | None) -> list[Catalog]:
+    """The catalogs that a class of a module may be in: modules of Keras's backends say the kind only.
+
+    `keras.src.backend.torch.optimizers.torch_adam` → the optimizers. Nothing of other packages is looked up.
+    """
+    if module in (None, "builtins"):
+        return _CATALOGS
+    parts = str(module).split(".")
+    if parts[0] not in ("keras", "gpunet"):
+        return []
+    exact = [catalog for catalog in _CATALOGS if catalog.module == module]
+    return exact or [catalog for catalog in _CATALOGS if catalog.module.rpartition(".")[2] in parts[1:]]
+
+
+def check_known(config: Any) -> None:
+    """Look up every class and function of a configuration without making anything.
+
+    Raises:
+        ValueError: if one is unknown, or there is Python code and it is not allowed.
+    """
+    stack = [config]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack += item
+        elif isinstance(item, dict):
+            stack += item.values()
+            if "class_name" in item and "config" in item and isinstance(item["class_name"], str):
+                _check_one(item)
+
+
+def _check_one(config: dict[str, Any]) -> None:
+    name, module = config["class_name"], str(config.get("module"))
+    if name == "__lambda__":
+        _refuse_code()
+    elif name == "function":
+        _lookup(config["config"], config)
+    elif not name.startswith("__") and not module.startswith(("keras.src.ops.", "gpunet.ops")):
+        _lookup(name, config)
+
+
+def _refuse_code() -> None:
+    if _SAFE["mode"]:
+        raise ValueError(
+            "the configuration has a Python lambda, which could do anything. Pass safe_mode=False if you trust where "
+            "it comes from."
+        )
+    raise ValueError("the configuration has a Python lambda as code, which gpunet does not run: pass it by name")

@@ -27,7 +27,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "cli demo",
     "visualize",
-    "models",
+    "models saving",
     "callbacks data utils",
     "layers losses metrics optimizers initializers regularizers constraints activations",
     "serialization dtype_policies mixed_precision",
@@ -44,7 +44,7 @@ ASIDE = {
     "testing": {"ops", "symbolic", "autograd", "backend", "config", "tree"},
 }
 RANK = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names.split()}
-HEAVY = ("cupy", "h5py", "matplotlib", "numba", "onnx", "torch", "tensorflow", "keras", "jax", "scipy")
+HEAVY = ("cupy", "h5py", "safetensors", "matplotlib", "numba", "onnx", "torch", "tensorflow", "keras", "jax", "scipy")
 
 
 def module_of(path: Path) -> str:

@@ -8,7 +8,7 @@ from gpunet import tree
 from gpunet.layers.layer import Layer
 from gpunet.models.summary import print_summary
 from gpunet.models.trainer import Trainer
-from gpunet.serialization import custom_object_scope
+from gpunet.serialization import custom_object_scope, serialize
 from gpunet.symbolic import KerasTensor
 
 
@@ -97,6 +97,30 @@ class Model(Trainer):
             layer_range: the names of the first and the last layer to list.
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def save(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the model to a `.keras` file; see `gpunet.saving.save_model`."""
+        from gpunet.saving import save_model
+
+        save_model(self, filepath, overwrite)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights to a file; see `gpunet.saving.save_weights`."""
+        from gpunet.saving import save_weights
+
+        save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+        """Set the weights from a file; see `gpunet.saving.load_weights`."""
+        from gpunet.saving import load_weights
+
+        load_weights(self, filepath, skip_mismatch)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The architecture as JSON text; `kwargs` are those of `json.dumps`."""
+        import json
+
+        return json.dumps(serialize(self), **kwargs)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

@@ -22,6 +22,7 @@ from gpunet.models.compiled import CompileLoss, CompileMetrics
 from gpunet.models.stepping import Steps
 from gpunet.ops import add, concatenate
 from gpunet.ops import sum as sum_
+from gpunet.serialization import deserialize, serialize
 
 
 class Trainer(Layer):
@@ -36,6 +37,7 @@ class Trainer(Layer):
     _loss_tracker: Mean | None = None
     _stepper: Steps | None = None
     _steps_per_execution = 1
+    _given_to_compile: dict[str, Any]
 
     def compile(
         self,
@@ -79,6 +81,17 @@ class Trainer(Layer):
         scaling = isinstance(self.optimizer, optimizers.LossScaleOptimizer)
         if auto_scale_loss and not scaling and self.dtype_policy.name == "mixed_float16":
             self.optimizer = optimizers.LossScaleOptimizer(self.optimizer, name="loss_scale_optimizer")
+        given = {
+            "optimizer": self.optimizer if scaling else getattr(self.optimizer, "inner_optimizer", self.optimizer),
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        object.__setattr__(self, "_given_to_compile", given)
         object.__setattr__(self, "_compile_loss", compile_loss)
         object.__setattr__(self, "_compile_metrics", compile_metrics)
         object.__setattr__(self, "_loss_tracker", Mean(name="loss"))
@@ -86,6 +99,16 @@ class Trainer(Layer):
         object.__setattr__(self, "_steps_per_execution", steps_per_execution)
         self.compiled = True
         self.stop_training = False
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, as plain data; empty before it was called."""
+        return serialize(self._given_to_compile) if self.compiled else {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says, and make the optimizer's state if the model has its weights."""
+        self.compile(**deserialize(config))
+        if self.built and self.trainable_variables:
+            self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self) -> list[Metric]:

@@ -409,6 +409,24 @@ class Optimizer:
         """Update one variable; for optimizers of your own."""
         raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
 
+    def save_own_variables(self, store: Any) -> None:
+        """Write the state to a dict-like store, under numbers."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read what `save_own_variables` wrote.
+
+        Raises:
+            ValueError: if the number of variables differs.
+        """
+        if len(store.keys()) != len(self.variables):
+            raise ValueError(
+                f"Optimizer {self.name!r} expected {len(self.variables)} variables. Received: {len(store.keys())}"
+            )
+        for i, variable in enumerate(self.variables):
+            variable.assign(store[str(i)])
+
     def assign(self, variable: Variable, value: Any) -> None:
         """`variable.assign(value)`."""
         variable.assign(value)

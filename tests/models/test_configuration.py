@@ -174,7 +174,7 @@ def test_clone_function_makes_the_layers():
         return layers.Dense(layer.units * 2)
 
     assert clone_model(model, clone_function=clone).output_shape == (None, 4)
-    functional = keras.Model(model.inputs, model.outputs)
+    functional = keras.Model(model.input, model.output)
     assert clone_model(functional, clone_function=clone).output_shape == (None, 4)
     with pytest.raises(ValueError, match="clone_function"):
         clone_model(Mlp(3), clone_function=clone)
