@@ -4,6 +4,7 @@ from typing import Any
 
 from gpunet.layers.activations.activation import Activation, ReLU, Softmax
 from gpunet.layers.activations.leaky import ELU, LeakyReLU, PReLU, RandomizedLeakyReLU
+from gpunet.layers.attention.attention import AdditiveAttention, Attention
 from gpunet.layers.convolutional.conv import (
     Conv1D,
     Conv1DTranspose,
@@ -75,7 +76,9 @@ for _cls in (
     Activation,
     ActivityRegularization,
     Add,
+    AdditiveAttention,
     AlphaDropout,
+    Attention,
     Average,
     AveragePooling1D,
     AveragePooling2D,
@@ -222,7 +225,9 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",

@@ -165,6 +165,11 @@ ROWS = [
     row("Dot", (2, 3, 4), (2, 5, 4), axes=2),
     row("Dot", (2, 3, 4), (2, 4), axes=(2, 1)),
     row("Dot", (2, 3, 4, 5), (2, 5, 3), axes=(1, 2)),
+    row("Attention", (2, 3, 4), (2, 5, 4)),
+    row("Attention", (2, 3, 4), (2, 5, 4), (2, 5, 4), use_scale=True, call={"use_causal_mask": True}),
+    row("Attention", (2, 3, 4), (2, 5, 4), score_mode="concat", call={"return_attention_scores": True}),
+    row("AdditiveAttention", (2, 3, 4), (2, 5, 4)),
+    row("AdditiveAttention", (2, 3, 4), (2, 5, 4), (2, 5, 4), use_scale=False),
 ]
 
 

@@ -105,3 +105,18 @@ def test_randomized_leaky_relu_draws_slopes_while_training():
     assert 0.29 < slopes.max() < 0.3
     with pytest.raises(ValueError, match="slopes need"):
         layers.RandomizedLeakyReLU(0.3, 0.1)
+
+
+@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention"])
+def test_attention_looks_at_no_masked_step(name):
+    rng = np.random.default_rng(0)
+    q, v = rng.standard_normal((2, 3, 4)).astype("float32"), rng.standard_normal((2, 5, 4)).astype("float32")
+    masks = [np.array([[True, True, False]] * 2), np.array([[True, True, True, False, False]] * 2)]
+    layer = getattr(layers, name)()
+    y, weights = layer([q, v], mask=masks, return_attention_scores=True)
+    np.testing.assert_allclose(y[:, :2], layer([q[:, :2], v[:, :3]]), rtol=1e-5, atol=1e-6)
+    assert not y[:, 2].numpy().any()
+    assert not weights[..., 3:].numpy().any()
+    np.testing.assert_array_equal(y._keras_mask, masks[0])
+    with pytest.raises(ValueError, match="query, value, key"):
+        layer(q)
