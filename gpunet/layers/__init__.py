@@ -3,6 +3,8 @@
 from typing import Any
 
 from gpunet.layers.activations.activation import Activation, ReLU, Softmax
+from gpunet.layers.activations.leaky import ELU, LeakyReLU, PReLU, RandomizedLeakyReLU
+from gpunet.layers.attention.attention import AdditiveAttention, Attention
 from gpunet.layers.convolutional.conv import (
     Conv1D,
     Conv1DTranspose,
@@ -16,11 +18,14 @@ from gpunet.layers.convolutional.conv import (
     SeparableConv2D,
 )
 from gpunet.layers.core.dense import Dense
+from gpunet.layers.core.embedding import Embedding
+from gpunet.layers.core.identity import Identity, Lambda, Masking
 from gpunet.layers.core.input_layer import Input, InputLayer
 from gpunet.layers.core.wrapper import Wrapper
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
-from gpunet.layers.merging.merging import Add, Concatenate
+from gpunet.layers.merging.dot import Dot
+from gpunet.layers.merging.merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from gpunet.layers.normalization.batch_normalization import BatchNormalization
 from gpunet.layers.normalization.group_normalization import GroupNormalization
 from gpunet.layers.normalization.layer_normalization import LayerNormalization, RMSNormalization, UnitNormalization
@@ -42,9 +47,26 @@ from gpunet.layers.pooling.pooling import (
     MinPooling2D,
     MinPooling3D,
 )
+from gpunet.layers.recurrent.time_distributed import TimeDistributed
 from gpunet.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from gpunet.layers.regularization.noise import ActivityRegularization, AlphaDropout, GaussianDropout, GaussianNoise
-from gpunet.layers.reshaping.reshape import Flatten, Reshape, UpSampling2D
+from gpunet.layers.reshaping.padding import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from gpunet.layers.reshaping.reshape import (
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+)
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
@@ -54,7 +76,10 @@ for _cls in (
     Activation,
     ActivityRegularization,
     Add,
+    AdditiveAttention,
     AlphaDropout,
+    Attention,
+    Average,
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
@@ -66,10 +91,16 @@ for _cls in (
     Conv2DTranspose,
     Conv3D,
     Conv3DTranspose,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
     Dense,
     DepthwiseConv1D,
     DepthwiseConv2D,
+    Dot,
     Dropout,
+    ELU,
+    Embedding,
     Flatten,
     GaussianDropout,
     GaussianNoise,
@@ -80,16 +111,27 @@ for _cls in (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
     GroupNormalization,
+    Identity,
     InputLayer,
+    Lambda,
     LayerNormalization,
+    LeakyReLU,
+    Masking,
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
+    Maximum,
     MinPooling1D,
     MinPooling2D,
     MinPooling3D,
+    Minimum,
+    Multiply,
+    PReLU,
+    Permute,
     RMSNormalization,
+    RandomizedLeakyReLU,
     ReLU,
+    RepeatVector,
     Reshape,
     SeparableConv1D,
     SeparableConv2D,
@@ -98,8 +140,15 @@ for _cls in (
     SpatialDropout2D,
     SpatialDropout3D,
     SpectralNormalization,
+    Subtract,
+    TimeDistributed,
     UnitNormalization,
+    UpSampling1D,
     UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
 ):
     catalog.add(_cls)
 
@@ -126,6 +175,36 @@ def add(inputs: Any, **kwargs: Any) -> Any:
     return Add(**kwargs)(inputs)
 
 
+def subtract(inputs: Any, **kwargs: Any) -> Any:
+    """The difference of two tensors, through a `Subtract` layer."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Any, **kwargs: Any) -> Any:
+    """The product of tensors, through a `Multiply` layer."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Any, **kwargs: Any) -> Any:
+    """The mean of tensors, through an `Average` layer."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Any, **kwargs: Any) -> Any:
+    """The largest of tensors, through a `Maximum` layer."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Any, **kwargs: Any) -> Any:
+    """The smallest of tensors, through a `Minimum` layer."""
+    return Minimum(**kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
+    """Products over an axis of two tensors, through a `Dot` layer."""
+    return Dot(axes, **kwargs)(inputs)
+
+
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     """Tensors joined along an axis, through a `Concatenate` layer."""
     return Concatenate(axis, **kwargs)(inputs)
@@ -142,10 +221,14 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 __all__ = [
+    "ELU",
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -166,10 +249,15 @@ __all__ = [
     "Convolution2DTranspose",
     "Convolution3D",
     "Convolution3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -186,22 +274,33 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "Lambda",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
     "MinPooling1D",
     "MinPooling2D",
     "MinPooling3D",
+    "Minimum",
+    "Multiply",
+    "PReLU",
+    "Permute",
     "RMSNormalization",
+    "RandomizedLeakyReLU",
     "ReLU",
+    "RepeatVector",
     "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -212,11 +311,24 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
+    "Subtract",
+    "TimeDistributed",
     "UnitNormalization",
+    "UpSampling1D",
     "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
+    "average",
     "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]

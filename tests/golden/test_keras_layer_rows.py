@@ -58,4 +58,5 @@ def test_computes_what_keras_does(name, keras):
 @rows
 def test_configuration_is_what_keras_writes(name, keras):
     ours, theirs = (set(ROWS[name].make(library).get_config()) for library in (gpunet, keras))
-    assert ours - {"activity_regularizer"} == theirs - {"activity_regularizer"}
+    optional = {"activity_regularizer", "quantization_config"}  # written where there is one
+    assert ours - optional == theirs - optional

@@ -5,7 +5,12 @@ An argument that is itself a layer is given as a function that makes it.
 
 from typing import Any
 
-from gpunet import layers
+from gpunet import activations, layers
+
+
+class Indices(tuple):
+    """The shape of an input of small integers."""
+
 
 IMAGE = (7, 6, 4)
 VOLUME = (4, 5, 3, 2)
@@ -70,6 +75,35 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Activation", {"activation": "tanh"}, [IMAGE]),
     ("ReLU", {"max_value": 6.0, "negative_slope": 0.1}, [IMAGE]),
     ("Softmax", {"axis": 1}, [IMAGE]),
+    ("LeakyReLU", {"negative_slope": 0.2}, [IMAGE]),
+    ("ELU", {"alpha": 0.5}, [IMAGE]),
+    ("PReLU", {"shared_axes": [1, 2], "alpha_initializer": "ones"}, [IMAGE]),
+    ("RandomizedLeakyReLU", {"lower": 0.1, "upper": 0.5, "seed": 1}, [IMAGE]),
+    ("Identity", {}, [IMAGE]),
+    ("Masking", {"mask_value": 0.5}, [(3, 4)]),
+    ("Lambda", {"function": lambda **dtype: activations.tanh}, [IMAGE]),
+    ("Embedding", {"input_dim": 7, "output_dim": 3, "embeddings_regularizer": "l2"}, [Indices((5,))]),
+    ("TimeDistributed", {"layer": lambda **dtype: layers.Dense(3, **dtype)}, [(3, 4)]),
+    ("Attention", {"use_scale": True, "dropout": 0.2, "seed": 1}, [(3, 4), (5, 4)]),
+    ("Attention", {"score_mode": "concat"}, [(3, 4), (5, 4), (5, 4)]),
+    ("AdditiveAttention", {}, [(3, 4), (5, 4)]),
+    ("Permute", {"dims": (3, 1, 2)}, [IMAGE]),
+    ("RepeatVector", {"n": 3}, [(4,)]),
+    ("ZeroPadding1D", {"padding": (2, 1)}, [(3, 4)]),
+    ("ZeroPadding2D", {"padding": ((1, 2), (0, 3)), "data_format": "channels_first"}, [IMAGE]),
+    ("ZeroPadding3D", {}, [VOLUME]),
+    ("Cropping1D", {}, [(5, 4)]),
+    ("Cropping2D", {"cropping": ((1, 0), (2, 1))}, [IMAGE]),
+    ("Cropping3D", {"cropping": ((1, 0), (1, 1), (0, 1))}, [VOLUME]),
+    ("UpSampling1D", {"size": 3}, [(3, 4)]),
+    ("UpSampling3D", {"size": (1, 2, 3)}, [VOLUME]),
+    ("Subtract", {}, [(3, 4), (3, 4)]),
+    ("Multiply", {}, [(3, 4), (1, 4)]),
+    ("Average", {}, [(4,), (4,), (4,)]),
+    ("Maximum", {}, [(4,), (4,)]),
+    ("Minimum", {}, [(3, 4), (3, 4)]),
+    ("Dot", {"axes": 1}, [(4,), (4,)]),
+    ("Dot", {"axes": (2, 1), "normalize": True}, [(3, 4), (4, 2)]),
     ("Add", {}, [(4,), (4,), (4,)]),
     ("Add", {}, [(3, 4), (1, 4)]),
     ("Concatenate", {"axis": 1}, [(3, 4), (2, 4)]),

@@ -9,7 +9,7 @@ import gpunet as keras
 from gpunet import layers, ops
 from gpunet.testing import emulated_gpu
 
-from .table import IMAGE, TABLE
+from .table import IMAGE, TABLE, Indices
 
 each = pytest.mark.parametrize(("name", "arguments", "shapes"), TABLE, ids=[f"{i}-{c[0]}" for i, c in enumerate(TABLE)])
 
@@ -21,12 +21,17 @@ def make(name, arguments):
 
 def batch(shapes, n=2, seed=0):
     rng = np.random.default_rng(seed)
-    arrays = [rng.standard_normal((n, *shape)).astype("float32") for shape in shapes]
+    arrays = [
+        rng.integers(0, 7, (n, *shape)).astype("int32")
+        if isinstance(shape, Indices)
+        else rng.standard_normal((n, *shape)).astype("float32")
+        for shape in shapes
+    ]
     return arrays if len(arrays) > 1 else arrays[0]
 
 
 def symbols(shapes):
-    inputs = [keras.Input(shape) for shape in shapes]
+    inputs = [keras.Input(shape, dtype="int32" if isinstance(shape, Indices) else None) for shape in shapes]
     return inputs if len(inputs) > 1 else inputs[0]
 
 
@@ -94,7 +99,7 @@ def test_gradients_reach_inputs_and_weights(name, arguments, shapes):
     with keras.GradientTape() as tape:
         y = layer(x if len(x) > 1 else x[0], training=True)
         loss = ops.sum(y * y)
-    sources = [*x, *layer.trainable_weights]
+    sources = [*(v for v in x if v.dtype == "float32"), *layer.trainable_weights]
     for source, gradient in zip(sources, tape.gradient(loss, sources)):
         assert gradient.shape == source.shape
         assert np.isfinite(gradient.numpy()).all()
@@ -118,11 +123,12 @@ def _steps(name, arguments, shapes, wrap):
     def step(*xs):
         runs.append(1)
         with keras.GradientTape() as tape:
-            tape.watch(list(xs))
+            inputs = [x for x in xs if x.dtype == "float32"]
+            tape.watch(inputs)
             y = layer(list(xs) if len(xs) > 1 else xs[0], training=True)
             loss = ops.sum(ops.square(y))
-        gradients = tape.gradient(loss, [*xs, *layer.trainable_weights])
-        for w, g in zip(layer.trainable_weights, gradients[len(xs) :]):
+        gradients = tape.gradient(loss, [*inputs, *layer.trainable_weights])
+        for w, g in zip(layer.trainable_weights, gradients[len(inputs) :]):
             w.assign_sub(0.01 * g)
         return [y, *gradients]
 
