@@ -20,7 +20,7 @@ PROGRAMS = {
     "accuracy": "validation accuracy of two networks on MNIST, against aims (--seeds N, --data FOLDER)",
     "demo_seeds": "test accuracy of the demo's network for twenty seeds",
     "shares": "primitives with a CUDA kernel: emulated, and measured on a GPU",
-    "report": "the report of a result file, as HTML and Markdown (FILE)",
+    "report": "the report of a result file, as HTML and Markdown (FILE, --readme)",
 }
 
 

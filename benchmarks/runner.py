@@ -12,6 +12,8 @@ from benchmarks import report, results
 from benchmarks.sections import SECTIONS
 from benchmarks.turns import FULL, QUICK, Budget
 
+_QUIET = 0.5  # the load average beyond which figures are doubtful
+
 
 def budget(options: argparse.Namespace) -> Budget:
     """The quick or the full one, with what was asked for.
@@ -32,6 +34,8 @@ def run(names: list[str], budget: Budget, command: str, output: Path, only: list
     path = results.folder_of(found, output) / "bench.json"
     before = results.load(path)["sections"] if path.exists() else {}
     found["sections"] = {name: before[name] for name in SECTIONS if name in before}
+    if found["machine"]["load_before"] > _QUIET:
+        print(f"The machine is busy (load {found['machine']['load_before']}): threads will wait for each other.")
     failed = False
     for name in ["limits", *(n for n in SECTIONS if n in names and n != "limits")]:
         print(f"\n## {name}: {SECTIONS[name]}\n", flush=True)

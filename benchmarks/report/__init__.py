@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from benchmarks import results
 from benchmarks.report import html, tables
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
+_NAMED = ("numpy", "torch", "jax", "keras", "tinygrad")
+_LEGEND = """Medians of alternating turns; a ratio is time ÷ that of the fastest eager PyTorch, round by round, with its range.
+gpunet trains in `fit`, with all CPU providers and with NumPy's alone."""
 
 
 def section_text(found: dict[str, Any], name: str) -> str:
@@ -29,13 +37,27 @@ def write(found: dict[str, Any], folder: Path) -> None:
     (folder / "bench.html").write_text(html.page(found))
 
 
+def readme_block(found: dict[str, Any], path: Path) -> str:
+    """What the README says between its marks: the summary, and where, when and how it was measured."""
+    machine = found["machine"]
+    versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items() if name in _NAMED)
+    place = path.resolve().relative_to(README.parent)
+    where = f"{machine['cores']} cores of {machine['cpu']}, {versions}"
+    head = f"`{found['command']}`, {found['date'][:10]}, {where} ([results]({place.parent})):"
+    wrapped = textwrap.fill(head, 120, break_long_words=False, break_on_hyphens=False)
+    return f"{BEGIN}\n{wrapped}\n\n{tables.markdown(tables.summary(found))}\n\n{_LEGEND}\n{END}"
+
+
 def main(*arguments: str) -> int:
-    """`python -m benchmarks report FILE`: write both beside the file, and print the summary."""
-    if len(arguments) != 1:
-        print("usage: python -m benchmarks report FILE")
-        return 1
-    path = Path(arguments[0])
-    found = results.load(path)
-    write(found, path.parent)
+    """`python -m benchmarks report FILE [--readme]`: write both beside the file, and print the summary."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks report")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a bench.json")
+    parser.add_argument("--readme", action="store_true", help="put the summary into README.md, for a file in results/")
+    options = parser.parse_args(arguments)
+    found = results.load(options.file)
+    write(found, options.file.parent)
     print(tables.markdown(tables.summary(found)))
+    if options.readme:
+        before, _, rest = README.read_text().partition(BEGIN)
+        README.write_text(before + readme_block(found, options.file) + rest.partition(END)[2])
     return 0

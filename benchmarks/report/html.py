@@ -38,6 +38,8 @@ def page(found: dict[str, Any]) -> str:
     body = [f"<h1>gpunet benchmarks: {escape(machine['cpu'])}</h1>"]
     body += [f"<p><code>{escape(found['command'])}</code>, {escape(found['date'])}</p>"]
     body += [f'<p class="note">{described}</p>', f"<p>{_INTRODUCTION.strip()}</p>"]
+    if machine["load_before"] > 0.5:
+        body.append(f'<p class="failed">The machine was busy: its load was {machine["load_before"]} at the start.</p>')
     summary = tables.summary(found)
     if summary.rows:
         body += ["<h2>In short</h2>", _table(summary)]

@@ -26,7 +26,7 @@ def run(budget: Budget, findings: Findings) -> None:
         return
     keys = findings.ready(_VARIANTS)
     found: dict[tuple[str, str], list[float]] = {}
-    for number in range(max(2, budget.rounds // 2)):
+    for number in range(budget.rounds):
         for key in keys[::-1] if number % 2 else keys:
             for name, seconds in _run_suite(key, budget, findings).items():
                 found.setdefault((name, key), []).append(seconds)

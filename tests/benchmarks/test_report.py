@@ -104,3 +104,27 @@ def test_budgets_are_checked():
     assert runner.budget(options) == QUICK._replace(rounds=2)
     with pytest.raises(SystemExit, match="--turn must be positive"):
         runner.budget(program._parser().parse_args(["--turn", "0"]))
+
+
+def test_the_readme_shows_a_committed_result():
+    text = report.README.read_text()
+    block = text[text.index(report.BEGIN) : text.index(report.END) + len(report.END)]
+    place = re.search(r"\[results\]\((.*?)\)", block)
+    if place is None:
+        assert "Not measured yet" in block
+    else:
+        path = report.README.parent / place[1] / "bench.json"
+        assert block == report.readme_block(results.load(path), path)
+
+
+def test_the_summary_goes_into_the_readme(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "README", tmp_path / "README.md")
+    report.README.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    results.save(found, tmp_path / "results" / "bench.json")
+    assert program.main(["report", str(tmp_path / "results" / "bench.json"), "--readme"]) == 0
+    text = report.README.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "0.50 (0.25 – 0.75)" in text
+    assert "([results](results))" in " ".join(text.split())
