@@ -13,8 +13,8 @@ from benchmarks.report import html, tables
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 _NAMED = ("numpy", "torch", "jax", "keras", "tinygrad")
-_LEGEND = """Medians of alternating turns; a ratio is time ÷ that of the fastest eager PyTorch, round by round, with its range.
-gpunet trains in `fit`, with all CPU providers and with NumPy's alone."""
+_LEGEND = """Medians of alternating turns; a ratio is time ÷ that of the fastest eager PyTorch, round by round, with its
+range. gpunet trains in `fit`, with all CPU providers and with NumPy's alone."""
 
 
 def section_text(found: dict[str, Any], name: str) -> str:
