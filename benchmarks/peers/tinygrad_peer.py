@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from tinygrad import Tensor, TinyJit, nn
+from tinygrad.helpers import Context
 
 from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, walk
 from benchmarks.peers.task import Mode, Work
@@ -76,7 +77,7 @@ def training(net: Network, x: np.ndarray, y: np.ndarray, batch: int, mode: Mode)
         return loss.realize(*optimizer.schedule_step())
 
     def run() -> None:
-        with Tensor.train():
+        with Context(TRAINING=1):
             step().item()
 
     return Work(run)

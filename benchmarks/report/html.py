@@ -51,7 +51,7 @@ def page(found: dict[str, Any]) -> str:
 
 def _section(found: dict[str, Any], name: str) -> list[str]:
     section = found["sections"][name]
-    parts = [f'<h2 id="{name}">{escape(name)}: {escape(section["title"])}</h2>']
+    parts = [f'<h2 id="{name}">{escape(name)}: {escape(section["title"].replace("`", ""))}</h2>']
     parts += [f'<p class="note">{escape(section["date"])}, {section["seconds"]} s</p>']
     for word, style in (("missing", "note"), ("failures", "failed")):
         for who, why in section[word].items():

@@ -15,7 +15,7 @@ from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, Worker, WorkerError
 
 _IMPORTS = ("numpy", "gpunet", "torch", "jax", "keras", "tinygrad")
-_FIRST = ["gpunet", "gpunet-numpy", "torch", "torch-compile", "jax", "keras", "tinygrad"]
+_FIRST = ("gpunet", "gpunet-numpy", "torch", "torch-compile", "jax", "keras")
 # Where libraries keep compiled code from one process to the next.
 _CACHES = ("GPUNET_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "NUMBA_CACHE_DIR", "CACHEDB")
 
@@ -28,7 +28,7 @@ def run(budget: Budget, findings: Findings) -> None:
         if size:
             row = {"case": "installed, with dependencies", "variant": name, "group": "size", "unit": "B"}
             findings.rows.append({**row, "values": [size], "packages": packages})
-    keys = findings.ready(_FIRST)
+    keys = findings.ready([*_FIRST, *(["tinygrad"] if budget.full else [])])
     for name, network in (("mlp", MLP), ("lenet5", LENET5)):
         arguments = {"network": {"name": name}, "batch": network.batch}
         case = Case(f"{network.name} training, batch {network.batch}", "training", arguments)
