@@ -110,6 +110,7 @@ class Worker:
 
 def measure(case: Case, keys: list[str], budget: Budget) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Rows of one case, one per variant, with a value per round; and what failed, by the variant's name."""
+    print(f"  {case.name}", file=sys.stderr, flush=True)  # a section takes minutes
     take = _resident_rounds if case.resident else _fresh_rounds
     values, starts, failed = take(case, keys, budget)
     rows = []
