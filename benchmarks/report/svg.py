@@ -60,7 +60,7 @@ def bars(title: str, entries: list[Bar], reference: float | None = None) -> str:
 
 def lines(title: str, x_name: str, series: dict[str, list[tuple[float, float]]], unit: str = "ms") -> str:
     """Lines over logarithmic axes; the legend stands on the right."""
-    left, right, top, bottom, height = 64, 230, 30, 44, 300
+    left, right, top, bottom, height = 64, 300, 30, 44, 300
     points = [p for line in series.values() for p in line]
     axes = [_Axis([p[0] for p in points], left, _WIDTH - right), _Axis([p[1] for p in points], height - bottom, top)]
     parts = []

@@ -16,6 +16,7 @@ from benchmarks.turns import Budget, Case, Worker, WorkerError
 
 _IMPORTS = ("numpy", "gpunet", "torch", "jax", "keras", "tinygrad")
 _FIRST = ("gpunet", "gpunet-numpy", "torch", "torch-compile", "jax", "keras")
+_SIZED = {"keras": "keras, without a backend"}
 # Where libraries keep compiled code from one process to the next.
 _CACHES = ("GPUNET_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "NUMBA_CACHE_DIR", "CACHEDB")
 
@@ -26,7 +27,12 @@ def run(budget: Budget, findings: Findings) -> None:
     for name in ("gpunet", "gpunet[cpu]", "torch", "jax", "keras", "tinygrad"):
         size, packages = closure(name)
         if size:
-            row = {"case": "installed, with dependencies", "variant": name, "group": "size", "unit": "B"}
+            row = {
+                "case": "installed, with dependencies",
+                "variant": _SIZED.get(name, name),
+                "group": "size",
+                "unit": "B",
+            }
             findings.rows.append({**row, "values": [size], "packages": packages})
     keys = findings.ready([*_FIRST, *(["tinygrad"] if budget.full else [])])
     for name, network in (("mlp", MLP), ("lenet5", LENET5)):
