@@ -2,8 +2,9 @@
 // is written once; neighbouring windows that overlap find each other's elements in the cache.
 //
 //   max_pool        out[n, o, c] = max over the window at o of x[n, ·, c]; winner: which element of the window it was
+//   min_pool        the same of the smallest element
 //   avg_pool        out[n, o, c] = Σ over the window at o of x[n, ·, c] / number of its elements
-//   max_pool_grad   dx[n, i, c] = Σ over the windows o that cover i and whose winner is i of g[n, o, c]
+//   max_pool_grad   dx[n, i, c] = Σ over the windows o that cover i and whose winner is i of g[n, o, c]; of both
 //   avg_pool_grad   dx[n, i, c] = Σ over the windows o that cover i of g[n, o, c] / number of o's elements
 //
 // Bytes an element of x, where windows do not overlap: sizeof(TYPE) for x or dx, (sizeof(TYPE) + sizeof(winner)) /
@@ -66,7 +67,15 @@ struct Windows {
     }
 };
 
-DEVICE REAL lowest() { return REAL(__int_as_float(int(0xff800000u))); }
+// Which of two elements a window keeps, and what every element beats.
+struct Max {
+    DEVICE static REAL start() { return REAL(__int_as_float(int(0xff800000u))); }
+    DEVICE static bool beats(REAL value, REAL best) { return value > best; }
+};
+struct Min {
+    DEVICE static REAL start() { return REAL(__int_as_float(0x7f800000)); }
+    DEVICE static bool beats(REAL value, REAL best) { return value < best; }
+};
 
 // Visits the elements of the window at `place` in scan order: visit(offset's number, WIDTH or 1 elements).
 template <int COUNT, class Visit>
@@ -82,15 +91,15 @@ DEVICE void visit_window(STRIDED(const TYPE) x, const PoolShape& shape, const Pl
         }
 }
 
-// The first of the largest elements. As in NumPy a NaN wins, and is not a larger element to the search for the winner.
-template <int COUNT>
-struct Largest {
+// The first of the best elements. As in NumPy a NaN is passed on, and beats nothing in the search for the winner.
+template <int COUNT, class Order>
+struct Best {
     REAL best[COUNT];
     int winner[COUNT];
-    DEVICE Largest() {
+    DEVICE Best() {
         UNROLL
         for (int j = 0; j < COUNT; j++) {
-            best[j] = lowest();
+            best[j] = Order::start();
             winner[j] = 0;
         }
     }
@@ -98,48 +107,50 @@ struct Largest {
         UNROLL
         for (int j = 0; j < COUNT; j++) {
             const REAL value = x[j];
-            if (value > best[j]) winner[j] = number;
-            if (value > best[j] || value != value) best[j] = value;
+            if (Order::beats(value, best[j])) winner[j] = number;
+            if (Order::beats(value, best[j]) || value != value) best[j] = value;
         }
     }
 };
 
-template <int COUNT, class INDEX>
-DEVICE void max_pool_at(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(INDEX) winner, const PoolShape& shape, int i) {
+template <class Order, int COUNT, class INDEX>
+DEVICE void best_at(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(INDEX) winner, const PoolShape& shape, int i) {
     const Place place(shape, i, COUNT);
-    Largest<COUNT> largest;
-    visit_window<COUNT>(x, shape, place, largest);
+    Best<COUNT, Order> found;
+    visit_window<COUNT>(x, shape, place, found);
     Vector<TYPE, COUNT> value;
     UNROLL
-    for (int j = 0; j < COUNT; j++) value[j] = TYPE(largest.best[j]);
+    for (int j = 0; j < COUNT; j++) value[j] = TYPE(found.best[j]);
     store_vector(out + i * COUNT, value);
     if (!winner) return;
     Vector<INDEX, COUNT> numbers;
     UNROLL
-    for (int j = 0; j < COUNT; j++) numbers[j] = INDEX(largest.winner[j]);
+    for (int j = 0; j < COUNT; j++) numbers[j] = INDEX(found.winner[j]);
     store_vector(winner + i * COUNT, numbers);
 }
 
-template <class INDEX>
-DEVICE void max_pool_all(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(INDEX) winner, const PoolShape& shape,
-                         int count) {
+template <class Order, class INDEX>
+DEVICE void best_of_all(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(INDEX) winner, const PoolShape& shape,
+                        int count) {
     if (shape.wide)
         for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
-            max_pool_at<WIDTH>(x, out, winner, shape, int(i));
+            best_at<Order, WIDTH>(x, out, winner, shape, int(i));
     else
         for (uint32 i = uint32(thread_index()); i < uint32(count); i += uint32(thread_count()))
-            max_pool_at<1>(x, out, winner, shape, int(i));
+            best_at<Order, 1>(x, out, winner, shape, int(i));
 }
 
-KERNEL(256, 4) max_pool(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(unsigned char) winner, PoolShape shape, int count) {
-    max_pool_all(x, out, winner, shape, count);
-}
+#define BEST_POOL(NAME, ORDER, INDEX)                                                                                  \
+    KERNEL(256, 4) NAME(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(INDEX) winner, PoolShape shape, int count) {   \
+        best_of_all<ORDER>(x, out, winner, shape, count);                                                              \
+    }
+
+BEST_POOL(max_pool, Max, unsigned char)
+BEST_POOL(min_pool, Min, unsigned char)
 
 // For windows of more than 256 elements.
-KERNEL(256, 4) max_pool_large(STRIDED(const TYPE) x, VECTOR(TYPE) out, VECTOR(unsigned short) winner, PoolShape shape,
-                           int count) {
-    max_pool_all(x, out, winner, shape, count);
-}
+BEST_POOL(max_pool_large, Max, unsigned short)
+BEST_POOL(min_pool_large, Min, unsigned short)
 
 template <int COUNT>
 struct Total {

@@ -17,7 +17,7 @@ from gpunet.autograd.tensor import Tensor
 from gpunet.symbolic.operation import snake_case
 
 _CUSTOM: dict[str, Any] = {}
-_CATALOGS: dict[str, Catalog] = {}
+_CATALOGS: list[Catalog] = []
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
@@ -62,7 +62,7 @@ class Catalog:
         self.module = module
         self.entries: dict[str, Any] = {}
         self._aliases: dict[str, Any] = {}
-        _CATALOGS[module] = self
+        _CATALOGS.append(self)
 
     def add(self, target: Any, *aliases: str) -> Any:
         """List a class or function under its name, its snake_case name and any aliases; return it."""
@@ -105,6 +105,13 @@ def serialize(value: Any) -> Any:
         return value.item()
     if isinstance(value, dict):
         return {key: serialize(item) for key, item in value.items()}
+    if hasattr(value, "to_plain"):
+        return value.to_plain()
+    if isinstance(value, slice):
+        parts = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": serialize(parts)}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(value, list | tuple):
         return [serialize(item) for item in value]
     if isinstance(value, np.dtype):
@@ -123,7 +130,7 @@ def serialize(value: Any) -> Any:
 
 
 def _catalog_of(target: Any) -> Catalog | None:
-    return next((c for c in _CATALOGS.values() if c.entries.get(target.__name__) is target), None)
+    return next((c for c in _CATALOGS if c.entries.get(target.__name__) is target), None)
 
 
 def _function_config(function: Any) -> dict[str, Any] | str:
@@ -140,7 +147,7 @@ def _function_config(function: Any) -> dict[str, Any] | str:
 
 
 def _object_config(value: Any) -> dict[str, Any]:
-    cls = type(value)
+    cls = getattr(type(value), "_declared_class", type(value))
     catalog = _catalog_of(cls)
     config = {
         "module": catalog.module if catalog else cls.__module__,
@@ -171,6 +178,10 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
         return {key: deserialize(item) for key, item in config.items()}
     if config["class_name"] == "__numpy__":
         return np.array(config["config"]["value"], config["config"]["dtype"])
+    if config["class_name"] == "__slice__":
+        return slice(*(deserialize(config["config"][key]) for key in ("start", "stop", "step")))
+    if config["class_name"] == "__ellipsis__":
+        return Ellipsis
     if config["class_name"] == "function":
         return _lookup(config["config"], config)
     cls = _lookup(config["class_name"], config)
@@ -185,8 +196,8 @@ def _lookup(name: str, config: dict[str, Any]) -> Any:
     for key in (registered, name):
         if key in _CUSTOM:
             return _CUSTOM[key]
-    catalogs = [_CATALOGS[config["module"]]] if config.get("module") in _CATALOGS else list(_CATALOGS.values())
-    for catalog in catalogs:
+    module = config.get("module")
+    for catalog in [c for c in _CATALOGS if c.module == module] or _CATALOGS:
         found = catalog.find(name)
         if found is not None:
             return found

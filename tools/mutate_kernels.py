@@ -1,176 +1,152 @@
 """Break the CUDA kernels on purpose and see whether the tests notice: `python tools/mutate_kernels.py [file.cu ...]`.
 
 Each mutant is one small change in one source: a barrier dropped, an index shifted, a bound lost, a stride forgotten, a
-sum turned, a start value changed. The tests of that source run on a copy of the tree with the mutant in it, under the
-emulation. A mutant is killed if a test fails or takes far longer; one that the compiler refuses does not count. The
-survivors are printed with their lines, and `--report` writes the table that is committed.
+sum turned, a start value changed. The tests that name the source (`# kernels: pooling.cu`) run on it under the
+emulation. A mutant is killed if a test fails, crashes or takes far longer; one that the compiler refuses does not
+count. The survivors are printed with their lines, and `--report` writes the table that is committed.
 
-Takes minutes: it is not part of the tests.
+Results are kept in build/mutants, and the next run goes on from there: a kill counts until the source changes, a
+survivor is tried again once its tests have changed. Takes minutes to hours: it is not part of the tests.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import hashlib
+import json
 import os
-import random
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 300  # for the tests without a mutant; with one, four times as long as without
-_CODE = re.compile(r"^(?!\s*(//|#|\*))(?P<code>.*?)(?=//|$)")
-# What a mutation looks for in a line of code, and what it puts there.
-OPERATORS: dict[str, list[tuple[str, str]]] = {
-    "barrier dropped": [(r"__sync(threads|warp)\([^;]*\);", ";")],
-    "index shifted": [(r"\[(?!\d+\])(?P<i>[^\[\]]+)\]", r"[\g<i> + 1]")],
-    "bound moved": [(r" < ", " <= "), (r" <= ", " < "), (r" >= ", " > "), (r" > ", " >= ")],
-    "condition lost": [(r"\bif \((?P<c>[^;{]+)\) (?=\w)", "if (true) "), (r" && ", " || ")],
-    "factor forgotten": [(r" \* [\w.]+(\[\w+\])?(?=[\s;,)\]+-])", ""), (r"\b[\w.]+(\[\w+\])? \* (?=[\w(])", "")],
-    "sum turned": [(r" \+ (?![+=])", " - "), (r" - (?![-=])", " + "), (r" \+= ", " -= ")],
-    "start changed": [(r"(?<![=!<>]) = 0;", " = 1;"), (r"\(0\)", "(1)")],
-}
+import pytest
+from mutant_runner import ROOT, Outcome, Runner, digest_of, tests_of
+from mutants import Known, Mutant, known, sample
+
+KEPT = ROOT / "build" / "mutants"
+KERNELS = ROOT / "cuda_kernels"
+EMULATION = ROOT / "gpunet" / "testing" / "emulation"
+Results = dict[str, list[tuple[Mutant, Outcome]]]
 
 
-class Mutant(NamedTuple):
-    """One change: the source, the line's number from 1, the operator, and the line before and after."""
+class Memory:
+    """The outcomes of former runs, one JSON line each."""
 
-    file: str
-    line: int
-    operator: str
-    before: str
-    after: str
+    def __init__(self, path: Path):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.entries = {entry["key"]: entry for entry in map(json.loads, lines)}
 
+    def find(self, key: str, tests: str) -> Outcome | None:
+        entry = self.entries.get(key)
+        if entry is None or (entry["what"] == "survived" and entry["tests"] != tests):
+            return None
+        return Outcome(entry["what"], entry["by"])
 
-def mutants_of(file: Path) -> Iterator[Mutant]:
-    """All mutants of a source."""
-    for number, line in enumerate(file.read_text().splitlines(), 1):
-        match = _CODE.match(line)
-        code = match["code"] if match else ""
-        if not code.strip() or code.lstrip().startswith(("typedef", "template", "struct")):
-            continue
-        for operator, changes in OPERATORS.items():
-            for pattern, replacement in changes:
-                for found in re.finditer(pattern, code):
-                    after = code[: found.start()] + found.expand(replacement) + code[found.end() :]
-                    yield Mutant(file.name, number, operator, line, after + line[len(code) :])
+    def keep(self, key: str, tests: str, outcome: Outcome) -> None:
+        entry = {"key": key, "tests": tests, **outcome._asdict()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
 
 
-def sample(file: Path, per_operator: int, seed: int) -> list[Mutant]:
-    """At most `per_operator` mutants of each kind, always the same ones for a seed."""
-    found = list(mutants_of(file))
-    chosen: list[Mutant] = []
-    for operator in OPERATORS:
-        kind = [m for m in found if m.operator == operator]
-        random.Random(f"{seed} {file.name} {operator}").shuffle(kind)
-        chosen += kind[:per_operator]
-    return chosen
-
-
-def tests_of(file: str) -> list[str]:
-    """The test files that name a source in their first lines: `# kernels: pooling.cu`."""
-    found = []
-    for path in sorted((ROOT / "tests" / "cuda").glob("test_*.py")):
-        names = re.search(r"^# kernels: (.+)$", path.read_text(), re.MULTILINE)
-        if names and file in names[1].split():
-            found.append(f"tests/cuda/{path.name}")
-    return found
-
-
-def run_tests(tree: Path, tests: list[str], seconds: float = SECONDS) -> str:
-    """ "passed", "failed" or "no build" for the tests on a tree."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=seconds, start_new_session=True
-        )
-    except subprocess.TimeoutExpired:
-        return "failed"
-    if "could not build a kernel" in done.stdout:
-        return "no build"
-    return "passed" if done.returncode == 0 else "failed"
-
-
-def copy_tree(folder: Path) -> Path:
-    """What the tests need, in `folder`."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
-    for name in ("gpunet", "cuda_kernels", "tests", "benchmarks"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    return folder
-
-
-def try_mutants(
-    tree: Path, file: Path, mutants: list[Mutant], tests: list[str], seconds: float
-) -> list[tuple[Mutant, str]]:
-    """What became of each mutant, in order."""
-    target = tree / "cuda_kernels" / file.name
-    original = file.read_text()
-    results = []
+def try_source(runner: Runner, file: Path, mutants: list[Mutant], memory: Memory) -> list[tuple[Mutant, Outcome]]:
+    """What became of each mutant of a source, in order."""
+    paths, original = tests_of(file.name), file.read_text(encoding="utf-8")
+    tests = digest_of([*paths, *sorted(EMULATION.iterdir())])
+    results, ready = [], False
     for mutant in mutants:
-        lines = original.splitlines()
-        lines[mutant.line - 1] = mutant.after
-        target.write_text("\n".join(lines) + "\n")
-        outcome = run_tests(tree, tests, seconds)
+        text = mutant.text(original)
+        key = hashlib.sha256(f"{file.name}\0{text}".encode()).hexdigest()[:24]
+        outcome = memory.find(key, tests)
+        if outcome is None:
+            if not ready and (failure := runner.baseline(paths)):
+                sys.exit(f"the tests of {file.name} fail without a mutant: {failure}")
+            ready = True
+            outcome = _try(runner, file, text, paths)
+            memory.keep(key, tests, outcome)
+            print(f"{outcome.what:8} {file.name}:{mutant.line} {mutant.operator}: {mutant.after.strip()}", flush=True)
         results.append((mutant, outcome))
-        print(f"{outcome:8} {mutant.file}:{mutant.line} {mutant.operator}: {mutant.after.strip()}", flush=True)
-    target.write_text(original)
     return results
 
 
-def table(results: dict[str, list[tuple[Mutant, str]]]) -> str:
-    """A Markdown table of kill rates, and the survivors."""
-    lines = ["| source | mutants | killed | rate |", "|---|---|---|---|"]
-    survivors: list[str] = []
-    total = [0, 0]
+def _try(runner: Runner, file: Path, text: str, paths: list[Path]) -> Outcome:
+    """What becomes of one mutant, whose builds are thrown away."""
+    folder = KEPT / "gpunet" / "emulation"
+    before = set(folder.iterdir())
+    try:
+        return runner.outcome(file.name, text, paths)
+    finally:
+        for path in set(folder.iterdir()) - before:
+            if path.suffix == ".so":
+                path.unlink()
+
+
+def table(results: Results) -> str:
+    """A Markdown table of kill rates, and the survivors with what is known of them."""
+    lines = ["| source | mutants | killed | rate | left out as equivalent |", "|---|---|---|---|---|"]
+    why = known()
+    total = [0, 0, 0]
     for file, found in results.items():
-        counted = [(m, outcome) for m, outcome in found if outcome != "no build"]
-        killed = sum(outcome == "failed" for _, outcome in counted)
-        total = [total[0] + len(counted), total[1] + killed]
-        lines.append(f"| {file} | {len(counted)} | {killed} | {_rate(killed, len(counted))} |")
-        survivors += [f"- {file}:{m.line} {m.operator}: `{m.after.strip()}`" for m, o in counted if o == "passed"]
-    lines.append(f"| all | {total[0]} | {total[1]} | {_rate(total[1], total[0])} |")
-    return "\n".join([*lines, "", "Survivors:", "", *(survivors or ["none"])])
+        counted = [outcome.what for _, outcome in found if outcome.what != "no build"]
+        row = [len(counted), counted.count("killed"), sum(k.equivalent for (f, _), k in why.items() if f == file)]
+        total = [a + b for a, b in zip(total, row)]
+        lines.append(_row(file, row))
+    lines.append(_row("all", total))
+    survivors = [mutant for found in results.values() for mutant, outcome in found if outcome.what == "survived"]
+    lines += ["", "## Survivors", "", *(_survivor(m, why) for m in survivors or [])]
+    lines += [] if survivors else ["None."]
+    equivalent = [f"- {file} `{line}`: {k.reason}" for (file, line), k in why.items() if k.equivalent]
+    return "\n".join([*lines, "", "## Left out: they compute the same", "", *(equivalent or ["None."])])
 
 
-def _rate(killed: int, count: int) -> str:
-    return f"{100 * killed / count:.0f} %" if count else "–"
+def _row(name: str, counts: list[int]) -> str:
+    mutants, killed, equivalent = counts
+    rate = f"{100 * killed / mutants:.0f} %" if mutants else "–"
+    return f"| {name} | {mutants} | {killed} | {rate} | {equivalent} |"
 
 
-def main() -> None:
+def _survivor(mutant: Mutant, why: dict[tuple[str, str], Known]) -> str:
+    line = mutant.after.strip()
+    reason = why[mutant.file, line].reason if (mutant.file, line) in why else "not yet looked at"
+    return f"- {mutant.file}:{mutant.line} {mutant.operator} `{line}`: {reason}"
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", help="sources and headers in cuda_kernels/ (default: all)")
     parser.add_argument("--per-operator", type=int, default=3, help="mutants of each kind for a source")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=Path, help="write the table to this file")
     options = parser.parse_args()
-    folder = ROOT / "cuda_kernels"
-    files = [folder / name for name in options.files] or sorted([*folder.glob("*.cu"), *folder.glob("*.cuh")])
-    results: dict[str, list[tuple[Mutant, str]]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = copy_tree(Path(scratch))
-        for file in files:
-            tests = tests_of(file.name)
-            if not tests:
-                sys.exit(f"no test in tests/cuda names {file.name} in a line `# kernels: …`")
-            start = time.perf_counter()
-            if run_tests(tree, tests) != "passed":
-                sys.exit(f"the tests of {file.name} fail without a mutant: {' '.join(tests)}")
-            seconds = 30 + 4 * (time.perf_counter() - start)
+    names = options.files or sorted(p.name for p in KERNELS.glob("*.cu*"))
+    options.files = [KERNELS / name for name in names]
+    for file in options.files:
+        if not tests_of(file.name):
+            parser.error(f"no test in tests/cuda names {file.name} in a line `# kernels: …`")
+    return options
+
+
+def main() -> None:
+    options = _options()
+    os.environ["XDG_CACHE_HOME"] = str(KEPT)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.path.insert(0, str(ROOT))
+    memory, results = Memory(KEPT / "outcomes.jsonl"), Results()
+
+    def work(runner: Runner) -> None:
+        for file in options.files:
             mutants = sample(file, options.per_operator, options.seed)
-            results[file.name] = try_mutants(tree, file, mutants, tests, seconds)
+            results[file.name] = try_source(runner, file, mutants, memory)
+
+    paths = sorted({str(path) for file in options.files for path in tests_of(file.name)})
+    pytest.main(["-qq", "-s", "--no-summary", "-p", "no:cacheprovider", *paths], plugins=[Runner(work)])
     text = table(results)
     print(f"\n{text}")
     if options.report:
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        options.report.write_text(f"# Mutants of the CUDA kernels\n\nBy `python tools/{command}`.\n\n{text}\n")
+        command = " ".join(["python tools/mutate_kernels.py", *sys.argv[1:]])
+        head = f"# Mutants of the CUDA kernels\n\nBy `{command}` on {datetime.date.today()}.\n"
+        options.report.write_text(f"{head}\n{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

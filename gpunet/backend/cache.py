@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 
-def cache_folder(name: str) -> Path:
+def cache_folder(name: str) -> str:
     """`name` in `$GPUNET_HOME`, else in `gpunet` in the user's cache (`$XDG_CACHE_HOME` or `~/.cache`)."""
     if os.environ.get("GPUNET_HOME"):
-        return Path(os.environ["GPUNET_HOME"]).expanduser() / name
-    return _user_cache() / "gpunet" / name
+        return os.path.join(os.path.expanduser(os.environ["GPUNET_HOME"]), name)
+    return os.path.join(_user_cache(), "gpunet", name)
 
 
-def _user_cache() -> Path:
+def _user_cache() -> str:
     xdg = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(xdg):  # the specification says to ignore relative ones
-        return Path(xdg)
+        return xdg
     home = os.environ.get("HOME") or os.environ.get("TMPDIR") or "/tmp"
-    return Path(home) / ".cache"
+    return os.path.join(home, ".cache")

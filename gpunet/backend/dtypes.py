@@ -14,6 +14,7 @@ import numpy as np
 
 from gpunet import config
 
+FLOAT16 = np.dtype("float16")
 FLOAT32 = np.dtype("float32")
 FLOAT64 = np.dtype("float64")
 BOOL = np.dtype("bool")

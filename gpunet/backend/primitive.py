@@ -38,10 +38,11 @@ class Primitive:
     """An array function: `name`, the shape rule `infer(*arrays, **attributes)` and a table of implementations.
 
     `is_view` says that the result may share memory with the first operand, `allocates` that implementations make their
-    results themselves and take no `out=`. `gradient` belongs to `gpunet.autograd`; nothing in the backend reads it.
+    results themselves and take no `out=`, `gathers` that without attributes a call only copies arrays to places: its
+    operands are (whole, places, values). `gradient` belongs to `gpunet.autograd`; nothing in the backend reads it.
     """
 
-    __slots__ = ("allocates", "gradient", "has_residuals", "infer", "is_view", "name", "table")
+    __slots__ = ("allocates", "gathers", "gradient", "has_residuals", "infer", "is_view", "name", "table")
 
     def __init__(self, name: str, infer: Callable, has_residuals: bool = False, is_view: bool = False):
         if name in PRIMITIVES:
@@ -51,6 +52,7 @@ class Primitive:
         self.has_residuals = has_residuals
         self.is_view = is_view
         self.allocates = False
+        self.gathers = False
         self.gradient: Any = None
         self.table = _Table(self)
         PRIMITIVES[name] = self
@@ -127,11 +129,21 @@ class UfuncName(str):
 
 
 class ArrayBackend:
-    """One kind of array: its type, its namespace and the providers to ask, first to last."""
+    """One kind of array: its type, its namespace and the providers to ask, first to last.
 
-    def __init__(self, array_type: type, xp: ModuleType | Any, providers: Iterable[Provider]):
+    `graph(array)`, where there is one, makes an object whose `run(function)` repeats a function of launches as one.
+    """
+
+    def __init__(
+        self,
+        array_type: type,
+        xp: ModuleType | Any,
+        providers: Iterable[Provider],
+        graph: Callable[[Any], Any] | None = None,
+    ):
         self.array_type = array_type
         self.xp = xp
+        self.graph = graph
         self.providers = list(providers)
 
     def implementation(self, primitive: Primitive) -> Callable:

@@ -11,7 +11,7 @@ from gpunet.backend import cache
 
 def cache_folder() -> Path:
     """`$GPUNET_HOME/datasets`, else `gpunet/datasets` in the user's cache (`$XDG_CACHE_HOME` or `~/.cache`)."""
-    return cache.cache_folder("datasets")
+    return Path(cache.cache_folder("datasets"))
 
 
 def candidates(path: str | os.PathLike | None, names: Iterable[str]) -> list[Path]:

@@ -3,15 +3,47 @@
 from typing import Any
 
 from gpunet.layers.activations.activation import Activation, ReLU, Softmax
-from gpunet.layers.convolutional.conv import Conv2D, Conv2DTranspose
+from gpunet.layers.convolutional.conv import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from gpunet.layers.core.dense import Dense
 from gpunet.layers.core.input_layer import Input, InputLayer
+from gpunet.layers.core.wrapper import Wrapper
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 from gpunet.layers.merging.merging import Add, Concatenate
 from gpunet.layers.normalization.batch_normalization import BatchNormalization
-from gpunet.layers.pooling.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
-from gpunet.layers.regularization.dropout import Dropout
+from gpunet.layers.normalization.group_normalization import GroupNormalization
+from gpunet.layers.normalization.layer_normalization import LayerNormalization, RMSNormalization, UnitNormalization
+from gpunet.layers.normalization.spectral_normalization import SpectralNormalization
+from gpunet.layers.pooling.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+    MinPooling1D,
+    MinPooling2D,
+    MinPooling3D,
+)
+from gpunet.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from gpunet.layers.regularization.noise import ActivityRegularization, AlphaDropout, GaussianDropout, GaussianNoise
 from gpunet.layers.reshaping.reshape import Flatten, Reshape, UpSampling2D
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
@@ -20,28 +52,73 @@ from gpunet.serialization import serialize as _serialize
 catalog = Catalog("layer", "keras.layers")
 for _cls in (
     Activation,
+    ActivityRegularization,
     Add,
+    AlphaDropout,
+    AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     BatchNormalization,
     Concatenate,
+    Conv1D,
+    Conv1DTranspose,
     Conv2D,
     Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
     Dense,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianDropout,
+    GaussianNoise,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    GroupNormalization,
     InputLayer,
+    LayerNormalization,
+    MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
+    MinPooling1D,
+    MinPooling2D,
+    MinPooling3D,
+    RMSNormalization,
     ReLU,
     Reshape,
+    SeparableConv1D,
+    SeparableConv2D,
     Softmax,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+    SpectralNormalization,
+    UnitNormalization,
     UpSampling2D,
 ):
     catalog.add(_cls)
 
 # Keras's shorter names of the same layers.
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
-MaxPool2D, AvgPool2D, GlobalAvgPool2D = MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D
+Convolution1D = Conv1D
+Convolution3D = Conv3D
+Convolution1DTranspose = Conv1DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+)
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:
@@ -66,30 +143,78 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 __all__ = [
     "Activation",
+    "ActivityRegularization",
     "Add",
+    "AlphaDropout",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "InputSpec",
     "Layer",
+    "LayerNormalization",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
+    "MinPooling1D",
+    "MinPooling2D",
+    "MinPooling3D",
+    "RMSNormalization",
     "ReLU",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "SpectralNormalization",
+    "UnitNormalization",
     "UpSampling2D",
+    "Wrapper",
     "add",
     "concatenate",
     "deserialize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from gpunet import ops, tree
@@ -10,46 +11,20 @@ from gpunet.backend.dtypes import is_float
 from gpunet.layers.core.input_layer import InputLayer
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
+from gpunet.models.graph import GraphWriter, entrance_of, nodes_between, ordered_operations
 from gpunet.models.model import Model
 from gpunet.symbolic import KerasTensor, Node
-
-
-def nodes_between(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> list[Node]:
-    """The calls that lead from inputs to outputs, each after those it needs.
-
-    Raises:
-        ValueError: if an output depends on a symbolic tensor that is not among the inputs.
-    """
-    known = {id(x) for x in inputs}
-    done: dict[int, Node] = {}
-    stack: list[tuple[KerasTensor, bool]] = [(y, False) for y in reversed(outputs)]
-    while stack:
-        tensor, ready = stack.pop()
-        if id(tensor) in known:
-            continue
-        node = tensor._keras_history[0] if tensor._keras_history else None
-        if node is None or isinstance(node.operation, InputLayer):
-            raise ValueError(
-                f"`inputs` not connected to `outputs`: an output depends on {tensor!r}, which is not among the inputs."
-            )
-        if id(node) in done:
-            continue
-        if ready:
-            done[id(node)] = node
-            continue
-        stack.append((tensor, True))
-        stack.extend((x, False) for x in reversed(node.inputs) if id(x) not in known)
-    return list(done.values())
 
 
 class _Step:
     """A node as the model runs it: which slots it reads and writes, and which it is the last to read."""
 
     def __init__(self, node: Node, slot: dict[int, int]):
-        self.node = node
         self.call = node.operation
         self.outputs = [slot[id(y)] for y in tree.flatten(node.outputs)]
-        self.inputs = {id(x): slot[id(x)] for x in node.inputs}
+        self.arguments = (node.args, node.kwargs)
+        self.places = [slot[id(x)] if isinstance(x, KerasTensor) else None for x in tree.flatten(self.arguments)]
+        self.inputs = [i for i in self.places if i is not None]
         sole = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and not node.kwargs
         self.sole = slot[id(node.args[0])] if sole else None
         self.last: list[int] = []  # slots to empty afterwards
@@ -58,7 +33,9 @@ class _Step:
         if self.sole is not None:
             result = self.call(values[self.sole])
         else:
-            args, kwargs = self.node.substituted({key: values[i] for key, i in self.inputs.items()})
+            given = tree.flatten(self.arguments)
+            leaves = [x if i is None else values[i] for i, x in zip(self.places, given)]
+            args, kwargs = tree.pack_like(self.arguments, leaves)
             result = self.call(*args, **kwargs)
         if len(self.outputs) == 1 and not tree.is_nested(result):
             values[self.outputs[0]] = result
@@ -83,6 +60,7 @@ class Functional(Model):
     _flat_outputs: list[KerasTensor]
     _nodes: list[Node]
     _operations: list[Any]
+    _entrances: list[InputLayer]
     _steps: list[_Step]
     _slots: int
     _output_slots: list[int]
@@ -104,13 +82,14 @@ class Functional(Model):
         object.__setattr__(self, "_nodes", nodes)
         self._plan(nodes)
         self._fitting: Any = None  # sample shape and dtype of a sole input that needed no adjustment
-        operations = [x._keras_history[0].operation for x in flat_inputs if x._keras_history]
-        operations += [node.operation for node in nodes]
-        for operation in {id(op): op for op in operations}.values():
+        entrances = list(map(entrance_of, flat_inputs))
+        object.__setattr__(self, "_entrances", entrances)
+        operations = ordered_operations(flat_inputs, entrances, flat_outputs, nodes)
+        object.__setattr__(self, "_operations", operations)
+        for operation in operations:
             if isinstance(operation, Layer):
                 self._tracker.track(operation)
-        object.__setattr__(self, "_operations", list({id(op): op for op in operations}.values()))
-        self.input_names = [_input_name(x) for x in flat_inputs]
+        self.input_names = [layer.name for layer in entrances]
         self.output_names = _unique_names(
             [y._keras_history[0].operation.name if y._keras_history else y.name for y in flat_outputs]
         )
@@ -126,7 +105,7 @@ class Functional(Model):
         kept = {slot[id(y)] for y in self._flat_outputs}
         seen: set[int] = set()
         for step in reversed(steps):
-            reads = {*step.inputs.values(), *step.outputs}
+            reads = {*step.inputs, *step.outputs}
             step.last = [i for i in reads if i not in seen and i not in kept]
             seen |= reads
         object.__setattr__(self, "_steps", steps)
@@ -166,8 +145,8 @@ class Functional(Model):
     def input_spec(self) -> Any:
         """What each input must look like, by the shapes it was declared with."""
         return [
-            InputSpec(shape=(None, *x.shape[1:]), allow_last_axis_squeeze=True, name=_input_name(x))
-            for x in self._flat_inputs
+            InputSpec(shape=(None, *x.shape[1:]), allow_last_axis_squeeze=True, name=name)
+            for x, name in zip(self._flat_inputs, self.input_names)
         ]
 
     @input_spec.setter
@@ -235,16 +214,27 @@ class Functional(Model):
             return tree.map_structure(lambda y: KerasTensor(y.shape, y.dtype), self._outputs_struct)
         return super().compute_output_spec(inputs, training=training, mask=mask)
 
+    def get_config(self) -> dict[str, Any]:
+        """The graph of layers; of a subclass with a constructor of its own, the arguments of that."""
+        if not takes_inputs_and_outputs(type(self)):
+            return self._captured_configuration({"name": self.name, "trainable": self.trainable})
+        return {"name": self.name, "trainable": self.trainable, **GraphWriter(self).config()}
+
 
 def as_functional_class(cls: type) -> type:
     """The class of a subclass of Model whose instances turn out to be functional: Functional goes before Model."""
     if issubclass(cls, Functional):
         return cls
-    return type(cls.__name__, (cls, Functional), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+    attributes = {"__module__": cls.__module__, "__doc__": cls.__doc__, "_declared_class": cls}
+    return type(cls.__name__, (cls, Functional), attributes)
 
 
-def _input_name(x: KerasTensor) -> str:
-    return x._keras_history[0].operation.name if x._keras_history else x.name
+def takes_inputs_and_outputs(cls: type) -> bool:
+    """Whether a class is constructed like `Model(inputs, outputs)`, and so can be from a graph."""
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]  # the class's own is meant
+    kinds = {p.kind for p in parameters.values()}
+    variadic = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return list(parameters)[1:3] == ["inputs", "outputs"] or variadic <= kinds
 
 
 def _unique_names(names: list[str]) -> list[str]:

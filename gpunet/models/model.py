@@ -8,6 +8,7 @@ from gpunet import tree
 from gpunet.layers.layer import Layer
 from gpunet.models.summary import print_summary
 from gpunet.models.trainer import Trainer
+from gpunet.serialization import custom_object_scope
 from gpunet.symbolic import KerasTensor
 
 
@@ -96,6 +97,19 @@ class Model(Trainer):
             layer_range: the names of the first and the last layer to list.
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The model of a configuration; `custom_objects` has classes and functions that are not registered."""
+        from gpunet.models.graph import FUNCTIONAL_KEYS, functional_arguments, is_functional_config
+
+        if not is_functional_config(config):
+            with custom_object_scope(custom_objects or {}):
+                return super().from_config(config)
+        with custom_object_scope(custom_objects or {}):
+            inputs, outputs = functional_arguments(config)
+        others = {key: value for key, value in config.items() if key not in FUNCTIONAL_KEYS}
+        return cls(inputs=inputs, outputs=outputs, **others)
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build from the shapes of `get_build_config`, by running the model without data."""

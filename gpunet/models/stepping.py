@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,17 +84,23 @@ def _parts(model: Any) -> Iterator[Any]:
     compiled = [model._compile_loss and model._compile_loss.user_loss]
     if model._compile_metrics is not None:
         compiled += [model._compile_metrics.given, model._compile_metrics.weighted]
-    inner = getattr(model.optimizer, "inner_optimizer", None)
-    for part in [*tree.flatten(compiled), model.optimizer, inner, *model.metrics]:
+    optimizers = [model.optimizer, getattr(model.optimizer, "inner_optimizer", None)]
+    schedules = [getattr(optimizer, "_schedule", None) for optimizer in optimizers]
+    for part in [*tree.flatten(compiled), *optimizers, *schedules, *model.metrics]:
         if part is not None and not isinstance(part, str):
             yield part
             yield from _functions_in(part)
 
 
+_FUNCTIONS = types.FunctionType | types.MethodType
+
+
 def _functions_in(owner: Any) -> list[Any]:
-    return [v for v in getattr(owner, "__dict__", {}).values() if isinstance(v, types.FunctionType | types.MethodType)]
+    """Functions, and objects that are called like one, among an object's attributes."""
+    values = [v.func if isinstance(v, functools.partial) else v for v in getattr(owner, "__dict__", {}).values()]
+    return [v for v in values if isinstance(v, _FUNCTIONS) or (callable(v) and not isinstance(v, type))]
 
 
 def _is_ours(x: Any) -> bool:
-    module = x.__module__ if isinstance(x, types.FunctionType | types.MethodType) else type(x).__module__
-    return str(module).split(".")[0] == "gpunet"
+    module = x.__module__ if isinstance(x, _FUNCTIONS) else type(x).__module__
+    return str(module).split(".")[0] in ("gpunet", "numpy", "builtins")

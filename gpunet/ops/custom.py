@@ -71,6 +71,7 @@ def custom_op(
         return apply(primitive, *inputs, **options)
 
     op.__name__ = op.__qualname__ = name
+    op.__module__ = getattr(forward, "__module__", None) or "custom"  # the user's code: models are not recorded unasked
     op.__doc__ = forward.__doc__
     return symbolic_op(op)
 
@@ -98,7 +99,7 @@ class _CustomPrimitive(Primitive):
     def __init__(self, name: str):
         self.name = name
         self.infer = lambda *_, **__: None
-        self.has_residuals = self.is_view = False
+        self.has_residuals = self.is_view = self.gathers = False
         self.allocates = True
         self.gradient = None
 

@@ -1,4 +1,4 @@
-"""Max and average pooling in any number of dimensions."""
+"""Max, min and average pooling in any number of dimensions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gpunet.ops.conv import channels_last, per_axis, resolve_padding, restore_fo
 from gpunet.ops.indexing import getitem, take_along_axis
 from gpunet.ops.joining import pad, stack
 from gpunet.ops.operands import float_operand, operand
-from gpunet.ops.reduction import argmax
+from gpunet.ops.reduction import argmax, argmin
 from gpunet.ops.views import expand_dims, squeeze
 from gpunet.symbolic.ops import symbolic_op
 
@@ -35,6 +35,14 @@ def max_pool(
         ValueError: if the rank is below 3, or an argument does not fit it.
     """
     return _pool(prim.max_pool, operand(inputs), pool_size, strides, padding, data_format)
+
+
+@symbolic_op
+def min_pool(
+    inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", data_format: str | None = None
+) -> Any:
+    """The smallest element of each window; arguments and gradient as in `max_pool`. Keras has no such function."""
+    return _pool(prim.min_pool, operand(inputs), pool_size, strides, padding, data_format)
 
 
 @symbolic_op
@@ -60,19 +68,31 @@ def _pool(primitive, inputs, pool_size, strides, padding, data_format):
     return restore_format(apply(primitive, x, window=window, strides=strides, padding=padding), data_format)
 
 
-def _max_pool_backward(g, r):
+def _best_backward(g, r):
     spatial = r.shapes[0][1:-1]
     return (apply(prim.max_pool_grad, g, *r.residuals, spatial=spatial, **r.attributes),)
 
 
 def _max_pool_decomposition(x, *, window, strides, padding):
-    """Each window's elements on a new axis, in scan order, and the element of the first maximum there."""
-    lowest = -float("inf")
-    padded = pad(x, ((0, 0), *padding, (0, 0)), constant_values=lowest) if any(map(any, padding)) else x
+    candidates = _candidates(x, window, strides, padding, -float("inf"))
+    return _chosen(candidates, argmax(candidates, axis=0))
+
+
+def _min_pool_decomposition(x, *, window, strides, padding):
+    candidates = _candidates(x, window, strides, padding, float("inf"))
+    return _chosen(candidates, argmin(candidates, axis=0))
+
+
+def _chosen(candidates, winner):
+    return squeeze(take_along_axis(candidates, expand_dims(winner, 0), axis=0), 0)
+
+
+def _candidates(x, window, strides, padding, filler):
+    """Each window's elements on a new first axis, in scan order."""
+    padded = pad(x, ((0, 0), *padding, (0, 0)), constant_values=filler) if any(map(any, padding)) else x
     out = conv_output_shape(x.shape[1:-1], window, strides, padding, (1,) * len(window))
     views = [getitem(padded, _window_slices(offset, out, strides)) for offset in itertools.product(*map(range, window))]
-    candidates = stack(views, axis=0)
-    return squeeze(take_along_axis(candidates, expand_dims(argmax(candidates, axis=0), 0), axis=0), 0)
+    return stack(views, axis=0)
 
 
 def _window_slices(offset, out, strides):
@@ -82,7 +102,8 @@ def _window_slices(offset, out, strides):
     )
 
 
-prim.max_pool.gradient = fused_gradient(_max_pool_backward, _max_pool_decomposition, saves="x")
+prim.max_pool.gradient = fused_gradient(_best_backward, _max_pool_decomposition, saves="x")
+prim.min_pool.gradient = fused_gradient(_best_backward, _min_pool_decomposition, saves="x")
 prim.avg_pool.gradient = Gradient(
     vjp=lambda g, r: (apply(prim.avg_pool_grad, g, spatial=r.shapes[0][1:-1], **r.attributes),)
 )

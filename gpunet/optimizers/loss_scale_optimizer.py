@@ -38,9 +38,18 @@ class LossScaleOptimizer(Optimizer):
         super().__init__(0.0, name=name)
         self.inner_optimizer = inner_optimizer
         inner_optimizer.loss_scale_factor = None
-        self.iterations, self._learning_rate = inner_optimizer.iterations, inner_optimizer.learning_rate
+        self.iterations, self._learning_rate = inner_optimizer.iterations, inner_optimizer._learning_rate
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
+
+    @property
+    def learning_rate(self) -> Any:
+        """The inner optimizer's."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.inner_optimizer.learning_rate = value
 
     @property
     def variables(self) -> list[Variable]:

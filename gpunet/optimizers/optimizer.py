@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.primitives import update
 from gpunet.optimizers.accumulation import Accumulation, MovingAverage
-from gpunet.optimizers.arena import Arena, Run
-from gpunet.serialization import Catalog
+from gpunet.optimizers.arena import Arena, Run, Segment
+from gpunet.optimizers.schedules import LearningRateSchedule
+from gpunet.serialization import Catalog, deserialize, serialize
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("optimizer", "keras.optimizers")
@@ -30,14 +31,36 @@ class LossScaling(NamedTuple):
     nonfinite: Any
 
 
+class OtherOptions(TypedDict, total=False):
+    """What every optimizer takes beside its own arguments; `Optimizer` says what they do."""
+
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
+
+
+class Options(OtherOptions, total=False):
+    """`OtherOptions` and weight decay."""
+
+    weight_decay: float | None
+
+
 class Optimizer:
     """The base of optimizers.
 
-    A built-in optimizer names its moments in `slot_groups` and updates runs of a flat arena in `update_run`. One of
-    your own may instead override `build` and `update_step(gradient, variable, learning_rate)`, as in Keras.
+    A built-in optimizer names its moments in `slot_groups`, what they begin with in `slot_values` if not 0, and its own
+    arguments in `arguments`; it updates runs of a flat arena in `update_run`. One of your own may instead override
+    `build` and `update_step(gradient, variable, learning_rate)`, as in Keras.
 
     Args:
-        learning_rate: a number, changed later by assigning `optimizer.learning_rate`.
+        learning_rate: a number, changed later by assigning `optimizer.learning_rate`; a `LearningRateSchedule`, called
+            with the number of updates so far; or another callable, without arguments.
         weight_decay: shrinks variables by weight_decay·learning_rate before each update (decoupled).
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
@@ -53,6 +76,8 @@ class Optimizer:
     """
 
     slot_groups: Sequence[Sequence[str]] = ()
+    slot_values: Mapping[str, float] = {}
+    arguments: Sequence[str] = ()
 
     def __init__(
         self,
@@ -89,12 +114,13 @@ class Optimizer:
         if gradient_accumulation_steps is not None:
             self._accumulation = Accumulation(gradient_accumulation_steps)
         self.built = False
+        self._schedule = learning_rate if callable(learning_rate) and not isinstance(learning_rate, Tensor) else None
+        rate = 0.0 if self._schedule else _checked_rate(learning_rate)
         with name_scope(self.name, owner=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iterations", device=CPU)
-            self._learning_rate = Variable(
-                _checked_rate(learning_rate), dtype="float", trainable=False, name="learning_rate", device=CPU
-            )
-        self._variables: list[Variable] = [self.iterations, self._learning_rate]
+            # What updates read; set before each where there is a schedule.
+            self._learning_rate = Variable(rate, dtype="float", trainable=False, name="learning_rate", device=CPU)
+        self._variables: list[Variable] = [self.iterations, *[self._learning_rate] * (self._schedule is None)]
         self._trainable_variables: list[Variable] = []
         self._arenas: list[Arena] = []
         self._undecayed: tuple[list[Variable], list[str]] = ([], [])
@@ -116,13 +142,30 @@ class Optimizer:
         return self._average is None and self._accumulation is None
 
     @property
-    def learning_rate(self) -> Variable:
-        """The learning rate as a Variable; assign a number to change it."""
-        return self._learning_rate
+    def learning_rate(self) -> Any:
+        """The learning rate: a Variable, or what a schedule says now. Assign a number or a schedule to change it.
+
+        Raises:
+            TypeError: on assigning a number where there is a `LearningRateSchedule`.
+        """
+        return self._learning_rate if self._schedule is None else self._scheduled_rate(self._schedule)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        self._learning_rate.assign(_checked_rate(value))
+        if callable(value) and not isinstance(value, Tensor):
+            self._schedule = value
+            self._variables = [v for v in self._variables if v is not self._learning_rate]
+        elif self._schedule is not None:
+            raise TypeError(
+                "This optimizer was created with a `LearningRateSchedule` object as its `learning_rate` constructor "
+                "argument, hence its learning rate is not settable. If you need the learning rate to be settable, you "
+                "should instantiate the optimizer with a float `learning_rate` argument."
+            )
+        else:
+            self._learning_rate.assign(_checked_rate(value))
+
+    def _scheduled_rate(self, schedule: Callable) -> Any:
+        return schedule(self.iterations) if isinstance(schedule, LearningRateSchedule) else schedule()
 
     @property
     def variables(self) -> list[Variable]:
@@ -142,7 +185,7 @@ class Optimizer:
         groups: dict[Any, list[Variable]] = {}
         for v in fresh:
             groups.setdefault((v.dtype, v.device), []).append(v)
-        arenas = [Arena(group, slots) for group in groups.values()]
+        arenas = [Arena(group, slots, self.slot_values) for group in groups.values()]
         if arenas and not self._arenas:
             self._move_to(arenas[0].device)
         self._arenas += arenas
@@ -152,13 +195,17 @@ class Optimizer:
             if extra is not None:
                 extra.extend(self, fresh)
         with name_scope(self.name, owner=self):
-            for group in self.slot_groups:
-                for v, slot in itertools.product(fresh, group):
-                    arena, segment = places[id(v)]
-                    name = f"{v.path.replace('/', '_')}_{slot}"
-                    moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
-                    arena.add_moment(slot, segment, moment)
-                    self._variables.append(moment)
+            self._add_moments(fresh, places)
+
+    def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
+        """Let variables of the optimizer show the moments of `fresh` ones, in Keras's order."""
+        for group in self.slot_groups:
+            for v, slot in itertools.product(fresh, group):
+                arena, segment = places[id(v)]
+                name = f"{v.path.replace('/', '_')}_{slot}"
+                moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
+                arena.add_moment(slot, segment, moment)
+                self._variables.append(moment)
 
     def _move_to(self, device: Device) -> None:
         """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
@@ -238,9 +285,10 @@ class Optimizer:
             grads = self._accumulation.add(grads, variables)
         if not grads:
             return
+        if self._schedule is not None:
+            self._learning_rate.assign(self._scheduled_rate(self._schedule))
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
-            grads = self._clipped(grads)
-        self._update(grads, variables, scale)
+            self._update(self._clipped(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
@@ -291,11 +339,11 @@ class Optimizer:
             learning_rate = to_device(self._learning_rate.array, arena.device)
             if self.weight_decay:
                 self._decay(arena, active, learning_rate)
-            for run in arena.runs(active):
-                self.update_run(arena, run, learning_rate)
+            self.update_arena(arena, active, learning_rate)
             for segment, wanted in zip(arena.segments, active):
                 if wanted:
                     segment.variable.touched()
+        self.after_arenas()
 
     def _decay(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
         decaying = tuple(a and self._decays(s.variable) for a, s in zip(active, arena.segments))
@@ -331,6 +379,28 @@ class Optimizer:
         if self._average is not None:
             self._average.overwrite(var_list)
 
+    def update_arena(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
+        """Update the parameters of the active segments; for rules that look at whole variables."""
+        for run in arena.runs(active):
+            self.update_run(arena, run, learning_rate)
+
+    def after_arenas(self) -> None:
+        """What a rule does once per update, before `iterations` counts it."""
+
+    def flat(self, arena: Arena, run: Run) -> list[Any]:
+        """The parameters of a run, their gradients and their moments, as flat arrays."""
+        part = slice(run.start, run.stop)
+        moments = [arena.moments[slot][part] for group in self.slot_groups for slot in group]
+        return [run.parameters, arena.gradients[part], *moments]
+
+    def steps_on(self, arena: Arena) -> Any:
+        """The count of updates so far, an array where the arena is."""
+        return to_device(self.iterations.array, arena.device)
+
+    def kept(self, new: Any, old: Any) -> Any:
+        """`new`, or `old` where this step is to be skipped."""
+        return new if self.skip is None else ops.where(ops.equal(Tensor(self.skip), 0), new, old)
+
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         """Update the parameters of a run from its gradients and moments."""
         raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
@@ -354,7 +424,7 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "learning_rate": float(self._learning_rate),
+            "learning_rate": float(self._learning_rate) if self._schedule is None else serialize(self._schedule),
             "weight_decay": self.weight_decay,
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
@@ -364,11 +434,12 @@ class Optimizer:
             "ema_overwrite_frequency": self.ema_overwrite_frequency,
             "loss_scale_factor": self.loss_scale_factor,
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
-        }
+        } | {name: getattr(self, name) for name in self.arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:
-        return cls(**config)
+        rate = {"learning_rate": deserialize(config["learning_rate"])} if "learning_rate" in config else {}
+        return cls(**config | rate)
 
 
 def _checked_rate(value: Any) -> float:

@@ -50,9 +50,6 @@ class KerasTensor(_Attached):
     __hash__ = object.__hash__
     __array_ufunc__ = None
 
-    def __deepcopy__(self, memo):
-        return self
-
 
 def any_symbolic(*structures: Any) -> bool:
     """True if a KerasTensor is anywhere in the structures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,17 +13,37 @@ from gpunet.symbolic.operation import Operation, auto_name
 
 
 class OpCall(Operation):
-    """A function of `gpunet.ops` as a node of a functional model."""
+    """A function of `gpunet.ops` as a node of a functional model.
 
-    def __init__(self, function: Callable):
-        super().__init__(name=auto_name(function.__name__))
+    Args:
+        fixed: arguments of the function that are the same for every call.
+    """
+
+    def __init__(self, function: Callable, name: str | None = None, **fixed: Any):
+        super().__init__(name=name or auto_name(function.__name__))
         self.function = function
+        self.fixed = fixed
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.fixed:
+            args, kwargs = self.merged(args, kwargs)
         return self.function(*args, **kwargs)
 
+    def merged(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """The function's arguments for those of a call: fixed ones take their places between the positional ones."""
+        rest, queue = dict(self.fixed), list(args)
+        merged: list[Any] = []
+        for name, parameter in inspect.signature(self.function).parameters.items():
+            if not queue:
+                break
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                merged += queue
+                break
+            merged.append(rest.pop(name) if name in rest else queue.pop(0))
+        return tuple(merged), rest | kwargs
+
     def symbolic_call(self, args: tuple, kwargs: dict) -> Any:
-        return self.record_call(args, kwargs, infer_output(self.function, args, kwargs))
+        return self.record_call(args, kwargs, infer_output(self, args, kwargs))
 
 
 _SUSPECT = frozenset((KerasTensor, list, tuple, dict))

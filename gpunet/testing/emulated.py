@@ -7,8 +7,9 @@ CuPy, a NumPy array that meets a device array by accident is an error.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -148,6 +149,43 @@ class EmulatedGpu(devices.Device):
         self.not_emulated.clear()
 
 
+class EmulatedGraph:
+    """What `CupyGraph` is on a GPU: the second run is captured, later ones repeat its launches and nothing else.
+
+    Attributes:
+        captured: the launches, none before the capture.
+        obstacle: what CuPy would have been asked for meanwhile: its kernels cannot be noted here.
+    """
+
+    def __init__(self, runtime: EmulatedRuntime, array: Any):
+        self.runtime = runtime
+        self.runs = 0
+        self.captured: list[tuple] = []
+        self.results: Any = None
+        self.obstacle: str | None = None
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """The function's results."""
+        self.runs += 1
+        if self.runs == 2:
+            self._capture(function)
+        if self.runs == 1 or self.obstacle:
+            return function()
+        for launch in self.captured:
+            self.runtime.launch(*launch)
+        return self.results
+
+    def _capture(self, function: Callable[[], Any]) -> None:
+        before = Counter(_not_emulated)
+        self.runtime.captured = self.captured
+        try:
+            self.results = function()
+        finally:
+            self.runtime.captured = None
+        if _not_emulated != before:
+            self.obstacle = f"CuPy is asked for {', '.join(_not_emulated - before)}"
+
+
 @contextmanager
 def emulated_gpu(schedule: int = 0, check_races: bool = True) -> Iterator[EmulatedGpu]:
     """A device "gpu:0" that exists inside the block and is the default there.
@@ -160,8 +198,9 @@ def emulated_gpu(schedule: int = 0, check_races: bool = True) -> Iterator[Emulat
         check_races: report races on shared memory and reads of shared memory that was not written. Slower.
     """
     providers = [portable] if why_not() else [load(), portable]
-    backend = ArrayBackend(DeviceArray, _namespace(), providers)
     runtime = EmulatedRuntime(schedule, check_races)
+    graph = None if why_not() else functools.partial(EmulatedGraph, runtime)
+    backend = ArrayBackend(DeviceArray, _namespace(), providers, graph)
     register_backend(backend)
     runtime_before = register_runtime(DeviceArray, runtime)
     backend_before = devices.replace_gpu(backend)

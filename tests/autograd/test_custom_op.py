@@ -186,10 +186,11 @@ def test_wrong_functions_are_refused():
 def test_recorded_steps_call_it(where):
     with emulated_gpu() if where == "gpu" else nullcontext():
         variable = gpunet.Variable(np.array([1.0, 2.0, 3.0]))
+        first = gpunet.custom_op(lambda x, y: x * 0.5, backward=lambda g, x, y: (g * 0.5, None))
 
         def step(x):
             with gpunet.GradientTape() as tape:
-                loss = ops.sum(product(variable, root(x), factor=2.0))
+                loss = ops.sum(product(variable, root(x), factor=2.0) * first(variable, x))
             variable.assign_sub(tape.gradient(loss, variable) * 0.125)
             return loss
 

@@ -135,6 +135,49 @@ def test_a_forked_child_computes_without_openmp():
 
 
 @needs_numba
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_forked_during_a_compilation_can_compile():
+    code = """
+import os, threading, time, warnings
+from gpunet.backend.numba_cpu import compiled, loops
+make = lambda: compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)")
+first, second = make(), make()
+compiler = threading.Thread(target=first.now)
+compiler.start()
+time.sleep(0.05)
+warnings.simplefilter("ignore", DeprecationWarning)
+child = os.fork()
+if child == 0:
+    os._exit(0 if second.now() is not None else 1)
+compiler.join()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert python(code) == ["0"]
+
+
+def test_without_the_extra_everything_runs_on_numpy():
+    code = """
+import sys
+sys.modules["numba"] = None
+from gpunet.backend.onednn import library
+library._candidates = lambda: iter(["/no/such/libdnnl.so.3", "libdnnl_missing.so.3"])
+import numpy as np
+from gpunet import ops
+from gpunet.backend.report import cpu_extras, provider_shares
+from gpunet.backend.devices import device
+y = ops.conv(np.ones((2, 8, 8, 3), "float32"), np.ones((3, 3, 3, 4), "float32"))
+assert (y == 27).all()
+assert not {"onednn", "numba"} & set(provider_shares(device("cpu")))
+try:
+    library.library()
+except library.OneDNNError as error:
+    assert "libdnnl_missing.so.3" in str(error) and "pip install onednn-cpu-gomp" in str(error)
+    print(cpu_extras().split(":")[0])
+"""
+    assert python(code) == ["no", "oneDNN"]
+
+
+@needs_numba
 def test_numba_is_imported_only_when_it_pays():
     """A few small updates stay with NumPy; nothing of Numba is loaded for them."""
     code = (

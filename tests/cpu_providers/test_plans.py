@@ -95,3 +95,14 @@ def test_address_is_that_of_the_data():
 def test_errors_name_the_call_and_the_status():
     with pytest.raises(library.OneDNNError, match=r"memory_desc_create_with_strides.*invalid arguments"):
         library.Handle("memory_desc", "memory_desc_create_with_strides", 1, library.dims((-3,)), 3, library.dims((1,)))
+
+
+def test_what_onednn_has_no_code_for_is_left_to_the_next_provider(monkeypatch):
+    def unimplemented(*arguments, **options):
+        library.check(3, "creating")
+
+    monkeypatch.setattr("gpunet.backend.onednn.matmul.Description", unimplemented)
+    a, b = np.ones((333, 64), "float32"), np.ones((64, 77), "float32")
+    for _ in range(2):
+        assert onednn.implementations["matmul"](a, b) is NotImplemented
+    plan._thread.plans.clear()

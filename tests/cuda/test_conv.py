@@ -13,8 +13,13 @@ from gpunet.backend.portable import conv as portable
 from gpunet.backend.primitives import conv as prim
 
 RNG = np.random.default_rng(1)
-TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
+TOLERANCE = {"float32": 1e-5, "float64": 1e-13, "float16": 6e-4}  # that of float16 is half of a last place
 IGEMM, DEPTHWISE = {"conv", "conv_weight", "reduce_splits"}, {"depthwise", "depthwise_input", "depthwise_weight"}
+
+
+def normal(shape):
+    """Numbers that float16 has, in float64."""
+    return RNG.standard_normal(shape).astype("float16").astype("float64")
 
 
 def check(result, expected):
@@ -32,10 +37,10 @@ def run(
     padding = ((padding, padding),) * rank if isinstance(padding, int) else padding
     geometry = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
     out = prim.conv_output_shape(spatial, window, strides, padding, dilation)
-    x = RNG.standard_normal((batch, *spatial, channels))
-    w = RNG.standard_normal((*window, channels // groups, columns))
-    g = RNG.standard_normal((batch, *out, columns))
-    bias = RNG.standard_normal(columns)
+    x = normal((batch, *spatial, channels))
+    w = normal((*window, channels // groups, columns))
+    g = normal((batch, *out, columns))
+    bias = normal(columns)
     on_gpu = [as_array(a.astype(dtype), target=gpu) for a in (x, w, g, bias)]
     gpu.forget()
     check(
@@ -126,7 +131,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("case", CASES)
 def test_cases(gpu, case, dtype):
     launched = run(gpu, **CASES[case], dtype=dtype)
@@ -183,15 +188,15 @@ PLANES = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("case", PLANES)
 def test_depthwise(gpu, case, dtype):
     launched = run(gpu, **PLANES[case], dtype=dtype)
     assert launched >= DEPTHWISE
-    assert ("reduce_splits" in launched) == (case == "long")
+    assert ("reduce_splits" in launched) == (case == "long" or dtype == "float16")  # sums are float32
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("spatial", [(5, 6), (7,), (2, 3, 4)])
 def test_one_by_one_is_a_product(gpu, spatial, dtype):
     launched = run(gpu, spatial, (1,) * len(spatial), 8, 12, dtype=dtype)
@@ -272,7 +277,7 @@ GEOMETRY = {"strides": (1, 2), "padding": ((1, 1), (0, 1)), "dilation": (1, 1)}
 
 
 def test_views_and_out(gpu):
-    x, w = RNG.standard_normal((2, 9, 8, 6)), RNG.standard_normal((3, 2, 4, 8))
+    x, w = normal((2, 9, 8, 6)), normal((3, 2, 4, 8))
     channels_first = as_array(np.ascontiguousarray(x.transpose(0, 3, 1, 2)), target=gpu).transpose(0, 2, 3, 1)
     kernel = as_array(np.ascontiguousarray(w.swapaxes(0, 3)), target=gpu).swapaxes(0, 3)
     bias = as_array(np.arange(16.0), target=gpu)[::2]

@@ -13,7 +13,12 @@ from gpunet.testing import emulated_gpu
 
 RNG = np.random.default_rng(0)
 EVERY_TILE = [(dtype, tile) for dtype, shapes in TILES.items() for tile in shapes]
-TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12, "float16": 6e-4}  # that of float16 is half of a last place
+
+
+def normal(shape):
+    """Numbers that float16 has, in float64."""
+    return RNG.standard_normal(shape).astype("float16").astype("float64")
 
 
 def tile_name(value):
@@ -55,7 +60,7 @@ def test_every_tile_in_every_layout(gpu, force, dtype, tile, splits):
     force(tile, splits)
     step = tile.width_b
     rows, columns, depth = tile.m + step, tile.n - step, 2 * tile.k * splits + step
-    a, b = RNG.standard_normal((rows, depth)), RNG.standard_normal((depth, columns))
+    a, b = normal((rows, depth)), normal((depth, columns))
     a_t, b_t = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
     x, w, x_t, w_t = upload(gpu, a, b, a_t, b_t, dtype=dtype)
     gpu.forget()
@@ -72,22 +77,22 @@ def test_every_tile_in_every_layout(gpu, force, dtype, tile, splits):
 def test_bias_and_relu(gpu, force, dtype, tile, splits):
     force(tile, splits)
     step = tile.width_b
-    a, b = RNG.standard_normal((3, 5 * step)), RNG.standard_normal((5 * step, 2 * step))
-    bias = RNG.standard_normal(2 * step)
+    a, b = normal((3, 5 * step)), normal((5 * step, 2 * step))
+    bias = normal(2 * step)
     x, w, c = upload(gpu, a, b, bias, dtype=dtype)
     check(product(x, w, c, "relu"), np.maximum(a @ b + bias, 0))
     check(product(x, w, c), a @ b + bias)
     check(product(x, w, None, "relu"), np.maximum(a @ b, 0))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize(
     ("rows", "depth", "columns"),
     [(1, 1, 1), (1, 4, 4), (4, 1, 4), (4, 4, 1), (7, 3, 5), (64, 17, 64), (63, 64, 65), (33, 8, 31), (8, 1000, 12)],
 )
 def test_sizes(gpu, rows, depth, columns, dtype):
-    a, b = RNG.standard_normal((2, rows, depth)), RNG.standard_normal((depth, columns))
-    bias = RNG.standard_normal(columns)
+    a, b = normal((2, rows, depth)), normal((depth, columns))
+    bias = normal(columns)
     x, w, c = upload(gpu, a, b, bias, dtype=dtype)
     check(prim.matmul(x, w), a @ b)
     check(prim.linear(x, w, c, activation="relu"), np.maximum(a @ b + bias, 0))
@@ -109,7 +114,7 @@ def test_sizes(gpu, rows, depth, columns, dtype):
     ],
 )
 def test_batches_broadcast(gpu, left, right):
-    a, b = RNG.standard_normal(left), RNG.standard_normal(right)
+    a, b = normal(left), normal(right)
     x, w = upload(gpu, a, b, dtype="float64")
     check(prim.matmul(x, w), a @ b)
     check(prim.matmul(x, w.swapaxes(-1, -2), transpose_b=True), a @ b)
@@ -118,13 +123,13 @@ def test_batches_broadcast(gpu, left, right):
 
 def test_more_products_than_a_grid_axis_has_blocks():
     with emulated_gpu(check_races=False) as gpu:
-        a, b = RNG.standard_normal((66000, 1, 2)), RNG.standard_normal((2, 1))
+        a, b = normal((66000, 1, 2)), normal((2, 1))
         x, w = upload(gpu, a, b)
         check(prim.matmul(x, w), a @ b)
 
 
 def test_views(gpu):
-    a, b = RNG.standard_normal((3, 24, 32)), RNG.standard_normal((32, 20))
+    a, b = normal((3, 24, 32)), normal((32, 20))
     x, w = upload(gpu, a, b)
     for rows in (np.s_[:], np.s_[::2], np.s_[::-1], np.s_[1:], np.s_[5:6]):
         for inner in (np.s_[:], np.s_[:8], np.s_[1:9], np.s_[::4], np.s_[3:4]):
@@ -134,7 +139,7 @@ def test_views(gpu):
 
 
 def test_out(gpu):
-    a, b, bias = RNG.standard_normal((6, 8)), RNG.standard_normal((8, 4)), RNG.standard_normal(4)
+    a, b, bias = normal((6, 8)), normal((8, 4)), normal(4)
     x, w, c = upload(gpu, a, b, bias)
     storage = as_array(np.zeros((6, 9), "float32"), target=gpu)
     for out in (storage.reshape(-1)[:24].reshape(6, 4), storage.reshape(-1)[1:25].reshape(6, 4), storage[:, 2:6]):

@@ -22,7 +22,10 @@ GEOMETRIES = {
     "large window": ((2, 18, 20, 4), (17, 16), (1, 4), ((1, 0), (0, 3))),
     "more than the grid": ((2, 96, 96, 3), (2, 2), (1, 2), ((0, 1), (0, 0))),
 }
-POOLS = {"max": (prim.max_pool, prim.max_pool_grad), "avg": (prim.avg_pool, prim.avg_pool_grad)}
+BEST = {"max": prim.max_pool, "min": prim.min_pool}
+POOLS = {name: (forward, prim.max_pool_grad) for name, forward in BEST.items()} | {
+    "avg": (prim.avg_pool, prim.avg_pool_grad)
+}
 TOLERANCE = {"float64": 1e-14, "float32": 2e-6, "float16": 2e-3}
 
 pytestmark = pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
@@ -44,17 +47,19 @@ def check(found, expected, dtype):
     np.testing.assert_allclose(found.get(), expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("pool", BEST)
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_max_pool(gpu, geometry, dtype):
+def test_best_pool(gpu, geometry, dtype, pool):
+    forward = BEST[pool]
     shape, window, strides, padding = GEOMETRIES[geometry]
     attributes = {"window": window, "strides": strides, "padding": padding}
     x = draw(shape, dtype)
-    y, (winner,) = prim.max_pool(as_array(x, target=gpu), **attributes, residuals=True)
-    expected, (expected_winner,) = reference(prim.max_pool, x, **attributes, residuals=True)
+    y, (winner,) = forward(as_array(x, target=gpu), **attributes, residuals=True)
+    expected, (expected_winner,) = reference(forward, x, **attributes, residuals=True)
     np.testing.assert_array_equal(y.get(), expected)
     np.testing.assert_array_equal(winner.get(), expected_winner)
     assert (y.dtype, winner.dtype) == (dtype, expected_winner.dtype)
-    alone, nothing = prim.max_pool(as_array(x, target=gpu), **attributes)
+    alone, nothing = forward(as_array(x, target=gpu), **attributes)
     np.testing.assert_array_equal(alone.get(), expected)
     assert nothing == ()
     g = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
@@ -99,11 +104,11 @@ def test_operands_of_any_strides(gpu, view, pool, dtype):
     forward, backward = POOLS[pool]
     y = forward(x, **attributes)
     expected = reference(forward, x.get(), **attributes)
-    check(y[0] if pool == "max" else y, expected[0] if pool == "max" else expected, dtype)
+    check(y[0] if pool in BEST else y, expected[0] if pool in BEST else expected, dtype)
 
     spatial = x.shape[1], 2 * x.shape[2] - 1  # what pools to x's shape
     rest = ()
-    if pool == "max":
+    if pool in BEST:
         before = draw((2, *spatial, x.shape[-1]))
         rest = reference(forward, before, **attributes, residuals=True)[1]
     dx = backward(x, *(as_array(r, target=gpu) for r in rest), spatial=spatial, **attributes)
@@ -115,10 +120,11 @@ def test_infinities_and_nan(gpu, dtype):
     attributes = {"window": (2,), "strides": (2,), "padding": ((1, 1),)}
     x = np.array([-np.inf, -np.inf, -np.inf, np.nan, 1, 2, np.nan, np.inf, np.nan, np.nan, 0, np.nan], dtype)
     x = np.concatenate([x, [-np.inf, -1]]).astype(dtype).reshape(1, -1, 1).repeat(8, axis=2)
-    y, (winner,) = prim.max_pool(as_array(x, target=gpu), **attributes, residuals=True)
-    expected, (expected_winner,) = reference(prim.max_pool, x, **attributes, residuals=True)
-    np.testing.assert_array_equal(y.get(), expected)
-    np.testing.assert_array_equal(winner.get(), expected_winner)
+    for forward, values in ((prim.max_pool, x), (prim.min_pool, -x)):
+        y, (winner,) = forward(as_array(values, target=gpu), **attributes, residuals=True)
+        expected, (expected_winner,) = reference(forward, values, **attributes, residuals=True)
+        np.testing.assert_array_equal(y.get(), expected)
+        np.testing.assert_array_equal(winner.get(), expected_winner)
     check(prim.avg_pool(as_array(x, target=gpu), **attributes), reference(prim.avg_pool, x, **attributes), dtype)
     assert not gpu.not_emulated
 
@@ -131,10 +137,10 @@ def test_out(gpu, pool, dtype):
     for start in (0, 1):  # the second is not aligned
         out = room[start : start + 32].reshape(1, 2, 2, 8)
         y = POOLS[pool][0](as_array(x, target=gpu), **attributes, out=out)
-        y = y[0] if pool == "max" else y
+        y = y[0] if pool in BEST else y
         assert y is out
         expected = reference(POOLS[pool][0], x, **attributes)
-        check(out, expected[0] if pool == "max" else expected, dtype)
+        check(out, expected[0] if pool in BEST else expected, dtype)
     assert not gpu.not_emulated
 
 

@@ -129,6 +129,20 @@ case(
     lambda x: ops.max_pool(x, 3, 2, data_format="channels_first"),
     draw=np.rint,
 )
+for name, x, a in (
+    ("1d", (2, 2, 7), (2, 2, 0)),
+    ("2d overlapping", (1, 2, 6, 5), ((3, 2), (2, 1), (1, 1))),
+    ("3d", (1, 1, 4, 4, 3), (2, (2, 1, 1), 0)),
+    ("ties", (1, 1, 6, 6), (3, 2, 0)),
+):
+    rank = len(x) - 2
+    case(
+        f"min_pool {name}",
+        [x],
+        lambda torch, x, rank=rank, a=a: -getattr(torch.nn.functional, f"max_pool{rank}d")(-x, *a),
+        lambda x, a=a: ops.min_pool(x, *a, "channels_first"),
+        **({"draw": np.rint} if name == "ties" else {}),
+    )
 
 for name, x in (("2d", (5, 3)), ("3d", (3, 2, 4)), ("4d", (2, 3, 2, 2))):
     case(

@@ -94,6 +94,17 @@ class Masking(layers.Layer):
         return x
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_global_average_pooling_leaves_masked_steps_out(data_format):
+    x = np.random.default_rng(0).standard_normal((2, 4, 3)).astype("float32")
+    mask = np.array([[True, False, True, False], [True, True, True, False]])
+    expected = [x[0, [0, 2]].mean(0), x[1, :3].mean(0)]
+    layer = layers.GlobalAveragePooling1D(data_format)
+    given = x if data_format == "channels_last" else x.transpose(0, 2, 1)
+    np.testing.assert_allclose(layer(given, mask=mask), expected, rtol=1e-6, atol=1e-6)
+    assert layer.compute_mask(given, mask) is None
+
+
 def test_masks_travel_with_tensors_and_weigh_the_loss():
     x = np.array([[[1.0], [2.0], [0.0]], [[3.0], [0.0], [0.0]]], "float32")
     model = keras.Sequential([keras.Input((3, 1)), Masking(), layers.Dense(1, kernel_initializer="ones")])

@@ -174,6 +174,10 @@ def max_pool(x, *args, **kwargs):
     return pool(lambda found: np.max(found, axis=0) if found else -np.inf, x, *args, **kwargs)
 
 
+def min_pool(x, *args, **kwargs):
+    return pool(lambda found: np.min(found, axis=0) if found else np.inf, x, *args, **kwargs)
+
+
 def average_pool(x, *args, **kwargs):
     return pool(lambda found: np.mean(found, axis=0) if found else 0.0, x, *args, **kwargs)
 

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from benchmarks.gpu.target import Gpu, torch_on_gpu
-from benchmarks.networks import NETWORKS, SMALL, Network, resnet
+from benchmarks.gpu.target import Gpu, networks, torch_on_gpu
+from benchmarks.networks import Network
 from benchmarks.peers import gpunet_peer
 from benchmarks.peers.task import Mode, samples
 
-_BATCHES = {"resnet50": 32}  # where a GPU takes more than the CPU's benchmarks do
-
 
 def run(gpu: Gpu, findings: Any) -> None:
-    """A row per network; on the stand-in small ones, two samples at a time."""
-    names = [*SMALL, "resnet50"] if gpu.real else ["mlp", "lenet5"]
-    for name in names:
-        network = NETWORKS[name]
-        findings.attempt(name, lambda name=name, network=network: _row(gpu, findings, name, network))
-    if not gpu.real:
-        findings.attempt("resnet", lambda: _row(gpu, findings, "resnet8", resnet(8, width=4, side=8)))
+    """A row per network."""
+    for network, batch in networks(gpu).values():
+        row: dict[str, Any] = {"network": network.name, "batch": batch}
+        for how in ("eager", "recorded"):
+            _time(gpu, findings, row, f"gpunet {how}", gpunet_peer, network, how)
+        if torch_on_gpu(gpu) is not None:
+            from benchmarks.peers import torch_peer  # imports torch, which need not be there
+
+            torch_peer.set_up(Mode("eager", "gpu"))
+            for how in ("eager", "graph"):
+                _time(gpu, findings, row, f"torch {how}", torch_peer, network, how)
+                ours, theirs = row.get("gpunet recorded, ms"), row.get(f"torch {how}, ms")
+                row |= {f"ratio to torch {how}": ours / theirs} if ours and theirs else {}
+        findings.add(**row)
 
 
-def _row(gpu: Gpu, findings: Any, name: str, network: Network) -> None:
-    batch = _BATCHES.get(name, network.batch) if gpu.real else 2
-    row: dict[str, Any] = {"network": network.name, "batch": batch}
-    for how in ("eager", "recorded"):
-        row[f"gpunet {how}, ms"] = _milliseconds(gpu, gpunet_peer, network, batch, how)
-    if torch_on_gpu() is not None:
-        from benchmarks.peers import torch_peer
+def _time(gpu: Gpu, findings: Any, row: dict[str, Any], name: str, peer: Any, network: Network, how: str) -> None:
+    """Add the milliseconds of a step to the row, or a failure to the findings."""
 
-        torch_peer.set_up(Mode("eager", "gpu"))
-        for how in ("eager", "graph"):
-            row[f"torch {how}, ms"] = _milliseconds(gpu, torch_peer, network, batch, how)
-            row[f"ratio to torch {how}"] = row["gpunet recorded, ms"] / row[f"torch {how}, ms"]
-    findings.add(**row)
+    def seconds() -> float:
+        batch = row["batch"]
+        work = peer.training(network, *samples(network, batch), batch, Mode(how, "gpu" if gpu.real else "cpu"))
+        for _ in range(4):  # a recorded step is seen, traced twice, and then replayed
+            work.run()
+        return gpu.wall_seconds(work.run)
 
-
-def _milliseconds(gpu: Gpu, peer: Any, network: Network, batch: int, how: str) -> float:
-    x, y = samples(network, batch)
-    work = peer.training(network, x, y, batch, Mode(how, "gpu" if gpu.real else "cpu"))
-    for _ in range(4):  # a recorded step is seen, traced twice, and then replayed
-        work.run()
-    timed: Callable[[], Any] = work.run
-    return gpu.wall_seconds(timed) * 1e3
+    found = findings.attempt(f"{network.name}, {name}", seconds)
+    gpu.release()
+    row |= {} if found is None else {f"{name}, ms": found * 1e3}

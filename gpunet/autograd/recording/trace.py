@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -134,6 +135,22 @@ def address(array: Any) -> int:
     return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
 
+class _Range(NamedTuple):
+    """Memory of an input or result, from `low` up to `high`, while `owner()` lives."""
+
+    low: int
+    high: int
+    owner: Callable
+    reference: Input | Result
+
+
+def _owner(array: Any) -> Any:
+    """The array at the bottom, which lives as long as any view of its memory."""
+    while hasattr(array.base, "strides"):
+        array = array.base
+    return array
+
+
 class Trace:
     """The calls of one run of a function, and what its arrays are."""
 
@@ -141,17 +158,19 @@ class Trace:
         self.calls: list[Call] = []
         self.touched: list[Any] = []  # variables, as often as they were changed
         self.obstacle: str | None = None
-        self._alive: list[Any] = []  # so that no id or address is used twice
-        self._known: dict[int, Input | Result] = {}
-        self._ranges: list[tuple[int, int, Input | Result]] = []
+        self._known: dict[int, tuple[Callable, Input | Result]] = {}
+        self._ranges: list[_Range] = []
         for i, array in enumerate(inputs):
             self._remember(array, Input(i), owns=True)
 
     def _remember(self, array: Any, reference: Input | Result, owns: bool) -> None:
-        self._alive.append(array)
-        self._known[id(array)] = reference
+        """Know the array by its identity, and its memory by its place, while they live: a trace keeps nothing alive."""
+        self._known[id(array)] = (weakref.ref(array), reference)
         if owns and array.size:
-            bisect.insort(self._ranges, (*extent(array), reference))
+            low, high = extent(array)
+            first = bisect.bisect_left(self._ranges, low, key=lambda r: r.high - 1)
+            last = bisect.bisect_left(self._ranges, high, key=lambda r: r.low)
+            self._ranges[first:last] = [_Range(low, high, weakref.ref(_owner(array)), reference)]
 
     def refer(self, array: Any) -> Any:
         """What an array is, or a list of them."""
@@ -159,27 +178,22 @@ class Trace:
             return Group(tuple(map(self.refer, array)))
         if not hasattr(array, "strides"):
             return Constant(array)
-        found = self._known.get(id(array))
-        if found is not None:
-            return found
-        base = self._holder(array)
-        self._alive.append(array)
-        if base is None:
+        known = self._known.get(id(array))
+        if known is not None and known[0]() is array:
+            return known[1]
+        holder = self._holder(array)
+        if holder is None:
             return Constant(array)
-        start, reference = base
-        return View(reference, address(array) - start, array.shape, array.strides, array.dtype)
+        return View(holder.reference, address(array) - holder.low, array.shape, array.strides, array.dtype)
 
-    def _holder(self, array: Any) -> tuple[int, Input | Result] | None:
-        """The input or result in whose memory the array is, with the address of its first byte."""
+    def _holder(self, array: Any) -> _Range | None:
+        """The memory of an input or result in which the array is."""
         if not array.size:
             return None
         low, high = extent(array)
-        place = bisect.bisect_right(self._ranges, low, key=lambda r: r[0]) - 1
-        if place >= 0:
-            start, stop, reference = self._ranges[place]
-            if low < stop and high <= stop:
-                return start, reference
-        return None
+        place = bisect.bisect_right(self._ranges, low, key=lambda r: r.low) - 1
+        found = self._ranges[place] if place >= 0 else None
+        return found if found is not None and high <= found.high and found.owner() is not None else None
 
     def note(self, primitive: Primitive, implementation: Callable, arrays: tuple, attributes: dict, found: Any) -> None:
         """A primitive ran on `arrays` and gave `found`."""
@@ -195,7 +209,8 @@ class Trace:
                 continue
             shares = _shared(part, arrays)
             specs.append(Spec(part.shape, part.strides, part.dtype, shares))
-            if id(part) not in self._known:
+            known = self._known.get(id(part))
+            if known is None or known[0]() is not part:
                 self._remember(part, Result(len(self.calls), i), owns=shares < 0)
         self.calls.append(Call(primitive, implementation, operands, attributes, tuple(specs)))
 

@@ -10,7 +10,7 @@ from gpunet.backend.cpu.threads import split
 from gpunet.backend.memory import empty
 from gpunet.backend.portable import pooling as portable
 from gpunet.backend.portable.conv import pad_spatial, unpad_spatial, window_slices
-from gpunet.backend.portable.pooling import argmax_dtype, lowest
+from gpunet.backend.portable.pooling import argmax_dtype, highest, lowest
 from gpunet.backend.primitives import pooling as prim
 from gpunet.backend.primitives.conv import conv_output_shape
 
@@ -36,20 +36,33 @@ def _over_images(function, y, item_bytes):
 
 @cpu.implements(prim.max_pool)
 def max_pool(x, *, window, strides, padding, out=None, residuals=False):
+    pick = portable.max_pool, np.maximum, np.greater, lowest(x.dtype)
+    return _best(x, *pick, window, strides, padding, out, residuals)
+
+
+@cpu.implements(prim.min_pool)
+def min_pool(x, *, window, strides, padding, out=None, residuals=False):
+    pick = portable.min_pool, np.minimum, np.less, highest(x.dtype)
+    return _best(x, *pick, window, strides, padding, out, residuals)
+
+
+def _best(x, plain, better, beats, filler, window, strides, padding, out, residuals):
     spatial = conv_output_shape(x.shape[1:-1], window, strides, padding, (1,) * len(window))
     y = empty((x.shape[0], *spatial, x.shape[-1]), x.dtype) if out is None else out
     if not y.size or len(window) > 200 or y.dtype.char not in "fd":
-        return portable.max_pool(np, x, window=window, strides=strides, padding=padding, out=out, residuals=residuals)
-    padded = np.ascontiguousarray(pad_spatial(np, x, padding, lowest(x.dtype)))
+        return plain(np, x, window=window, strides=strides, padding=padding, out=out, residuals=residuals)
+    padded = np.ascontiguousarray(pad_spatial(np, x, padding, filler))
     winner = empty(y.shape, argmax_dtype(window)) if residuals else None
-    _over_images(
-        lambda n: _max_chunk(padded[n], y[n], None if winner is None else winner[n], window, strides), y, y.itemsize
-    )
+
+    def part(n):
+        _best_of_chunk(padded[n], y[n], None if winner is None else winner[n], better, beats, window, strides)
+
+    _over_images(part, y, y.itemsize)
     return y, () if winner is None else (winner,)
 
 
-def _max_chunk(x, best, winner, window, strides):
-    """The maximum over the window's offsets; a later offset wins only where it is greater."""
+def _best_of_chunk(x, best, winner, better, beats, window, strides):
+    """The best over the window's offsets; a later offset wins only where it beats the earlier ones."""
     for k, (_, slices) in enumerate(window_slices(window, best.shape[1:-1], strides, (1,) * len(window))):
         if k == 0:
             np.copyto(as_runs(best, x.shape[-1]), as_runs(x, x.shape[-1])[slices])
@@ -58,10 +71,10 @@ def _max_chunk(x, best, winner, window, strides):
             continue
         candidate = _gather(x, slices, "candidate")
         if winner is not None:
-            won = np.greater(candidate, best, out=scratch("won", best.shape, np.dtype(bool)))
+            won = beats(candidate, best, out=scratch("won", best.shape, np.dtype(bool)))
             rank = np.multiply(won, winner.dtype.type(k), out=scratch("rank", best.shape, winner.dtype))
             np.maximum(winner, rank, out=winner)
-        np.maximum(best, candidate, out=best)
+        better(best, candidate, out=best)
 
 
 @cpu.implements(prim.max_pool_grad)

@@ -12,13 +12,24 @@ from gpunet.backend.cuda import cuda
 from gpunet.backend.cuda.copying import copy_into, flat_grid
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, address
 from gpunet.backend.cuda.runtime import runtime_of
-from gpunet.backend.dtypes import FLOAT32, FLOAT64
+from gpunet.backend.dtypes import FLOAT16, FLOAT32, FLOAT64
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import Primitive, backend_of
 
 _INT32_LIMIT = 2**31
 
-__all__ = ["contiguous", "copy_into", "deliver", "empty", "flat_grid", "implements", "is_real", "target", "vector"]
+__all__ = [
+    "contiguous",
+    "copy_into",
+    "deliver",
+    "empty",
+    "flat_grid",
+    "implements",
+    "is_float",
+    "is_real",
+    "target",
+    "vector",
+]
 
 
 def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Callable], Callable]:
@@ -46,8 +57,17 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
 
 def is_real(*arrays: Any, **_: Any) -> bool:
     """True where all operands are float32 or float64 arrays of one dtype, or None, with 1 to 2³¹−1 elements each."""
-    dtype = getattr(arrays[0], "dtype", None)
-    return dtype in (FLOAT32, FLOAT64) and all(_fits(a, dtype) for a in arrays if a is not None)
+    return _are_of_one(arrays, (FLOAT32, FLOAT64))
+
+
+def is_float(*arrays: Any, **_: Any) -> bool:
+    """The same, or float16, for kernels that accumulate in float32."""
+    return _are_of_one(arrays, (FLOAT32, FLOAT64, FLOAT16))
+
+
+def _are_of_one(arrays: tuple, dtypes: tuple) -> bool:
+    dtype: Any = getattr(arrays[0], "dtype", None)
+    return dtype in dtypes and all(_fits(a, dtype) for a in arrays if a is not None)
 
 
 def _fits(array: Any, dtype: np.dtype) -> bool:

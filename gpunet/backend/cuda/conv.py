@@ -9,7 +9,7 @@ from itertools import starmap
 from typing import Any, NamedTuple
 
 from gpunet.backend.cuda import tiles
-from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_real, target, vector
+from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, target, vector
 from gpunet.backend.cuda.depthwise import depthwise_conv, depthwise_input_grad, depthwise_weight_grad
 from gpunet.backend.cuda.gemm import product, reduce_splits
 from gpunet.backend.cuda.geometry import (
@@ -24,7 +24,7 @@ from gpunet.backend.cuda.geometry import (
     weight_geometry,
 )
 from gpunet.backend.cuda.launcher import Family, Kernel
-from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES
+from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES, accumulator
 from gpunet.backend.primitives import conv as prim
 
 _TABLES: dict[int, dict] = {2: TILES, 3: VOLUME_TILES}
@@ -68,7 +68,7 @@ class _Launch(NamedTuple):
         if self.splits == 1:
             self.kernel(self.blocks, x, w, bias, out, None, *self.arguments)
             return
-        parts = empty(out, (self.splits, *out.shape))
+        parts = empty(out, (self.splits, *out.shape), accumulator(out.dtype))
         self.kernel(self.blocks, x, w, None, None, parts, *self.arguments)
         reduce_splits(parts, bias, out, activation)
 
@@ -125,7 +125,7 @@ def _weight_launch(dtype, geometry: Geometry) -> _Launch:
 
 
 def _takes_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None):
-    if not is_real(x, w, b) or activation not in (None, "relu"):
+    if not is_float(x, w, b) or activation not in (None, "relu"):
         return False
     return is_computable(forward_geometry(x, w, strides, padding, dilation, groups))
 
@@ -153,7 +153,7 @@ def _rows(x: Any) -> Any:
 
 
 def _takes_input_grad(g, w, *, spatial, strides, padding, dilation, groups=1):
-    return is_real(g, w) and is_computable(adjoint_geometry(g, w, spatial, strides, padding, dilation, groups))
+    return is_float(g, w) and is_computable(adjoint_geometry(g, w, spatial, strides, padding, dilation, groups))
 
 
 @implements(prim.conv_input_grad, where=_takes_input_grad)
@@ -173,7 +173,7 @@ def conv_input_grad(g, w, *, spatial, strides, padding, dilation, groups=1, out=
 
 
 def _takes_weight_grad(x, g, *, window, strides, padding, dilation, groups=1):
-    return is_real(x, g) and is_computable(weight_geometry(x, g, window, strides, padding, dilation, groups))
+    return is_float(x, g) and is_computable(weight_geometry(x, g, window, strides, padding, dilation, groups))
 
 
 @implements(prim.conv_weight_grad, where=_takes_weight_grad)

@@ -12,14 +12,14 @@ from gpunet.backend.cuda.arrays import contiguous, empty, vector
 from gpunet.backend.cuda.gemm import reduce_splits
 from gpunet.backend.cuda.geometry import Geometry
 from gpunet.backend.cuda.launcher import Family, Kernel
-from gpunet.backend.cuda.source import C_TYPES
-from gpunet.backend.dtypes import FLOAT32, FLOAT64
+from gpunet.backend.cuda.tiles import accumulator, storage
+from gpunet.backend.dtypes import FLOAT16, FLOAT32, FLOAT64
 
-_WIDTHS: dict[np.dtype, tuple[int, ...]] = {FLOAT32: (4, 1), FLOAT64: (1,)}
+_WIDTHS: dict[np.dtype, tuple[int, ...]] = {FLOAT32: (4, 1), FLOAT64: (1,), FLOAT16: (4, 1)}
 DEPTHWISE = Family(
     "depthwise.cu",
     [
-        {"TYPE": C_TYPES[dtype], "SUM": C_TYPES[dtype], "RANK": rank, "WIDTH": width}
+        {**storage(dtype), "RANK": rank, "WIDTH": width}
         for dtype, widths in _WIDTHS.items()
         for rank in (2, 3)
         for width in widths
@@ -41,7 +41,7 @@ def _launch(name: str, dtype: np.dtype, g: Geometry, activation: str | None = No
     multiplier = g.columns // g.channels
     wide = multiplier == 1 and g.channels % 4 == 0 and name != "depthwise_weight"
     width = max(w for w in _WIDTHS[dtype] if wide or w == 1)
-    specialisation = DEPTHWISE(TYPE=C_TYPES[dtype], SUM=C_TYPES[dtype], RANK=len(g.spatial), WIDTH=width)
+    specialisation = DEPTHWISE(**storage(dtype), RANK=len(g.spatial), WIDTH=width)
     kernel = specialisation[name]
     shape = kernel.struct(
         "shape",
@@ -83,7 +83,9 @@ def depthwise_weight_grad(geometry: Geometry, x: Any, g: Any, out: Any) -> None:
     splits = max(1, min(_BLOCKS // (tiles * taps), places // (_ROWS * _PLACES)))
     depth = math.ceil(places / splits)
     splits = math.ceil(places / depth)
-    parts = out if splits == 1 else empty(out, (splits, *out.shape))
+    sums = accumulator(out.dtype)
+    whole = splits == 1 and sums == out.dtype
+    parts = out if whole else empty(out, (splits, *out.shape), sums)
     kernel((tiles, splits, taps), contiguous(x), contiguous(g), parts, shape, depth)
-    if splits > 1:
+    if not whole:
         reduce_splits(parts, None, out)

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from gpunet.backend.cuda import tiles
-from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_real, target
+from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, target
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family, Kernel, address
-from gpunet.backend.cuda.source import C_TYPES
-from gpunet.backend.cuda.tiles import TILES, Plan
+from gpunet.backend.cuda.tiles import TILES, Plan, accumulator, storage
 from gpunet.backend.primitive import backend_of
 from gpunet.backend.primitives import matmul as prim
 
 GEMM = Family("gemm.cu", [tile.defines(dtype) for dtype, shapes in TILES.items() for tile in shapes])
-REDUCE = Family("reduce_splits.cu", [{"TYPE": C_TYPES[dtype], "SUM": C_TYPES[dtype]} for dtype in TILES])
+REDUCE = Family("reduce_splits.cu", [storage(dtype) for dtype in TILES])
 _BATCH_AXES = 4
 
 
@@ -38,7 +37,7 @@ def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out
     if plan.splits == 1:
         kernel(plan.blocks, a, b, bias, result, None, shape, cuts)
     else:
-        parts = empty(a, (plan.splits, *result.shape))
+        parts = empty(a, (plan.splits, *result.shape), accumulator(a.dtype))
         kernel(plan.blocks, a, b, None, None, parts, shape, cuts)
         reduce_splits(parts, bias, result, activation)
     return deliver(result, out)
@@ -46,7 +45,7 @@ def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out
 
 def reduce_splits(parts: Any, bias: Any, out: Any, activation: str | None = None) -> None:
     """out = act(the sum of `parts` over the first axis + bias), in order."""
-    kernel = REDUCE(TYPE=C_TYPES[out.dtype], SUM=C_TYPES[parts.dtype])["reduce_splits"]
+    kernel = REDUCE(**storage(out.dtype))["reduce_splits"]
     blocks = math.ceil(out.size / kernel.threads)
     kernel(blocks, parts, bias, out, out.size, parts.shape[0], out.shape[-1], int(activation == "relu"))
 
@@ -123,7 +122,7 @@ def _batch_axes(batch: tuple[int, ...], a: Any, b: Any) -> tuple[tuple[int, int,
 
 
 def _takes_matmul(a, b, *, transpose_a=False, transpose_b=False):
-    if not is_real(a, b) or min(a.ndim, b.ndim) < 2:
+    if not is_float(a, b) or min(a.ndim, b.ndim) < 2:
         return False
     inner = a.shape[-2 if transpose_a else -1], b.shape[-1 if transpose_b else -2]
     return inner[0] == inner[1]  # where they differ, the portable implementation says so
@@ -135,7 +134,7 @@ def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 
 
 def _takes_linear(x, w, b, *, activation=None):
-    return is_real(x, w, b) and activation in (None, "relu") and x.shape[-1] == w.shape[0]
+    return is_float(x, w, b) and activation in (None, "relu") and x.shape[-1] == w.shape[0]
 
 
 def _as_rows(x: Any) -> Any:
@@ -150,6 +149,6 @@ def linear(x, w, b, *, activation=None, out=None):
     return deliver(result, out)
 
 
-@implements(prim.linear_weight_grad, where=is_real)
+@implements(prim.linear_weight_grad, where=is_float)
 def linear_weight_grad(x, g, *, out=None):
     return product(_as_rows(x).swapaxes(0, 1), _as_rows(g), out=out)

@@ -1,4 +1,4 @@
-"""Max and average pooling, forward and by gathering backward."""
+"""Max, min and average pooling, forward and by gathering backward."""
 
 from __future__ import annotations
 
@@ -93,15 +93,24 @@ def _hashable(window, strides, padding):
     return {"window": tuple(window), "strides": tuple(strides), "padding": tuple(map(tuple, padding))}
 
 
-@implements(prim.max_pool, where=_forward)
-def max_pool(x, *, window, strides, padding, out=None, residuals=False):
+def _best(kernel, x, window, strides, padding, out, residuals):
     shape = _result_shape(x, window, strides, padding)
     result = target(out, x, shape)
     numbers = argmax_dtype(window)
     winner = empty(x, shape, numbers) if residuals else None
-    name = "max_pool" + _SUFFIX[numbers]
+    name = kernel + _SUFFIX[numbers]
     _launch(name, x, (result, winner), result, x.shape[1:-1], **_hashable(window, strides, padding))
     return deliver(result, out), (winner,) if residuals else ()
+
+
+@implements(prim.max_pool, where=_forward)
+def max_pool(x, *, window, strides, padding, out=None, residuals=False):
+    return _best("max_pool", x, window, strides, padding, out, residuals)
+
+
+@implements(prim.min_pool, where=_forward)
+def min_pool(x, *, window, strides, padding, out=None, residuals=False):
+    return _best("min_pool", x, window, strides, padding, out, residuals)
 
 
 @implements(prim.max_pool_grad, where=_backward)

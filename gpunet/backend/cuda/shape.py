@@ -70,8 +70,13 @@ def concatenate(*arrays, axis, out=None):
 def pad(x, *, pad_width, value=0, out=None):
     shape = tuple(n + low + high for n, (low, high) in zip(x.shape, pad_width))
     result = fill(target(out, x, shape, alignment=1), value)
-    copy_into(result[tuple(slice(low, low + n) for n, (low, _) in zip(x.shape, pad_width))], x)
+    copy_into(_part(result, tuple(slice(low, low + n) for n, (low, _) in zip(x.shape, pad_width))), x)
     return deliver(result, out)
+
+
+def _part(x: Any, index: tuple) -> Any:
+    """The view x[index], also of a single element, of which plain indexing may make a number."""
+    return x[index if Ellipsis in index else (*index, Ellipsis)]
 
 
 # Indexing
@@ -240,7 +245,7 @@ def _adds(g, *indices, shape):
 def scatter(g, *arrays, spec, shape, out=None):
     result = fill(target(out, g, shape, alignment=1), 0)
     if not arrays:
-        copy_into(result[fill_slots(spec, ())], g)
+        copy_into(_part(result, fill_slots(spec, ())), g)
         return deliver(result, out)
     plan = _plan(shape, arrays, spec)
     assert plan is not None

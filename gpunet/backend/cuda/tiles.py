@@ -12,10 +12,20 @@ from typing import NamedTuple
 import numpy as np
 
 from gpunet.backend.cuda.source import C_TYPES
-from gpunet.backend.dtypes import FLOAT32, FLOAT64
+from gpunet.backend.dtypes import FLOAT16, FLOAT32, FLOAT64
 
 _BLOCKS_AT_ONCE = 256  # of a large GPU: what the choice of a tile reckons with
 _STEP_COST = 24  # elements of k that a block's start and end cost
+
+
+def accumulator(dtype: np.dtype) -> np.dtype:
+    """What sums of a storage type are made in: float32 for float16."""
+    return FLOAT32 if dtype == FLOAT16 else dtype
+
+
+def storage(dtype: np.dtype) -> dict[str, object]:
+    """The macros TYPE and SUM of the kernels that make sums of products."""
+    return {"TYPE": C_TYPES[dtype], "SUM": C_TYPES[accumulator(dtype)]}
 
 
 class Tile(NamedTuple):
@@ -35,10 +45,8 @@ class Tile(NamedTuple):
 
     def defines(self, dtype: np.dtype) -> dict[str, object]:
         """The macros of igemm.cuh."""
-        accumulator = FLOAT64 if dtype == FLOAT64 else FLOAT32
         return {
-            "TYPE": C_TYPES[dtype],
-            "SUM": C_TYPES[accumulator],
+            **storage(dtype),
             "TILE_M": self.m,
             "TILE_N": self.n,
             "TILE_K": self.k,
@@ -64,9 +72,19 @@ TILES: dict[np.dtype, tuple[Tile, ...]] = {
         Tile(64, 64, 8, 4, 4, 1, 1, 1.0),
         Tile(32, 32, 8, 4, 4, 1, 1, 0.8),
     ),
+    # Storage only: as many tiles as are worth their compile time, for few, middling and odd channels.
+    FLOAT16: (
+        Tile(128, 64, 8, 8, 8, 4, 4, 0.9),
+        Tile(64, 64, 16, 8, 4, 4, 4, 0.75),
+        Tile(64, 64, 8, 4, 4, 1, 1, 0.4),
+    ),
 }
 # Volumes are rarer: fewer tiles for convolutions with three spatial axes.
-VOLUME_TILES = {FLOAT32: (TILES[FLOAT32][2], TILES[FLOAT32][6]), FLOAT64: (TILES[FLOAT64][0],)}
+VOLUME_TILES = {
+    FLOAT32: (TILES[FLOAT32][2], TILES[FLOAT32][6]),
+    FLOAT64: (TILES[FLOAT64][0],),
+    FLOAT16: (TILES[FLOAT16][2],),
+}
 
 
 class Plan(NamedTuple):

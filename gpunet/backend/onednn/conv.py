@@ -143,9 +143,9 @@ def _geometry(x, w, y, strides, padding, dilation, groups) -> Geometry | None:
 
 
 def _convolution(form: str, geometry: Geometry, biased: bool, relu: bool) -> _Convolution | None:
-    """The thread's plan, or None where oneDNN has only its reference loops."""
+    """The thread's plan, or None where oneDNN has nothing, or only its reference loops."""
     plan = cached((form, geometry, biased, relu), lambda: _FORMS[form](geometry, biased, relu))
-    return None if plan.is_slow else plan
+    return None if plan is None or plan.is_slow else plan
 
 
 _FORMS: dict[str, Callable[[Geometry, bool, bool], _Convolution]] = {

@@ -14,11 +14,11 @@ _SONAME = "libdnnl.so.3"
 _WHEEL = "onednn-cpu-gomp"
 _SYNCHRONOUS = (1, 2, 4)  # runtimes (sequential, OpenMP, TBB) that have computed when a call returns
 _CPU = 1
-_PROCESS = os.getpid()
+_UNIMPLEMENTED = 3
 _STATUS = {
     1: "out of memory",
     2: "invalid arguments",
-    3: "unimplemented",
+    _UNIMPLEMENTED: "unimplemented",
     4: "last implementation reached",
     5: "runtime error",
     6: "not required",
@@ -76,6 +76,10 @@ class OneDNNError(RuntimeError):
     """A call into oneDNN failed; the message names the function and the status."""
 
 
+class UnimplementedError(OneDNNError):
+    """oneDNN has no code for these shapes and attributes on this processor."""
+
+
 class Library(NamedTuple):
     """oneDNN, loaded. `calls` release the GIL, `quick` has the same functions without that."""
 
@@ -84,12 +88,14 @@ class Library(NamedTuple):
     calls: ctypes.CDLL
     quick: ctypes.PyDLL
     engine: int
+    process: int  # that loaded it
 
 
 def check(status: int, what: str) -> None:
     """Raise OneDNNError unless `status` means success."""
     if status:
-        raise OneDNNError(f"oneDNN: {what} failed: {_STATUS.get(status, 'unknown status')} (status {status})")
+        kind = UnimplementedError if status == _UNIMPLEMENTED else OneDNNError
+        raise kind(f"oneDNN: {what} failed: {_STATUS.get(status, 'unknown status')} (status {status})")
 
 
 def _candidates() -> Iterator[str]:
@@ -117,7 +123,7 @@ def _open(path: str) -> Library:
         _declare(library)
     engine = c_void_p()
     check(calls.dnnl_engine_create(ctypes.byref(engine), _CPU, 0), "engine_create")
-    return Library(path, text, calls, quick, engine.value or 0)
+    return Library(path, text, calls, quick, engine.value or 0, os.getpid())
 
 
 def _declare(library: ctypes.CDLL) -> None:
@@ -152,11 +158,12 @@ def find() -> Library | None:
 
 
 def is_usable() -> bool:
-    """Whether primitives can run: the library is there, and this is not the child of a fork.
+    """Whether primitives can run: the library is there, and was loaded by this process, not by one that forked it.
 
     OpenMP's threads do not survive a fork, and a region that waits for them waits forever.
     """
-    return os.getpid() == _PROCESS and find() is not None
+    found = find()
+    return found is not None and found.process == os.getpid()
 
 
 def absence() -> str:

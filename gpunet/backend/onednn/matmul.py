@@ -63,7 +63,10 @@ def _product(a, b, bias, activation, out, shape):
     b, b_strides = _operand(b)
     operands = (a, b) if bias is None else (a, b, np.ascontiguousarray(bias))
     relu = activation == "relu" and fuses_relu(size, *operands)
-    _plan(a.shape, a_strides, b.shape, b_strides, bias is not None, relu)(*operands, y)
+    plan = _plan(a.shape, a_strides, b.shape, b_strides, bias is not None, relu)
+    if plan is None:
+        return NotImplemented
+    plan(*operands, y)
     if activation == "relu" and not relu:
         np.maximum(y, 0, out=y)
     return deliver(y, out)

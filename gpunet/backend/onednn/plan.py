@@ -14,7 +14,7 @@ import numpy as np
 
 from gpunet import config
 from gpunet.backend.cpu.threads import mark_parallel
-from gpunet.backend.onednn.library import Handle, check, library
+from gpunet.backend.onednn.library import Handle, UnimplementedError, check, library
 from gpunet.backend.onednn.memory import address, byte_size, same_layout, workspace
 
 SRC, DST, WEIGHTS, BIAS, MEAN, VARIANCE, SCALE, SHIFT, WORKSPACE, SCRATCHPAD = 1, 17, 33, 41, 49, 50, 51, 52, 64, 80
@@ -24,6 +24,7 @@ _QUERY_IMPLEMENTATION, _QUERY_SCRATCHPAD, _QUERY_ARGUMENT = 8, 136, 255
 _USER_SCRATCHPAD = 1
 _IN_ORDER = 1
 
+_MISSING = object()
 KEPT = 256  # plans per thread; the one that was used longest ago is dropped first
 
 
@@ -65,13 +66,16 @@ def _set_openmp_threads(count: int) -> None:
 
 
 def cached(key: Hashable, make: Callable[[], Any]) -> Any:
-    """This thread's plan for `key`, made by `make` if there is none."""
+    """This thread's plan for `key`, made by `make` if there is none; None where oneDNN has no code for it."""
     if _thread.threads != config.threads():
         _thread.renew()
     plans = _thread.plans
-    plan = plans.get(key)
-    if plan is None:
-        plan = plans[key] = make()
+    plan = plans.get(key, _MISSING)
+    if plan is _MISSING:
+        try:
+            plan = plans[key] = make()
+        except UnimplementedError:
+            plan = plans[key] = None
         while len(plans) > KEPT:
             plans.popitem(last=False)
     else:

@@ -14,8 +14,13 @@ from gpunet.backend.primitives.conv import conv_output_shape
 
 
 def lowest(dtype):
-    """The padding value that no element loses against."""
+    """The padding value that no element loses against in a maximum."""
     return np.iinfo(dtype).min if dtype.kind in "iu" else -math.inf
+
+
+def highest(dtype):
+    """The same in a minimum."""
+    return np.iinfo(dtype).max if dtype.kind in "iu" else math.inf
 
 
 def _out_spatial(x, window, strides, padding):
@@ -29,8 +34,20 @@ def argmax_dtype(window):
 
 @portable.implements(prim.max_pool)
 def max_pool(xp, x, *, window, strides, padding, out=None, residuals=False):
+    pick = xp.maximum, xp.greater, lowest(x.dtype)
+    return _best(xp, x, *pick, window, strides, padding, out, residuals)
+
+
+@portable.implements(prim.min_pool)
+def min_pool(xp, x, *, window, strides, padding, out=None, residuals=False):
+    pick = xp.minimum, xp.less, highest(x.dtype)
+    return _best(xp, x, *pick, window, strides, padding, out, residuals)
+
+
+def _best(xp, x, better, beats, filler, window, strides, padding, out, residuals):
+    """`better` of each window's elements, and the first one that no other `beats`."""
     spatial = _out_spatial(x, window, strides, padding)
-    padded = pad_spatial(xp, x, padding, lowest(x.dtype))
+    padded = pad_spatial(xp, x, padding, filler)
     winner = xp.zeros((x.shape[0], *spatial, x.shape[-1]), argmax_dtype(window)) if residuals else None
     best = None
     for k, (_, slices) in enumerate(window_slices(window, spatial, strides, (1,) * len(window))):
@@ -39,8 +56,8 @@ def max_pool(xp, x, *, window, strides, padding, out=None, residuals=False):
             best = _into(xp, candidate, out) if out is not None else candidate.copy()
             continue
         if residuals:
-            xp.copyto(winner, k, where=candidate > best)
-        xp.maximum(best, candidate, out=best)
+            xp.copyto(winner, k, where=beats(candidate, best))
+        better(best, candidate, out=best)
     return best, (winner,) if residuals else ()
 
 

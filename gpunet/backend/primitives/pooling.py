@@ -1,4 +1,4 @@
-"""Max and average pooling over channels-last arrays, explicit (low, high) padding per spatial axis."""
+"""Max, min and average pooling over channels-last arrays, explicit (low, high) padding per spatial axis."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ def _infer_pool(x, *, window, strides, padding, **_):
     return AbstractArray((x.shape[0], *out, x.shape[-1]), x.dtype)
 
 
-# Padding never wins a maximum. Residual: each window's winner, the first in scan order among equals.
+# Padding never wins. Residual: each window's winner, the first in scan order of equals; max_pool_grad takes both's.
 max_pool = Primitive("max_pool", _infer_pool, has_residuals=True)
+min_pool = Primitive("min_pool", _infer_pool, has_residuals=True)
 max_pool_grad = Primitive(
     "max_pool_grad",
     lambda g, *residuals, spatial, window, strides, padding: AbstractArray(

@@ -88,10 +88,22 @@ class MaxPooling(BasePooling):
     pool = staticmethod(ops.max_pool)
 
 
+class MinPooling(BasePooling):
+    """The smallest element of each window."""
+
+    pool = staticmethod(ops.min_pool)
+
+
 class AveragePooling(BasePooling):
     """The mean of each window, padding not counted."""
 
     pool = staticmethod(ops.average_pool)
+
+
+class GlobalMaxPooling(BaseGlobalPooling):
+    """The largest element over all spatial axes."""
+
+    reduce = staticmethod(ops.max)
 
 
 class GlobalAveragePooling(BaseGlobalPooling):

@@ -42,13 +42,17 @@ class EmulatedRuntime:
         self.check_races = check_races
         self.seed = seed
         self.launches: Counter[str] = Counter()
+        self.captured: list[tuple] | None = None  # launches that a graph notes instead of their being run
 
     def launch(self, kernel, grid, block, arguments):
-        """Run a kernel.
+        """Run a kernel, or note it while a graph is captured.
 
         Raises:
             EmulationError: at the first thing that is wrong, with kernel, block and thread.
         """
+        if self.captured is not None:
+            self.captured.append((kernel, grid, block, arguments))
+            return
         function = _library(kernel.specialisation)[f"emu_{kernel.name}"]
         function.restype = ctypes.c_char_p
         holders = [_holder(value) for value in arguments]
