@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import gpunet
-from benchmarks.models import MODELS
+from benchmarks.networks import NETWORKS, SMALL, Network
 from gpunet.backend import devices
 from gpunet.backend.cupy_gate import probe
 
@@ -92,9 +92,13 @@ def _wall_seconds(function: Callable, budget: float) -> float:
     return statistics.median(times)
 
 
-def models(gpu: Gpu) -> dict[str, Any]:
-    """The networks to train: on the stand-in the small ones."""
-    return {name: model for name, model in MODELS.items() if gpu.real or name != "resnet20"}
+def networks(gpu: Gpu) -> dict[str, tuple[Network, int]]:
+    """The networks to train, each with its batch: on the stand-in two small ones, two samples at a time."""
+    if not gpu.real:
+        return {name: (SMALL[name], 2) for name in ("mlp", "lenet5")}
+    return {name: (network, network.batch) for name, network in SMALL.items()} | {
+        "resnet50": (NETWORKS["resnet50"], 32)
+    }
 
 
 def torch_on_gpu(gpu: Gpu) -> Any:
