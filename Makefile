@@ -3,7 +3,7 @@
 #   ARGS="..."           more arguments for the program that a target runs
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench gpu clean
+.PHONY: help demo test lint format bench bench-full gpu clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -21,7 +21,7 @@ help:
 	@echo 'make kernels-full   compile every CUDA kernel for every architecture'
 	@echo 'make lint     check style and types'
 	@echo 'make format   bring the style in order'
-	@echo 'make bench    run the benchmarks'
+	@echo 'make bench    time it against the libraries in .venv, in minutes; and bench-full in hours'
 	@echo 'make gpu      prove and time the GPU path on the GPU of this machine'
 	@echo 'make clean    remove .venv and everything else that was made'
 
@@ -46,6 +46,9 @@ format: $(VENV)/.extra-lint
 
 bench: $(VENV)/.extra-bench
 	$(python) -m benchmarks $(ARGS)
+
+bench-full: $(VENV)/.extra-bench
+	$(python) -m benchmarks --full $(ARGS)
 
 # On the interpreter at hand: a machine with CuPy and a GPU may have neither pip nor a network.
 gpu:

@@ -1,1 +1,1 @@
-"""Measurements: `python -m benchmarks` for all that take minutes, or one by name."""
+"""Measurements: `python -m benchmarks` for all of them, or one by name; README.md says how they are made."""

@@ -1,4 +1,8 @@
-"""`python -m benchmarks [name ...]`: run measurements and print their tables."""
+"""`python -m benchmarks [section ...]`: measure, and write JSON and a report to `benchmarks/results/<cpu model>/`.
+
+`python -m benchmarks report FILE` writes the report of a result file anew. The other programs print what is no matter
+of speed. The exit status is 1 if something of gpunet's own failed; a library that is not installed is reported.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +10,49 @@ import argparse
 import importlib
 import inspect
 import sys
+from pathlib import Path
 
-_MEASUREMENTS = {
-    "steps": "eager training steps against PyTorch's, in alternating processes",
-    "imports": "the cost of `import gpunet` against `import numpy`",
+from benchmarks import results, runner
+from benchmarks.peers import VARIANTS
+from benchmarks.sections import SECTIONS
+
+PROGRAMS = {
+    "accuracy": "validation accuracy of two networks on MNIST, against aims (--seeds N, --data FOLDER)",
     "demo_seeds": "test accuracy of the demo's network for twenty seeds",
     "shares": "primitives with a CUDA kernel: emulated, and measured on a GPU",
-    "accuracy": "validation accuracy of two networks on MNIST, against aims (--seeds N, --data FOLDER)",
+    "report": "the report of a result file, as HTML and Markdown (FILE, --readme)",
 }
 
 
-def main() -> int:
-    """Run what was asked for; the exit status is 1 if a measurement missed its aim."""
-    listing = "\n".join(f"  {name:<12} {text}" for name, text in _MEASUREMENTS.items())
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in PROGRAMS:
+        module = "benchmarks.report" if arguments[0] == "report" else f"benchmarks.{arguments[0]}"
+        program = importlib.import_module(module).main
+        if arguments[1:] and not inspect.signature(program).parameters:
+            _parser().error(f"{arguments[0]} takes no options. Received: {arguments[1:]}")
+        return int(bool(program(*arguments[1:])))
+    options = _parser().parse_args(arguments)
+    command = " ".join(["python -m benchmarks", *arguments])
+    return runner.run(options.sections or list(SECTIONS), runner.budget(options), command, options.output, options.only)
+
+
+def _parser() -> argparse.ArgumentParser:
+    listing = "\n".join(f"  {name:<12} {text}" for name, text in (SECTIONS | PROGRAMS).items())
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", epilog=listing, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks",
+        epilog=f"sections, and programs of their own:\n{listing}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", choices=[[], *_MEASUREMENTS], help="what to measure (default: all)")
-    given, options = parser.parse_known_args()
-    if options and len(given.names) != 1:
-        parser.error(f"options belong to one measurement. Received: {options} for {given.names or 'all'}")
-    missed = False
-    for name in given.names or _MEASUREMENTS:
-        measure = importlib.import_module(f"benchmarks.{name}").main
-        if options and not inspect.signature(measure).parameters:
-            parser.error(f"{name} takes no options. Received: {options}")
-        print(f"\n## {name}: {_MEASUREMENTS[name]}\n", flush=True)
-        missed |= bool(measure(*options))
-    return int(missed)
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="what to measure (default: all)")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="VARIANT", help=f"some of {', '.join(VARIANTS)}")
+    parser.add_argument("--full", action="store_true", help="large networks, more batches and rounds: hours")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of every library")
+    parser.add_argument("--turn", type=float, metavar="S", help="seconds of a turn")
+    parser.add_argument("--warm", type=float, metavar="S", help="seconds of warming up")
+    parser.add_argument("--output", type=Path, default=results.FOLDER, help="where the folder of the processor goes")
+    return parser
 
 
 if __name__ == "__main__":

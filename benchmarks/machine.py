@@ -6,23 +6,36 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import gpunet
 
+_LIBRARIES = ("numpy", "torch", "jax", "jaxlib", "keras", "tinygrad", "numba", "onednn-cpu-gomp", "pytest-benchmark")
+
 
 def cpu_model() -> str:
-    """The processor's name as the system gives it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    """The processor's name as the system gives it, with its family where several kinds share the name."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    family, model = facts.get("cpu family"), facts.get("model")
+    return name if any(c.isdigit() for c in name) or not family else f"{name} family {family} model {model}"
 
 
-def describe() -> dict[str, str]:
-    """Processor, cores, Python and the versions of the libraries that were measured."""
-    found = {"cpu": cpu_model(), "cores": str(len(os.sched_getaffinity(0))), "python": platform.python_version()}
-    found["gpunet"] = gpunet.__version__  # of the tree that runs, installed or not
-    for name in ("numpy", "torch"):
+def describe() -> dict[str, Any]:
+    """Processor, cores, memory, load, system, Python and the versions of the libraries that are measured."""
+    facts: dict[str, Any] = {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0))}
+    facts["memory_GiB"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    facts["load_before"] = round(os.getloadavg()[0], 2)
+    facts["system"] = f"{platform.system()} {platform.machine()}"
+    facts["python"] = platform.python_version()
+    return facts | {"versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Of what is installed; gpunet's is that of the tree that runs."""
+    found = {"gpunet": gpunet.__version__}
+    for name in _LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -31,5 +44,6 @@ def describe() -> dict[str, str]:
 
 
 def line() -> str:
-    """`describe` in one line."""
-    return ", ".join(f"{key} {value}" for key, value in describe().items())
+    """The processor and versions in one line."""
+    facts = describe()
+    return f"{facts['cpu']}, {facts['cores']} cores, " + ", ".join(f"{k} {v}" for k, v in facts["versions"].items())

@@ -31,7 +31,7 @@ def measured(folder: Path = FOLDER) -> str:
     return f"CUDA kernels, measured on a GPU: {best[0]} of {served} primitives ({best[1]}, {best[2]})"
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Print both lines."""
     print(emulated())
     print(measured())

@@ -21,6 +21,9 @@
 
 #define UNROLL _Pragma("unroll")
 
+// An index of COUNT registers that are reached by reference, which the emulation checks.
+#define REGISTER(i, COUNT) (i)
+
 #endif
 
 typedef unsigned int uint32;
@@ -88,8 +91,8 @@ DEVICE To convert(From value) {
 template <class T, int COUNT>
 struct alignas(sizeof(T) * COUNT < 16 ? sizeof(T) * COUNT : 16) Vector {
     T v[COUNT];
-    DEVICE T& operator[](int i) { return v[i]; }
-    DEVICE const T& operator[](int i) const { return v[i]; }
+    DEVICE T& operator[](int i) { return v[REGISTER(i, COUNT)]; }
+    DEVICE const T& operator[](int i) const { return v[REGISTER(i, COUNT)]; }
 };
 template <class T>
 using Vec4 = Vector<T, 4>;

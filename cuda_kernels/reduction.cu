@@ -99,8 +99,8 @@ struct Smallest {
     DEVICE VALUE finish(VALUE a, int64 count) const { return a; }
 };
 
-// Reads x, or where it is null the partial results (chunk, k) of an earlier launch; writes `out`, or where that is null
-// partial results.
+// Reads x, or where it is null the partial results (chunk, k) of an earlier launch, all in one chunk; writes `out`, or
+// where that is null partial results.
 template <class Function>
 DEVICE void reduce(STRIDED(const TYPE) x, GLOBAL(const PARTIAL) earlier, GLOBAL(TYPE) out, GLOBAL(PARTIAL) partial,
                    const ReduceLayout& layout, Function function) {
@@ -111,7 +111,7 @@ DEVICE void reduce(STRIDED(const TYPE) x, GLOBAL(const PARTIAL) earlier, GLOBAL(
     VALUE sums[4];
     if (k < layout.kept) {
         const int64 base = x ? kept_offset(layout, k) : k;
-        const VALUE first = x ? VALUE(x[base + reduced_offset(layout, begin)]) : earlier[base + int64(begin) * layout.kept];
+        const VALUE first = x ? VALUE(x[base + reduced_offset(layout, begin)]) : earlier[base];
         UNROLL
         for (int j = 0; j < 4; j++) sums[j] = function.start(first);
         for (int r = begin + place.lane; r < end; r += 4 * lanes) {
@@ -163,7 +163,7 @@ DEVICE Candidate better(Candidate a, Candidate b) {
     return (equal ? a.index < b.index : a_nan || (ahead && !b_nan)) ? a : b;
 }
 
-// Of all r, or of those that an earlier launch left for each chunk. Writes out[chunk, k].
+// Of all r, or in one chunk of those that an earlier launch left for each chunk. Writes out[chunk, k].
 template <bool IS_MAX>
 DEVICE void find_best(STRIDED(const TYPE) x, GLOBAL(const int) earlier, GLOBAL(int) out, const ReduceLayout& layout) {
     SHARED(VALUE, values, THREADS);
@@ -174,7 +174,7 @@ DEVICE void find_best(STRIDED(const TYPE) x, GLOBAL(const int) earlier, GLOBAL(i
     Candidate best;
     if (k < layout.kept) {
         const int64 base = kept_offset(layout, k);
-        best.index = earlier ? earlier[int64(begin) * layout.kept + k] : begin;
+        best.index = earlier ? earlier[k] : begin;
         best.value = VALUE(x[base + reduced_offset(layout, best.index)]);
         for (int r = begin + place.lane; r < end; r += place.lanes) {
             Candidate next;

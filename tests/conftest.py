@@ -11,5 +11,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_terminal_summary(terminalreporter):
     from benchmarks import shares
 
+    times = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "compiled" and report.when == "call"
+    ]
+    if times:
+        architectures = ", ".join(sorted({architecture for architecture, _ in times}))
+        seconds = sum(seconds for _, seconds in times)
+        terminalreporter.write_line(
+            f"CUDA kernels compiled: {len(times)} sets for {architectures}, {seconds:.0f} s of compiler time"
+        )
     terminalreporter.write_line(shares.emulated())
     terminalreporter.write_line(shares.measured())

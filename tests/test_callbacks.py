@@ -213,3 +213,74 @@ def test_numbers_and_times():
     assert progbar.format_logs({"loss": 0.12345, "n": float("nan")}) == "loss: 0.1235 - n: nan"
     assert progbar.format_value(1e-4) == "1.0000e-04"
     assert [progbar.format_time(t) for t in (5e-5, 0.002, 3.14, 65, 3723)] == ["50us", "2ms", "3.1s", "1:05", "1:02:03"]
+
+
+def line_model(rate=0.5, **options):
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    model.compile(keras.optimizers.SGD(rate, **options), "mse")
+    return model
+
+
+ONE = np.ones((8, 1), "float32")
+
+
+def test_the_rate_of_each_epoch():
+    for schedule in (lambda epoch: 0.1 * (epoch + 1), lambda epoch, rate: 0.1 if epoch == 0 else rate + 0.1):
+        scheduler = callbacks.LearningRateScheduler(schedule)
+        history = line_model().fit(ONE, ONE, epochs=3, verbose=0, callbacks=[scheduler]).history
+        np.testing.assert_allclose(history["learning_rate"], [0.1, 0.2, 0.3], rtol=1e-5)
+    with pytest.raises(ValueError, match="should be a float. Received: 'fast'"):
+        line_model().fit(ONE, ONE, verbose=0, callbacks=[callbacks.LearningRateScheduler(lambda epoch: "fast")])
+
+
+def test_the_rate_falls_on_a_plateau(capsys):
+    values = iter([3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0])
+
+    class Given(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["given"] = next(values)
+
+    reduce = callbacks.ReduceLROnPlateau("given", 0.5, patience=2, cooldown=1, min_lr=0.2, verbose=1)
+    history = line_model().fit(ONE, ONE, epochs=9, verbose=0, callbacks=[Given(), reduce]).history
+    rates = [0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]
+    np.testing.assert_allclose(history["learning_rate"], rates, rtol=1e-6)
+    assert "Epoch 4: ReduceLROnPlateau reducing learning rate to 0.25." in capsys.readouterr().out
+    with pytest.raises(ValueError, match="factor >= 1.0. Received: factor=1.0"):
+        callbacks.ReduceLROnPlateau(factor=1.0)
+    with pytest.warns(UserWarning, match="conditioned on metric `nothing` which is not available"):
+        line_model().fit(ONE, ONE, verbose=0, callbacks=[callbacks.ReduceLROnPlateau("nothing")])
+
+
+def test_logs_in_a_file(tmp_path):
+    path = tmp_path / "log.csv"
+    first = line_model().fit(ONE, ONE, epochs=2, verbose=0, callbacks=[callbacks.CSVLogger(path, separator=";")])
+    lines = path.read_text().split()
+    assert lines[0] == "epoch;loss;val_loss"
+    assert [line.split(";") for line in lines[1:]] == [
+        [str(epoch), str(loss), "NA"] for epoch, loss in enumerate(first.history["loss"])
+    ]
+    again = callbacks.CSVLogger(path, separator=";", append=True)
+    line_model().fit(ONE, ONE, validation_data=(ONE, ONE), verbose=0, callbacks=[again])
+    assert len(path.read_text().split()) == 4
+    line_model().fit(ONE, ONE, verbose=0, callbacks=[callbacks.CSVLogger(path)])
+    assert len(path.read_text().split()) == 2
+
+
+@pytest.mark.parametrize("swap_on_epoch", [False, True])
+def test_averages_stand_in_while_evaluating(swap_on_epoch):
+    model = line_model(0.1, use_ema=True, ema_momentum=0.5)
+    seen = []
+
+    class Look(callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            average = float(self.model.optimizer._average.pairs[0][1])
+            seen.append((float(self.model.layers[-1].kernel), average))
+
+    swap = callbacks.SwapEMAWeights(swap_on_epoch)
+    model.fit(ONE, ONE, batch_size=4, epochs=3, verbose=0, validation_data=(ONE, ONE), callbacks=[swap, Look()])
+    for kernel, average in seen[:2]:
+        assert 0 < kernel < average  # the weights go up to 1, their averages behind them
+    if swap_on_epoch:
+        assert float(model.layers[-1].kernel) == float(model.optimizer._average.pairs[0][1])
+    with pytest.raises(ValueError, match="Received: use_ema=False"):
+        line_model().fit(ONE, ONE, verbose=0, validation_data=(ONE, ONE), callbacks=[callbacks.SwapEMAWeights()])

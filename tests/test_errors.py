@@ -104,7 +104,7 @@ CASES = [
     ("units", lambda: layers.Dense(0), ["units", "positive integer", "units=0"]),
     ("filters", lambda: layers.Conv2D(-1, 3), ["filters", "filters=-1"]),
     ("kernel size", lambda: layers.Conv2D(1, (3, 3, 3)), ["kernel_size", "2 integers", "(3, 3, 3)"]),
-    ("padding", lambda: layers.Conv2D(1, 3, padding="sam"), ["'valid' or 'same'", "'sam'"]),
+    ("padding", lambda: layers.Conv2D(1, 3, padding="sam"), ["('valid', 'same')", "'sam'"]),
     ("data format", lambda: layers.MaxPooling2D(data_format="nchw"), ["channels_last", "'nchw'"]),
     ("groups", lambda: layers.Conv2D(3, 3, groups=2), ["groups=2", "filters=3"]),
     ("groups of inputs", lambda: layers.Conv2D(4, 3, groups=2)(np.zeros((1, 5, 5, 3))), ["groups=2", "3 channels"]),

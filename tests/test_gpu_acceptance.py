@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.gpu import __main__ as acceptance
 from benchmarks.gpu import report
+from benchmarks.gpu.section import Findings
 from gpunet.backend import cupy_gate
 
 
@@ -28,6 +29,21 @@ def test_a_section_that_dies_is_reported_as_failed():
     found = acceptance.run_section("no_such_section", standin=True)
     assert found["failures"]
     assert "no_such_section" in found["failures"][0]
+
+
+def test_what_a_section_finds_is_kept_at_once(tmp_path):
+    findings = Findings(None, tmp_path / "section.json")
+    findings.add(kernel="first", ms=1.0)
+    findings.attempt("second", lambda: [][0])
+    findings.check(True, "all is well")
+    kept = json.loads((tmp_path / "section.json").read_text())
+    assert kept["rows"] == [{"kernel": "first", "ms": 1.0}]
+    assert kept["failures"] == ["second: IndexError: list index out of range"]
+
+
+def test_a_section_that_is_stopped_is_reported_as_failed():
+    found = acceptance.run_section("facts", standin=True, seconds=0.01)
+    assert found["failures"] == ["facts: stopped after 0 s"]
 
 
 def test_results_of_sections_that_were_not_run_are_kept(tmp_path):

@@ -146,3 +146,22 @@ def test_relu_with_arguments():
     np.testing.assert_allclose(activations.relu(x, negative_slope=0.1), [-0.2, -0.05, 0.5, 1.5, 9.0])
     np.testing.assert_allclose(activations.relu(x, max_value=6.0), [0, 0, 0.5, 1.5, 6.0])
     np.testing.assert_allclose(activations.relu(x, threshold=1.0), [0, 0, 0, 1.5, 9.0])
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+@pytest.mark.parametrize(("activation", "gain"), [("sigmoid", 1), ("tanh", 4), ("relu", 2**0.5)])
+def test_gains_for_activations(activation, gain, distribution):
+    initializer = initializers.ForActivation(activation, distribution, seed=3)
+    values = np.asarray(initializer((400, 200)))
+    deviation = gain * (2 / 600) ** 0.5
+    np.testing.assert_allclose(values.std(), deviation, rtol=0.02)
+    assert (np.abs(values).max() <= deviation * 3**0.5 * (1 + 1e-6)) == (distribution == "uniform")
+    copy = initializers.deserialize(initializers.serialize(initializer))
+    np.testing.assert_array_equal(copy((3, 4)), initializer((3, 4)))
+
+
+def test_activations_without_a_gain_are_refused():
+    with pytest.raises(ValueError, match="Received: activation='selu'"):
+        initializers.ForActivation("selu")
+    with pytest.raises(ValueError, match="Received: distribution='cauchy'"):
+        initializers.ForActivation("relu", "cauchy")

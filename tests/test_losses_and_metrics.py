@@ -127,11 +127,37 @@ def test_metrics_inside_metrics_are_reset_too():
 
 @pytest.mark.parametrize("name", [n for n in metrics.catalog.entries if n[0].isupper()])
 def test_metric_configurations(name):
-    metric = getattr(metrics, name)(name="mine")
+    bound = [0.5] if "At" in name else []
+    metric = getattr(metrics, name)(*bound, name="mine")
     copy = metrics.deserialize(metrics.serialize(metric))
     assert type(copy) is type(metric)
     assert copy.get_config() == metric.get_config()
     assert copy.name == "mine"
+
+
+def test_metrics_refuse_bad_arguments():
+    for make, message in (
+        (lambda: metrics.Precision(thresholds=[0.5, 1.5]), r"must be in \[0, 1\]. Received: \[1.5\]"),
+        (lambda: metrics.AUC(curve="X"), "curve must be one of .* Received: curve='X'"),
+        (lambda: metrics.AUC(num_labels=3), "needed only when `multi_label` is True"),
+        (lambda: metrics.PrecisionAtRecall(1.5), "`recall` must be in the range"),
+        (lambda: metrics.F1Score(average="all"), "Received: average=all"),
+        (lambda: metrics.FBetaScore(beta=1), "Received: beta=1"),
+        (lambda: metrics.R2Score(num_regressors=-1), "Received: num_regressors=-1"),
+        (lambda: losses.CategoricalGeneralizedCrossEntropy(q=1.5), "Received: q=1.5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+    with pytest.raises(ValueError, match="F.*Score expects 2D inputs"):
+        metrics.F1Score().update_state(np.ones(3), np.ones(3))
+
+
+def test_metrics_of_counts_start_again():
+    metric = metrics.AUC(num_thresholds=10, multi_label=True)
+    y, p = RNG.integers(0, 2, (9, 3)), RNG.random((9, 3))
+    first = float(metric(y, p))
+    metric.reset_state()
+    assert float(metric(y, p)) == first
 
 
 def test_names_are_made_unique_as_in_keras():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _KNOWN = Path(__file__).with_name("known_mutants.toml")
+_ONLY_GPU = re.compile(r"^#ifndef GPUNET_EMULATION$.*?^#endif$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^(?!\s*(//|\*))(?P<code>.*?)(?=//|$)")
 # Lines without anything that runs.
 _DECLARATIONS = ("typedef", "template", "struct", "static_assert", "#include", "#if", "#pragma", "#endif")
@@ -55,8 +56,9 @@ def known() -> dict[tuple[str, str], Known]:
 
 
 def mutants_of(file: Path) -> Iterator[Mutant]:
-    """All mutants of a source."""
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    """All mutants of what the emulation builds of a source."""
+    text = _ONLY_GPU.sub(lambda found: "\n" * found[0].count("\n"), file.read_text(encoding="utf-8"))
+    for number, line in enumerate(text.splitlines(), 1):
         match = _CODE.match(line)
         code = match["code"] if match else ""
         if not code.strip() or code.lstrip().startswith(_DECLARATIONS):

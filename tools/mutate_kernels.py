@@ -25,6 +25,7 @@ from mutants import Known, Mutant, known, sample
 
 KEPT = ROOT / "build" / "mutants"
 KERNELS = ROOT / "cuda_kernels"
+EMULATION = ROOT / "gpunet" / "testing" / "emulation"
 Results = dict[str, list[tuple[Mutant, Outcome]]]
 
 
@@ -52,7 +53,7 @@ class Memory:
 def try_source(runner: Runner, file: Path, mutants: list[Mutant], memory: Memory) -> list[tuple[Mutant, Outcome]]:
     """What became of each mutant of a source, in order."""
     paths, original = tests_of(file.name), file.read_text(encoding="utf-8")
-    tests = digest_of(paths)
+    tests = digest_of([*paths, *sorted(EMULATION.iterdir())])
     results, ready = [], False
     for mutant in mutants:
         text = mutant.text(original)
@@ -101,7 +102,7 @@ def table(results: Results) -> str:
 
 def _row(name: str, counts: list[int]) -> str:
     mutants, killed, equivalent = counts
-    rate = f"{100 * killed / mutants:.0f} %" if mutants else "–"
+    rate = f"{100 * killed // mutants} %" if mutants else "–"  # rounded down: 100 % is all
     return f"| {name} | {mutants} | {killed} | {rate} | {equivalent} |"
 
 

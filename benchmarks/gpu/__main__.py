@@ -23,6 +23,7 @@ from gpunet.backend.devices import GPUNotAvailableError
 NO_GPU = 3
 SECTIONS = {
     "facts": "the device and the versions of everything",
+    "compile": "every kernel compiled for this GPU, or found in the compiler's cache",
     "correctness": "every row of the op table against NumPy in float64",
     "determinism": "two runs of training, equal in bits",
     "philox": "random bits, numbers and masks equal to NumPy's",
@@ -32,21 +33,23 @@ SECTIONS = {
     "convolution": "convolutions and matrix products at the shapes of real networks, against cuDNN through PyTorch",
     "training": "training steps against PyTorch eager",
 }
-_SECONDS = 180  # for one section, after which it counts as failed
+_SECONDS = 180.0  # for one section, after which it counts as failed
+_TOTAL = 570.0  # for all
 
 
-def run_section(name: str, standin: bool) -> dict[str, Any]:
-    """Run a section in a process of its own; what went wrong is part of the result."""
+def run_section(name: str, standin: bool, seconds: float = _SECONDS) -> dict[str, Any]:
+    """Run a section in a process of its own; what went wrong is part of the result, beside what it found before."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "section.json"
         command = [sys.executable, "-m", "benchmarks.gpu.section", name, str(result)]
         try:
-            done = subprocess.run([*command, *(["--standin"] if standin else [])], timeout=_SECONDS)
-            ended = f"exit status {done.returncode}"
+            done = subprocess.run([*command, *(["--standin"] if standin else [])], timeout=seconds)
+            ended = f"{name}: exit status {done.returncode}" if done.returncode else ""
         except subprocess.TimeoutExpired:
-            ended = f"stopped after {_SECONDS} s"
-        found = json.loads(result.read_text()) if result.exists() else {"rows": [], "failures": [ended]}
+            ended = f"{name}: stopped after {seconds:.0f} s"
+        found = json.loads(result.read_text()) if result.exists() else {"rows": [], "failures": []}
+        found["failures"] += [ended] if ended else []
     found["seconds"] = round(time.perf_counter() - start, 1)
     return found
 
@@ -68,9 +71,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{error}\nNothing was measured.")
         return NO_GPU
     results = {}
+    deadline = time.monotonic() + _TOTAL
     for name in options.sections or SECTIONS:
         print(f"\n## {name}: {SECTIONS[name]}\n", flush=True)
-        results[name] = run_section(name, options.standin)
+        results[name] = run_section(name, options.standin, max(5.0, min(_SECONDS, deadline - time.monotonic())))
         print(report.section_text(results[name]), flush=True)
     folder = report.write(options.output, device, {k: SECTIONS[k] for k in results}, results)
     failed = [name for name, found in results.items() if found["failures"]]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import gpunet
+from benchmarks.networks import NETWORKS, SMALL, Network
 from gpunet.backend import devices
 from gpunet.backend.cupy_gate import probe
 
@@ -34,7 +35,12 @@ class Gpu:
 
     def random(self, *shape: int, dtype: str = "float32", seed: int = 0) -> Any:
         """Normal numbers on the GPU."""
-        return self.array(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+        return self.array(np.random.default_rng(seed).standard_normal(shape, "float32").astype(dtype, copy=False))
+
+    def release(self) -> None:
+        """Give back memory that no array uses, so that other libraries find it free."""
+        if self.real:
+            self.xp.get_default_memory_pool().free_all_blocks()
 
     def seconds(self, function: Callable[[], Any], budget: float = 0.1) -> float:
         """The median time of a call on the GPU, of batches of calls that fill `budget` seconds."""
@@ -86,8 +92,19 @@ def _wall_seconds(function: Callable, budget: float) -> float:
     return statistics.median(times)
 
 
-def torch_on_gpu() -> Any:
+def networks(gpu: Gpu) -> dict[str, tuple[Network, int]]:
+    """The networks to train, each with its batch: on the stand-in two small ones, two samples at a time."""
+    if not gpu.real:
+        return {name: (SMALL[name], 2) for name in ("mlp", "lenet5")}
+    return {name: (network, network.batch) for name, network in SMALL.items()} | {
+        "resnet50": (NETWORKS["resnet50"], 32)
+    }
+
+
+def torch_on_gpu(gpu: Gpu) -> Any:
     """PyTorch set up for a fair comparison in float32 without TF32, or None where it has no GPU."""
+    if not gpu.real:
+        return None
     try:
         torch = importlib.import_module("torch")
     except ImportError:

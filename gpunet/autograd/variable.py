@@ -16,7 +16,7 @@ from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.devices import Device, as_array, default_device, device_of, to_device
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitives import update
-from gpunet.backend.primitives.elementwise import cast
+from gpunet.backend.primitives.elementwise import cast, copy
 
 LEAF_SERIAL = -float("inf")  # newer than every tape: a trainable variable is always tracked
 _names = itertools.count()
@@ -156,7 +156,7 @@ class Variable(Tensor):
 
     def detach(self) -> Tensor:
         """The current value as a constant of its own."""
-        return Tensor(self.array.copy())
+        return Tensor(copy(self.array))
 
     def assign(self, value: Any) -> Variable:
         """Set every element to `value`, which must have this shape; the dtype is converted.

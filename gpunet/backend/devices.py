@@ -14,7 +14,7 @@ from gpunet import config
 from gpunet.backend import cupy_gate
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.cpu import cpu
-from gpunet.backend.cuda import load, make_facade
+from gpunet.backend.cuda import load, make_namespace
 from gpunet.backend.cuda.graphs import CupyGraph
 from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime
 from gpunet.backend.dtypes import as_dtype
@@ -96,7 +96,7 @@ if hasattr(os, "register_at_fork"):
 def _register_cupy() -> ArrayBackend:
     cupy = cupy_gate.probe().cupy
     graph = functools.partial(CupyGraph, cupy)
-    backend = ArrayBackend(cupy.ndarray, make_facade(cupy), [load(), portable], graph)
+    backend = ArrayBackend(cupy.ndarray, make_namespace(cupy), [load(), portable], graph)
     register_backend(backend)
     register_runtime(cupy.ndarray, CupyRuntime())
     return backend

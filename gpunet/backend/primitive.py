@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -38,10 +39,11 @@ class Primitive:
     """An array function: `name`, the shape rule `infer(*arrays, **attributes)` and a table of implementations.
 
     `is_view` says that the result may share memory with the first operand, `allocates` that implementations make their
-    results themselves and take no `out=`. `gradient` belongs to `gpunet.autograd`; nothing in the backend reads it.
+    results themselves and take no `out=`, `gathers` that without attributes a call only copies arrays to places: its
+    operands are (whole, places, values). `gradient` belongs to `gpunet.autograd`; nothing in the backend reads it.
     """
 
-    __slots__ = ("allocates", "gradient", "has_residuals", "infer", "is_view", "name", "table")
+    __slots__ = ("allocates", "gathers", "gradient", "has_residuals", "infer", "is_view", "name", "table")
 
     def __init__(self, name: str, infer: Callable, has_residuals: bool = False, is_view: bool = False):
         if name in PRIMITIVES:
@@ -51,6 +53,7 @@ class Primitive:
         self.has_residuals = has_residuals
         self.is_view = is_view
         self.allocates = False
+        self.gathers = False
         self.gradient: Any = None
         self.table = _Table(self)
         PRIMITIVES[name] = self
@@ -84,6 +87,7 @@ class Provider:
         self.partial = partial
         self.available = available
         self.implementations: dict[str, Callable] = {}
+        self.binders: dict[str, Callable] = {}
 
     def serves(self, primitive: Primitive) -> bool:
         """Whether there is an implementation that can be used now."""
@@ -94,6 +98,20 @@ class Provider:
 
         def register(function: Callable) -> Callable:
             self.implementations[primitive.name] = function
+            return function
+
+        return register
+
+    def binds(self, primitive: Primitive) -> Callable[[Any], Any]:
+        """Decorator: register what makes a call of `primitive` on these very arrays ready, to be made many times.
+
+        The function takes what an implementation takes, `out=` included, and returns a function without arguments that
+        does exactly what the implementation would, NotImplemented if the implementation would always return that, or
+        None where the call cannot be made ready.
+        """
+
+        def register(function: Callable) -> Callable:
+            self.binders[primitive.name] = function
             return function
 
         return register
@@ -157,6 +175,19 @@ class ArrayBackend:
         names = ", ".join(p.name for p in self.providers)
         raise NotImplementedError(f"{primitive.name} has no implementation for {self.array_type} in: {names}")
 
+    def ready(self, primitive: Primitive, general: Callable[[], Any], *arrays: Any, **attributes: Any) -> Callable:
+        """`general`, a call of `primitive` on these very arrays, as a function that does the same more quickly."""
+        for provider in self.providers:
+            if not provider.serves(primitive):
+                continue
+            binder = provider.binders.get(primitive.name)
+            bound = None if binder is None else binder(*arrays, **attributes)
+            if bound is None:
+                break
+            if bound is not NotImplemented:
+                return _in_this_thread(bound, general)
+        return general
+
     def provider_of(self, primitive: Primitive) -> str | None:
         """The name of the provider that is asked first for `primitive`, or None."""
         return next((p.name for p in self.providers if p.serves(primitive)), None)
@@ -171,6 +202,17 @@ def _either(first: Callable, rest: Callable) -> Callable:
     def run(*arrays, **attributes):
         result = first(*arrays, **attributes)
         return rest(*arrays, **attributes) if result is NotImplemented else result
+
+    return run
+
+
+def _in_this_thread(bound: Callable[[], Any], general: Callable[[], Any]) -> Callable[[], Any]:
+    """`bound`, whose work space belongs to the thread that made it, or `general` in others and where it declines."""
+    home = threading.get_ident()
+
+    def run():
+        result = bound() if threading.get_ident() == home else NotImplemented
+        return general() if result is NotImplemented else result
 
     return run
 

@@ -31,10 +31,11 @@ def warm_up() -> None:
 
 
 def _compile_for(gpu: Device, runtime, specialisations: list[Specialisation], progress: Progress) -> None:
+    width = max(len(s.file) for s in specialisations)  # macros would leave no room for the bar
     task = progress.add_task(gpu.name, total=len(specialisations))
     with current_device(gpu):
         for specialisation in specialisations:
-            progress.update(task, description=f"{gpu.name}: {specialisation.name}")
+            progress.update(task, description=f"{gpu.name}: {specialisation.file:<{width}}")
             runtime.compile(specialisation)
             progress.advance(task)
-    progress.update(task, description=gpu.name)
+    progress.update(task, description=f"{gpu.name}: {'ready':<{width}}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from gpunet.callbacks.callback import Callback
+from gpunet.callbacks.monitor import MonitorCallback
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(MonitorCallback):
     """Stops training when the monitored quantity has not improved for `patience` epochs.
 
     Args:
@@ -34,14 +34,9 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ):
-        super().__init__()
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode must be 'auto', 'min' or 'max'. Received: mode={mode!r}")
-        self.monitor = monitor
-        self.min_delta = abs(min_delta)
+        super().__init__(monitor, mode, min_delta)
         self.patience = patience
         self.verbose = verbose
-        self.mode = mode
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
@@ -52,19 +47,6 @@ class EarlyStopping(Callback):
         self.best: float | None = None
         self.best_weights: Any = None
         self.best_epoch = 0
-
-    def _improves(self, value: float, reference: float | None) -> bool:
-        if reference is None:
-            return True
-        return value - self.min_delta > reference if self._larger else value + self.min_delta < reference
-
-    @property
-    def _larger(self) -> bool:
-        """Whether larger values are better."""
-        if self.mode != "auto":
-            return self.mode == "max"
-        name = self.monitor.removeprefix("val_")
-        return name.endswith(("acc", "accuracy", "auc", "score", "precision", "recall")) or name == "iou"
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}

@@ -5,6 +5,7 @@ from typing import Any
 from gpunet.initializers.constant import Constant, Identity, Ones, Zeros
 from gpunet.initializers.initializer import Initializer, catalog
 from gpunet.initializers.scaled import (
+    ForActivation,
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -36,6 +37,7 @@ for _cls, _aliases in (
     (LecunNormal, ()),
     (LecunUniform, ()),
     (Orthogonal, ("OrthogonalInitializer",)),
+    (ForActivation, ()),
 ):
     catalog.add(_cls, *_aliases)
 
@@ -66,6 +68,7 @@ lecun_normal, lecun_uniform = LecunNormal, LecunUniform
 
 __all__ = [
     "Constant",
+    "ForActivation",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",

@@ -158,6 +158,34 @@ class LecunUniform(_Named):
     _arguments = (1.0, "fan_in", "uniform")
 
 
+GAINS = {"sigmoid": 1.0, "logistic": 1.0, "linear": 1.0, "tanh": 4.0, "relu": math.sqrt(2.0)}
+
+
+class ForActivation(VarianceScaling):
+    """The textbook table for layers with a given activation: standard deviation gain · √(2 / (fan_in + fan_out)).
+
+    Args:
+        activation: "sigmoid" (or "logistic", "linear") with gain 1, "tanh" with 4, or "relu" with √2.
+        distribution: "uniform" or "normal".
+
+    Raises:
+        ValueError: on other values.
+    """
+
+    def __init__(self, activation: str = "relu", distribution: str = "uniform", seed: Any = None):
+        if activation not in GAINS:
+            raise ValueError(f"activation must be one of {sorted(GAINS)}. Received: activation={activation!r}")
+        if distribution not in ("uniform", "normal"):
+            raise ValueError(f"distribution must be 'uniform' or 'normal'. Received: distribution={distribution!r}")
+        shape = "uniform" if distribution == "uniform" else "untruncated_normal"
+        super().__init__(GAINS[activation] ** 2, "fan_avg", shape, seed)
+        self.activation = activation
+
+    def get_config(self) -> dict[str, Any]:
+        distribution = "uniform" if self.distribution == "uniform" else "normal"
+        return {"activation": self.activation, "distribution": distribution, **RandomInitializer.get_config(self)}
+
+
 class Orthogonal(RandomInitializer):
     """A random matrix with orthonormal rows or columns times `gain` (Saxe et al., arXiv:1312.6120).
 

@@ -3,13 +3,33 @@
 from typing import Any
 
 from gpunet.layers.activations.activation import Activation, ReLU, Softmax
-from gpunet.layers.convolutional.conv import Conv2D, Conv2DTranspose
+from gpunet.layers.activations.leaky import ELU, LeakyReLU, PReLU, RandomizedLeakyReLU
+from gpunet.layers.attention.attention import AdditiveAttention, Attention
+from gpunet.layers.convolutional.conv import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from gpunet.layers.core.dense import Dense
+from gpunet.layers.core.embedding import Embedding
+from gpunet.layers.core.identity import Identity, Lambda, Masking
 from gpunet.layers.core.input_layer import Input, InputLayer
+from gpunet.layers.core.wrapper import Wrapper
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
-from gpunet.layers.merging.merging import Add, Concatenate
+from gpunet.layers.merging.dot import Dot
+from gpunet.layers.merging.merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from gpunet.layers.normalization.batch_normalization import BatchNormalization
+from gpunet.layers.normalization.group_normalization import GroupNormalization
+from gpunet.layers.normalization.layer_normalization import LayerNormalization, RMSNormalization, UnitNormalization
+from gpunet.layers.normalization.spectral_normalization import SpectralNormalization
 from gpunet.layers.pooling.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -27,8 +47,26 @@ from gpunet.layers.pooling.pooling import (
     MinPooling2D,
     MinPooling3D,
 )
-from gpunet.layers.regularization.dropout import Dropout
-from gpunet.layers.reshaping.reshape import Flatten, Reshape, UpSampling2D
+from gpunet.layers.recurrent.time_distributed import TimeDistributed
+from gpunet.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from gpunet.layers.regularization.noise import ActivityRegularization, AlphaDropout, GaussianDropout, GaussianNoise
+from gpunet.layers.reshaping.padding import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from gpunet.layers.reshaping.reshape import (
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+)
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
@@ -36,39 +74,92 @@ from gpunet.serialization import serialize as _serialize
 catalog = Catalog("layer", "keras.layers")
 for _cls in (
     Activation,
+    ActivityRegularization,
     Add,
+    AdditiveAttention,
+    AlphaDropout,
+    Attention,
+    Average,
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
     BatchNormalization,
     Concatenate,
+    Conv1D,
+    Conv1DTranspose,
     Conv2D,
     Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
     Dense,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    Dot,
     Dropout,
+    ELU,
+    Embedding,
     Flatten,
+    GaussianDropout,
+    GaussianNoise,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
     GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
+    GroupNormalization,
+    Identity,
     InputLayer,
+    Lambda,
+    LayerNormalization,
+    LeakyReLU,
+    Masking,
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
+    Maximum,
     MinPooling1D,
     MinPooling2D,
     MinPooling3D,
+    Minimum,
+    Multiply,
+    PReLU,
+    Permute,
+    RMSNormalization,
+    RandomizedLeakyReLU,
     ReLU,
+    RepeatVector,
     Reshape,
+    SeparableConv1D,
+    SeparableConv2D,
     Softmax,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+    SpectralNormalization,
+    Subtract,
+    TimeDistributed,
+    UnitNormalization,
+    UpSampling1D,
     UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
 ):
     catalog.add(_cls)
 
 # Keras's shorter names of the same layers.
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
+Convolution1D = Conv1D
+Convolution3D = Conv3D
+Convolution1DTranspose = Conv1DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
@@ -82,6 +173,36 @@ GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
 def add(inputs: Any, **kwargs: Any) -> Any:
     """The sum of tensors, through an `Add` layer."""
     return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Any, **kwargs: Any) -> Any:
+    """The difference of two tensors, through a `Subtract` layer."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Any, **kwargs: Any) -> Any:
+    """The product of tensors, through a `Multiply` layer."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Any, **kwargs: Any) -> Any:
+    """The mean of tensors, through an `Average` layer."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Any, **kwargs: Any) -> Any:
+    """The largest of tensors, through a `Maximum` layer."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Any, **kwargs: Any) -> Any:
+    """The smallest of tensors, through a `Minimum` layer."""
+    return Minimum(**kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
+    """Products over an axis of two tensors, through a `Dot` layer."""
+    return Dot(axes, **kwargs)(inputs)
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
@@ -100,8 +221,14 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 __all__ = [
+    "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
+    "AlphaDropout",
+    "Attention",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -110,13 +237,30 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -129,25 +273,62 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "Lambda",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
     "MinPooling1D",
     "MinPooling2D",
     "MinPooling3D",
+    "Minimum",
+    "Multiply",
+    "PReLU",
+    "Permute",
+    "RMSNormalization",
+    "RandomizedLeakyReLU",
     "ReLU",
+    "RepeatVector",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "SpectralNormalization",
+    "Subtract",
+    "TimeDistributed",
+    "UnitNormalization",
+    "UpSampling1D",
     "UpSampling2D",
+    "UpSampling3D",
+    "Wrapper",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
+    "average",
     "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]

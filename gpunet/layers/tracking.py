@@ -46,9 +46,11 @@ class Tracker:
 
     def untrack(self, value: Any) -> None:
         """Forget the value."""
-        structure.version += 1
         for found in self.found.values():
-            found[:] = [x for x in found if x is not value]
+            kept = [x for x in found if x is not value]
+            if len(kept) < len(found):  # a list of plain values may change without ending recordings
+                structure.version += 1
+                found[:] = kept
 
 
 class TrackedList(list):

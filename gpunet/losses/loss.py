@@ -108,3 +108,10 @@ class FunctionLoss(LossFunctionWrapper):
 
     def get_config(self) -> dict[str, Any]:
         return Loss.get_config(self) | self._fn_kwargs
+
+
+class PlainLoss(FunctionLoss):
+    """A named loss without arguments of its own, called like its function."""
+
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None):
+        super().__init__(reduction, name, dtype)

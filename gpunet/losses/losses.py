@@ -5,51 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import config, ops
-from gpunet.losses.loss import FunctionLoss, catalog
-from gpunet.losses.reduction import same_rank
+from gpunet.losses.loss import FunctionLoss, PlainLoss, catalog
+from gpunet.losses.reduction import pair
 from gpunet.ops.operands import operand
-
-
-def _pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Targets in the predictions' dtype, and both with the same rank.
-
-    Raises:
-        ValueError: if the shapes do not broadcast.
-    """
-    y_pred = operand(y_pred)
-    y_true, y_pred = same_rank(ops.cast(operand(y_true), y_pred.dtype), y_pred)
-    if len(y_true.shape) != len(y_pred.shape) or any(
-        n != m and 1 not in (n, m) for n, m in zip(y_true.shape, y_pred.shape)
-    ):
-        raise ValueError(
-            f"y_true and y_pred must have the same shape. "
-            f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
-        )
-    return y_true, y_pred
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     """The mean over the last axis of (y_true − y_pred)²."""
-    y_true, y_pred = _pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred)
     return ops.mean(ops.square(y_true - y_pred), axis=-1)
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """The mean over the last axis of |y_true − y_pred|."""
-    y_true, y_pred = _pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred)
     return ops.mean(ops.absolute(y_true - y_pred), axis=-1)
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     """The mean over the last axis of e²/2 where |e| ≤ delta, else delta·(|e| − delta/2)."""
-    y_true, y_pred = _pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred)
     error = ops.absolute(y_pred - y_true)
     return ops.mean(ops.where(error <= delta, 0.5 * ops.square(error), delta * error - 0.5 * delta**2), axis=-1)
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """Σ y_true·log(y_true / y_pred) over the last axis, both clipped to [1e-7, 1]."""
-    y_true, y_pred = _pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred)
     y_true, y_pred = (ops.clip(y, config.epsilon(), 1.0) for y in (y_true, y_pred))
     return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
 
@@ -58,7 +40,7 @@ def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Any:
     """The mean over `axis` of −y_true·log p − (1 − y_true)·log(1 − p), labels moved towards ½ by `label_smoothing`."""
-    y_true, y_pred = _pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred)
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + 0.5 * label_smoothing
     return ops.mean(ops.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis)
@@ -100,26 +82,16 @@ def sparse_categorical_crossentropy(
     return values
 
 
-class MeanSquaredError(FunctionLoss):
+class MeanSquaredError(PlainLoss):
     """The mean of squared errors."""
 
     function = staticmethod(mean_squared_error)
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error", dtype: Any = None
-    ):
-        super().__init__(reduction, name, dtype)
 
-
-class MeanAbsoluteError(FunctionLoss):
+class MeanAbsoluteError(PlainLoss):
     """The mean of absolute errors."""
 
     function = staticmethod(mean_absolute_error)
-
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_absolute_error", dtype: Any = None
-    ):
-        super().__init__(reduction, name, dtype)
 
 
 class Huber(FunctionLoss):
@@ -137,13 +109,10 @@ class Huber(FunctionLoss):
         super().__init__(reduction, name, dtype, delta=delta)
 
 
-class KLDivergence(FunctionLoss):
+class KLDivergence(PlainLoss):
     """The Kullback–Leibler divergence of distributions over the last axis."""
 
     function = staticmethod(kl_divergence)
-
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence", dtype: Any = None):
-        super().__init__(reduction, name, dtype)
 
 
 class BinaryCrossentropy(FunctionLoss):

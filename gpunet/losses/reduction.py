@@ -31,6 +31,24 @@ def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return y_true, y_pred
 
 
+def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Targets in the predictions' dtype, and both with the same rank.
+
+    Raises:
+        ValueError: if the shapes do not broadcast.
+    """
+    y_pred = operand(y_pred)
+    y_true, y_pred = same_rank(ops.cast(operand(y_true), y_pred.dtype), y_pred)
+    if len(y_true.shape) != len(y_pred.shape) or any(
+        n != m and 1 not in (n, m) for n, m in zip(y_true.shape, y_pred.shape)
+    ):
+        raise ValueError(
+            f"y_true and y_pred must have the same shape. "
+            f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
+        )
+    return y_true, y_pred
+
+
 def _matched(lower: Any, higher: Any) -> tuple[Any, Any]:
     if len(lower.shape) == 1:
         return ops.expand_dims(lower, -1), higher

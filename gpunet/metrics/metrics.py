@@ -93,7 +93,8 @@ class RootMeanSquaredError(Mean):
     def update_state(  # type: ignore[override]  # as in Keras: other values than those of Mean
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        super().update_state(losses.mean_squared_error(y_true, y_pred), sample_weight)
+        y_true, y_pred = same_rank(operand(y_true), operand(y_pred))
+        super().update_state(ops.square(y_pred - ops.cast(y_true, y_pred.dtype)), sample_weight)
 
     def result(self) -> Any:
         return ops.sqrt(super().result())

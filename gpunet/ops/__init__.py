@@ -172,7 +172,13 @@ from gpunet.ops.linalg import (
     triu,
     vdot,
 )
-from gpunet.ops.normalization import batch_norm_relu_training, batch_norm_training, batch_normalization
+from gpunet.ops.normalization import (
+    batch_norm_relu_training,
+    batch_norm_training,
+    batch_normalization,
+    layer_normalization,
+    rms_normalization,
+)
 from gpunet.ops.pooling import average_pool, max_pool, min_pool
 from gpunet.ops.reduction import (
     all,

@@ -99,7 +99,7 @@ class _CustomPrimitive(Primitive):
     def __init__(self, name: str):
         self.name = name
         self.infer = lambda *_, **__: None
-        self.has_residuals = self.is_view = False
+        self.has_residuals = self.is_view = self.gathers = False
         self.allocates = True
         self.gradient = None
 

@@ -9,10 +9,10 @@ from gpunet.autograd.fused import fused_gradient
 from gpunet.autograd.tape import Gradient
 from gpunet.backend.primitives import nn as prim
 from gpunet.ops import elementwise as el
-from gpunet.ops.operands import cast_to, float_operand, normalize_axis, operand
+from gpunet.ops.operands import cast_to, float_operand, normalize_axes, normalize_axis, operand
 from gpunet.ops.reduction import mean as mean_
 from gpunet.ops.reduction import sum as sum_
-from gpunet.ops.views import moveaxis
+from gpunet.ops.views import moveaxis, reshape
 from gpunet.symbolic.ops import symbolic_op
 
 
@@ -167,3 +167,70 @@ def _scale_shift_gradient(g, r):
 
 
 prim.scale_shift.gradient = Gradient(vjp=_scale_shift_gradient, saves="xy")
+
+
+@symbolic_op
+def layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+) -> Any:
+    """gamma·(x − mean) / √(variance + epsilon) + beta with the statistics of each sample (Ba et al., arXiv:1607.06450).
+
+    Args:
+        gamma, beta: of the sizes of x along `axis`, or None for 1 and 0.
+        axis: the axis, or axes, over which statistics are taken.
+        epsilon: 1e-7 where None.
+
+    Raises:
+        ValueError: if a shape does not fit.
+    """
+    wide, original = _wide(x)
+    axes = _sorted_axes(axis, wide.ndim)
+    centred = el.subtract(wide, mean_(wide, axes, keepdims=True))
+    variance = mean_(el.square(centred), axes, keepdims=True)
+    y = el.multiply(centred, el.rsqrt(el.add(variance, 1e-7 if epsilon is None else epsilon)))
+    if gamma is not None:
+        y = el.multiply(y, _along("gamma", gamma, y, axes))
+    if beta is not None:
+        y = el.add(y, _along("beta", beta, y, axes))
+    return cast_to(y, original)
+
+
+@symbolic_op
+def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
+    """scale·x / √(mean of x² + epsilon) over `axis` (Zhang and Sennrich, arXiv:1910.07467).
+
+    Args:
+        scale: of the sizes of x along `axis`, or None for 1.
+        axis: the axis, or axes, over which the mean is taken.
+        epsilon: 1e-7 where None.
+
+    Raises:
+        ValueError: if a shape does not fit.
+    """
+    wide, original = _wide(x)
+    axes = _sorted_axes(axis, wide.ndim)
+    squares = mean_(el.square(wide), axes, keepdims=True)
+    y = el.multiply(wide, el.rsqrt(el.add(squares, 1e-7 if epsilon is None else epsilon)))
+    return cast_to(y if scale is None else el.multiply(y, _along("scale", scale, y, axes)), original)
+
+
+def _wide(x):
+    """x in float32 or wider, and the dtype that results return to."""
+    x = float_operand(x)
+    return (cast_to(x, "float32") if x.dtype.itemsize == 2 else x), x.dtype
+
+
+def _sorted_axes(axis, ndim):
+    return tuple(sorted(normalize_axes(axis, ndim) or range(ndim)))
+
+
+def _along(name, factor, x, axes):
+    """A factor of the sizes of x along `axes`, with axes of size 1 for the others."""
+    factor = cast_to(operand(factor), x.dtype)
+    expected = tuple(x.shape[a] for a in axes)
+    if tuple(factor.shape) != expected:
+        raise ValueError(
+            f"expected {name} of shape {expected}, the sizes of x along axes {axes}. "
+            f"Received: {name}.shape={tuple(factor.shape)}, x.shape={tuple(x.shape)}"
+        )
+    return reshape(factor, [n if d in axes else 1 for d, n in enumerate(x.shape)])

@@ -3,8 +3,16 @@
 from typing import Any
 
 from gpunet.optimizers import schedules
-from gpunet.optimizers.adam import Adam
+from gpunet.optimizers.adadelta import Adadelta
+from gpunet.optimizers.adafactor import Adafactor
+from gpunet.optimizers.adagrad import Adagrad
+from gpunet.optimizers.adam import Adam, AdamW
+from gpunet.optimizers.adamax import Adamax
+from gpunet.optimizers.ftrl import Ftrl
+from gpunet.optimizers.lamb import Lamb
+from gpunet.optimizers.lion import Lion
 from gpunet.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from gpunet.optimizers.nadam import Nadam
 from gpunet.optimizers.optimizer import Optimizer, catalog
 from gpunet.optimizers.rmsprop import RMSprop
 from gpunet.optimizers.sgd import SGD
@@ -36,4 +44,23 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     return get(config) if isinstance(config, str) else _deserialize(config, custom_objects)
 
 
-__all__ = ["SGD", "Adam", "LossScaleOptimizer", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "LossScaleOptimizer",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from gpunet.backend.devices import to_device
 from gpunet.backend.primitives import update
 from gpunet.optimizers.arena import Arena, Run
-from gpunet.optimizers.optimizer import Optimizer, catalog
+from gpunet.optimizers.optimizer import Optimizer, Options, OtherOptions, catalog
 
 
 class Adam(Optimizer):
@@ -17,6 +16,8 @@ class Adam(Optimizer):
     (Reddi et al., arXiv:1904.09237).
     """
 
+    arguments = ("beta_1", "beta_2", "epsilon", "amsgrad")
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -24,30 +25,9 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str = "adam",
+        **options: Unpack[Options],
     ):
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-        )
+        super().__init__(learning_rate, **options)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -55,28 +35,32 @@ class Adam(Optimizer):
         self.slot_groups = [["momentum", "velocity"], *[["velocity_hat"]] * bool(amsgrad)]
 
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
-        part = slice(run.start, run.stop)
-        moments = [arena.moments[slot][part] for group in self.slot_groups for slot in group]
         primitive = update.amsgrad if self.amsgrad else update.adam
-        primitive(
-            run.parameters,
-            arena.gradients[part],
-            *moments,
-            learning_rate,
-            to_device(self.iterations.array, arena.device),
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
-            skip=self.skip,
-        )
+        options = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "skip": self.skip}
+        primitive(*self.flat(arena, run), learning_rate, self.steps_on(arena), **options)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "amsgrad": self.amsgrad,
-        }
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101).
+
+    Raises:
+        ValueError: if `weight_decay` is None.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Unpack[OtherOptions],
+    ):
+        if weight_decay is None:
+            raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options)
 
 
 catalog.add(Adam, "adam")
+catalog.add(AdamW, "adamw")

@@ -7,7 +7,7 @@ gradients and moments of its own for it, and updates the parameter where it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gpunet.autograd.variable import Variable
@@ -39,10 +39,11 @@ class Arena:
 
     Args:
         variables: of equal dtype and device.
-        slots: names of the moments to keep, zeros at first.
+        slots: names of the moments to keep.
+        values: what moments are at first, where not 0.
     """
 
-    def __init__(self, variables: Sequence[Variable], slots: Sequence[str]):
+    def __init__(self, variables: Sequence[Variable], slots: Sequence[str], values: Mapping[str, float] | None = None):
         self.dtype = variables[0].dtype
         self.device: Device = variables[0].device
         self.segments: list[Segment] = []
@@ -53,6 +54,8 @@ class Arena:
         self.parameters = self._zeros((self.size,), self.dtype)
         self.gradients = self._zeros((self.size,), self.dtype)
         self.moments = {slot: self._zeros((self.size,), self.dtype) for slot in slots}
+        for slot, value in (values or {}).items():
+            update.assign(self.moments[slot], value)  # the space between segments too: rules may divide by it
         self._moment_variables: list[tuple[str, Segment, Variable]] = []
         self._link()
 

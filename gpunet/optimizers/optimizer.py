@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.primitives import update
 from gpunet.optimizers.accumulation import Accumulation, MovingAverage
-from gpunet.optimizers.arena import Arena, Run
+from gpunet.optimizers.arena import Arena, Run, Segment
 from gpunet.optimizers.schedules import LearningRateSchedule
 from gpunet.serialization import Catalog, deserialize, serialize
 from gpunet.symbolic.operation import auto_name, snake_case
@@ -31,11 +31,32 @@ class LossScaling(NamedTuple):
     nonfinite: Any
 
 
+class OtherOptions(TypedDict, total=False):
+    """What every optimizer takes beside its own arguments; `Optimizer` says what they do."""
+
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
+
+
+class Options(OtherOptions, total=False):
+    """`OtherOptions` and weight decay."""
+
+    weight_decay: float | None
+
+
 class Optimizer:
     """The base of optimizers.
 
-    A built-in optimizer names its moments in `slot_groups` and updates runs of a flat arena in `update_run`. One of
-    your own may instead override `build` and `update_step(gradient, variable, learning_rate)`, as in Keras.
+    A built-in optimizer names its moments in `slot_groups`, what they begin with in `slot_values` if not 0, and its own
+    arguments in `arguments`; it updates runs of a flat arena in `update_run`. One of your own may instead override
+    `build` and `update_step(gradient, variable, learning_rate)`, as in Keras.
 
     Args:
         learning_rate: a number, changed later by assigning `optimizer.learning_rate`; a `LearningRateSchedule`, called
@@ -55,6 +76,8 @@ class Optimizer:
     """
 
     slot_groups: Sequence[Sequence[str]] = ()
+    slot_values: Mapping[str, float] = {}
+    arguments: Sequence[str] = ()
 
     def __init__(
         self,
@@ -162,7 +185,7 @@ class Optimizer:
         groups: dict[Any, list[Variable]] = {}
         for v in fresh:
             groups.setdefault((v.dtype, v.device), []).append(v)
-        arenas = [Arena(group, slots) for group in groups.values()]
+        arenas = [Arena(group, slots, self.slot_values) for group in groups.values()]
         if arenas and not self._arenas:
             self._move_to(arenas[0].device)
         self._arenas += arenas
@@ -172,13 +195,17 @@ class Optimizer:
             if extra is not None:
                 extra.extend(self, fresh)
         with name_scope(self.name, owner=self):
-            for group in self.slot_groups:
-                for v, slot in itertools.product(fresh, group):
-                    arena, segment = places[id(v)]
-                    name = f"{v.path.replace('/', '_')}_{slot}"
-                    moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
-                    arena.add_moment(slot, segment, moment)
-                    self._variables.append(moment)
+            self._add_moments(fresh, places)
+
+    def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
+        """Let variables of the optimizer show the moments of `fresh` ones, in Keras's order."""
+        for group in self.slot_groups:
+            for v, slot in itertools.product(fresh, group):
+                arena, segment = places[id(v)]
+                name = f"{v.path.replace('/', '_')}_{slot}"
+                moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
+                arena.add_moment(slot, segment, moment)
+                self._variables.append(moment)
 
     def _move_to(self, device: Device) -> None:
         """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
@@ -258,11 +285,10 @@ class Optimizer:
             grads = self._accumulation.add(grads, variables)
         if not grads:
             return
-        with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
-            grads = self._clipped(grads)
         if self._schedule is not None:
             self._learning_rate.assign(self._scheduled_rate(self._schedule))
-        self._update(grads, variables, scale)
+        with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
+            self._update(self._clipped(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
@@ -313,11 +339,11 @@ class Optimizer:
             learning_rate = to_device(self._learning_rate.array, arena.device)
             if self.weight_decay:
                 self._decay(arena, active, learning_rate)
-            for run in arena.runs(active):
-                self.update_run(arena, run, learning_rate)
+            self.update_arena(arena, active, learning_rate)
             for segment, wanted in zip(arena.segments, active):
                 if wanted:
                     segment.variable.touched()
+        self.after_arenas()
 
     def _decay(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
         decaying = tuple(a and self._decays(s.variable) for a, s in zip(active, arena.segments))
@@ -352,6 +378,28 @@ class Optimizer:
         """Let the moving averages, if there are any, take the place of these variables; `fit` ends with this."""
         if self._average is not None:
             self._average.overwrite(var_list)
+
+    def update_arena(self, arena: Arena, active: tuple[bool, ...], learning_rate: Any) -> None:
+        """Update the parameters of the active segments; for rules that look at whole variables."""
+        for run in arena.runs(active):
+            self.update_run(arena, run, learning_rate)
+
+    def after_arenas(self) -> None:
+        """What a rule does once per update, before `iterations` counts it."""
+
+    def flat(self, arena: Arena, run: Run) -> list[Any]:
+        """The parameters of a run, their gradients and their moments, as flat arrays."""
+        part = slice(run.start, run.stop)
+        moments = [arena.moments[slot][part] for group in self.slot_groups for slot in group]
+        return [run.parameters, arena.gradients[part], *moments]
+
+    def steps_on(self, arena: Arena) -> Any:
+        """The count of updates so far, an array where the arena is."""
+        return to_device(self.iterations.array, arena.device)
+
+    def kept(self, new: Any, old: Any) -> Any:
+        """`new`, or `old` where this step is to be skipped."""
+        return new if self.skip is None else ops.where(ops.equal(Tensor(self.skip), 0), new, old)
 
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         """Update the parameters of a run from its gradients and moments."""
@@ -404,7 +452,7 @@ class Optimizer:
             "ema_overwrite_frequency": self.ema_overwrite_frequency,
             "loss_scale_factor": self.loss_scale_factor,
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
-        }
+        } | {name: getattr(self, name) for name in self.arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from gpunet.backend.primitives import update
 from gpunet.optimizers.arena import Arena, Run
-from gpunet.optimizers.optimizer import Optimizer, catalog
+from gpunet.optimizers.optimizer import Optimizer, Options, catalog
 
 
 class RMSprop(Optimizer):
@@ -18,6 +18,8 @@ class RMSprop(Optimizer):
         centered: subtract the square of the moving mean of g from v.
     """
 
+    arguments = ("rho", "momentum", "epsilon", "centered")
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -25,30 +27,9 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str = "rmsprop",
+        **options: Unpack[Options],
     ):
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-        )
+        super().__init__(learning_rate, **options)
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
@@ -66,14 +47,6 @@ class RMSprop(Optimizer):
         m = arena.moments["momentum"][part] if self.momentum else None
         options = {"rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon, "skip": self.skip}
         update.rmsprop_general(p, g, v, a, m, learning_rate, **options)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "rho": self.rho,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "centered": self.centered,
-        }
 
 
 catalog.add(RMSprop, "rmsprop")

@@ -1,7 +1,7 @@
 """Learning-rate schedules, with the names, arguments and numerics of `keras.optimizers.schedules`.
 
-A schedule is a formula of the step, written with ops: an optimizer computes it where its count of steps is, so a recorded
-step goes through it without Python.
+A schedule is a formula of the step, written with ops: an optimizer computes it where its count of steps is, so that a
+recorded step goes through it without Python.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ class LearningRateSchedule:
     """A callable `step -> learning rate`; a subclass implements `__call__` with ops, and `get_config`."""
 
     def __call__(self, step: Any) -> Any:
-        raise NotImplementedError(
-            f"Learning rate schedule {type(self).__name__!r} must override `__call__(self, step)`."
-        )
+        raise NotImplementedError(f"Learning rate schedule {type(self).__name__!r} must override `__call__`.")
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError(

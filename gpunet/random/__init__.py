@@ -4,11 +4,13 @@ from gpunet.random.draw import (
     categorical,
     dropout,
     normal,
+    normal_like,
     permutation,
     randint,
     shuffle,
     truncated_normal,
     uniform,
+    uniform_like,
 )
 from gpunet.random.seed import SeedGenerator, global_generator, make_default_seed, set_random_seed
 
@@ -19,10 +21,12 @@ __all__ = [
     "global_generator",
     "make_default_seed",
     "normal",
+    "normal_like",
     "permutation",
     "randint",
     "set_random_seed",
     "shuffle",
     "truncated_normal",
     "uniform",
+    "uniform_like",
 ]

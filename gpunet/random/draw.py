@@ -13,6 +13,7 @@ import numpy as np
 from gpunet.autograd.apply import apply
 from gpunet.autograd.fused import fused_gradient
 from gpunet.autograd.tensor import raw, wrap
+from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.devices import CPU, default_device, device_of
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitives import random as prim
@@ -61,6 +62,27 @@ def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: 
 def _scaled_normal(shape, mean, stddev, dtype, seed, truncated):
     unit = _draw(prim.random_normal, shape, seed, dtype=_float_dtype(dtype), truncated=truncated)
     return el.add(el.multiply(unit, stddev), mean)
+
+
+@symbolic_op
+def normal_like(x: Any, mean: float = 0.0, stddev: float = 1.0, seed: Any = None) -> Any:
+    """Normal numbers of the shape and dtype of a float tensor, on its device."""
+    unit = _draw_like(prim.random_normal, x, seed, truncated=False)
+    return el.add(el.multiply(unit, stddev), mean)
+
+
+@symbolic_op
+def uniform_like(x: Any, minval: float = 0.0, maxval: float = 1.0, seed: Any = None) -> Any:
+    """Uniform numbers in [minval, maxval) of the shape and dtype of a float tensor, on its device."""
+    return el.add(el.multiply(_draw_like(prim.random_uniform, x, seed), maxval - minval), minval)
+
+
+def _draw_like(primitive: Any, x: Any, seed: Any, **attributes: Any) -> Any:
+    x = raw(float_operand(x))
+    state = draw_state(seed, device_of(x))
+    if type(x) is AbstractArray:
+        state = AbstractArray(state.shape, state.dtype)
+    return wrap(primitive(state, shape=x.shape, dtype=x.dtype, **attributes))
 
 
 def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Any:

@@ -140,7 +140,7 @@ def test_a_child_forked_during_a_compilation_can_compile():
     code = """
 import os, threading, time, warnings
 from gpunet.backend.numba_cpu import compiled, loops
-make = lambda: compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32)")
+make = lambda: compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)")
 first, second = make(), make()
 compiler = threading.Thread(target=first.now)
 compiler.start()

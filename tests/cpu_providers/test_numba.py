@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, spread, update
+from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, team, update
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
@@ -28,10 +28,9 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("size", [1, 17, 4096, (1 << 19) + 3])
 @pytest.mark.parametrize("case", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_optimizers_equal_numpy_in_every_bit(case, size, monkeypatch):
-    monkeypatch.setattr(spread, "_LARGE", 1 << 19)
+def test_optimizers_equal_numpy_in_every_bit(case, size):
     name, count, scalars, attributes, loop = case
-    getattr(update, loop).now()
+    getattr(update, loop).now(size)
     rng = np.random.default_rng(0)
     arrays = [floats(rng, size) for _ in range(count)]
     arrays[-1] **= 2
@@ -53,7 +52,7 @@ def test_optimizers_leave_other_arrays_to_numpy():
 
 @pytest.mark.parametrize("shape", [(9000,), (40, 7, 50), (1 << 20,)], ids=str)
 def test_relu_grad_equals_numpy_in_every_bit(shape):
-    elementwise._RELU_GRAD.now()
+    elementwise._RELU_GRAD.now(int(np.prod(shape)))
     rng = np.random.default_rng(0)
     g, y = floats(rng, *shape), np.maximum(floats(rng, *shape), 0)
     g.reshape(-1)[:3] = np.nan, np.inf, -np.inf
@@ -69,13 +68,25 @@ def test_relu_grad_equals_numpy_in_every_bit(shape):
         assert ours(*arrays) is NotImplemented
 
 
+@pytest.mark.parametrize("size", [9000, (1 << 18) + 5])
+def test_relu_equals_numpy_in_every_bit(size):
+    elementwise._RELU.now()
+    elementwise._RELU.now(size)
+    x = floats(np.random.default_rng(0), size)
+    x[:5] = np.nan, np.inf, -np.inf, 0.0, -0.0
+    y, expected = numba.implementations["relu"](x), np.maximum(x, 0)
+    np.testing.assert_array_equal(y.view("uint32"), expected.view("uint32"))
+    assert numba.implementations["relu"](x[:9]) is NotImplemented
+
+
 @pytest.mark.parametrize(
     ("spatial", "window", "channels"),
     [((12, 12), (2, 2), 6), ((13, 11), (3, 2), 5), ((40,), (4,), 33), ((7, 9, 8), (2, 3, 2), 3)],
     ids=str,
 )
 def test_max_pool_grad_of_disjoint_windows(spatial, window, channels):
-    pooling._SCATTER.now()
+    for items in (1, 1 << 20):
+        pooling._SCATTER.now(items)
     rng = np.random.default_rng(0)
     x = np.round(floats(rng, 60, *spatial, channels) * 2) / 2
     geometry = {"window": window, "strides": window, "padding": ((0, 0),) * len(window)}
@@ -127,11 +138,10 @@ def test_batch_norm_writes_into_out_and_leaves_the_rest_to_numpy():
 
 
 def test_batch_norm_does_not_depend_on_the_number_of_threads(monkeypatch):
-    monkeypatch.setattr(spread, "_LARGE", 0)
     x = floats(np.random.default_rng(0), 8192, 64)
     results = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr("gpunet.backend.cpu.threads.thread_count", lambda threads=threads: threads)
+        monkeypatch.setattr(team, "parts", lambda items, threads=threads: threads)
         results.append(numba.implementations["batch_norm"](x, None, None, epsilon=1e-3)[0][0])
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
@@ -139,18 +149,19 @@ def test_batch_norm_does_not_depend_on_the_number_of_threads(monkeypatch):
 
 def test_a_loop_waits_until_it_is_worth_it_and_compiles_beside(monkeypatch):
     monkeypatch.setattr(compiled, "_spent", [0.0])
-    loop = compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32)", saving=1.0)
+    loop = compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)", saving=1.0)
     items = int(compiled._PATIENCE // 3)
     assert loop.when_ready(items) is None
-    assert loop._thread is None  # not yet
-    while loop._thread is None:
+    assert not loop._threads  # not yet
+    while not loop._threads:
         loop.when_ready(items)
-    loop._thread.join()
-    assert loop.when_ready(1) is not None
+    for thread in loop._threads.values():
+        thread.join()
+    assert loop.when_ready(1) is not None or team.parts(items) > 1
 
 
 def test_a_loop_that_does_not_compile_leaves_the_work_to_numpy(caplog):
-    loop = compiled.Loop(lambda p: p.no_such_method(), "void(float32[::1])")
+    loop = compiled.Loop(lambda p, parts: p.no_such_method(), "void(float32[::1], intp)")
     assert loop.now() is None
     assert loop.when_ready(1 << 60) is None
     assert loop.now() is None
@@ -163,17 +174,17 @@ def test_compiled_code_is_kept_in_the_users_cache(monkeypatch, tmp_path):
     import numba as compiler
 
     before = compiler.config.CACHE_DIR
-    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32)").now() is not None
+    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)").now() is not None
     assert list((tmp_path / "numba").rglob("*.nbc"))
     assert before == compiler.config.CACHE_DIR
     unwritable = tmp_path / "file"
     unwritable.write_text("")
     monkeypatch.setenv("GPUNET_HOME", str(unwritable))
-    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32)").now() is not None
+    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)").now() is not None
 
 
 def test_loops_run_in_several_threads_at_once():
-    update._SGD.now()
+    update._SGD.now(1 << 20)
     arrays = [np.ones(1 << 20, "float32") for _ in range(4)]
     workers = [threading.Thread(target=numba.implementations["sgd"], args=(p, np.ones_like(p), RATE)) for p in arrays]
     for w in workers:

@@ -4,7 +4,8 @@ import pytest
 
 from gpunet.backend.cuda import source
 from gpunet.backend.cuda.launcher import Specialisation
-from gpunet.testing import emulated_gpu
+from gpunet.backend.primitive import backend_of
+from gpunet.testing import DeviceArray, emulated_gpu
 from gpunet.testing.emulation import why_not
 
 
@@ -14,6 +15,25 @@ def gpu(request):
         pytest.skip(why_not())
     with emulated_gpu(request.param) as device:
         yield device
+
+
+@pytest.fixture
+def no_copies(gpu, monkeypatch):
+    """A function after which arrays cannot be copied between host and device, and which returns one that ends it."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a copy between host and device")
+
+    def begin():
+        gpu.forget()
+        xp = backend_of(DeviceArray).xp
+        asarray = xp.asarray
+        monkeypatch.setattr(xp, "asarray", lambda x, **o: asarray(x, **o) if type(x) is DeviceArray else refuse())
+        for name in ("get", "item", "tolist", "__int__", "__float__", "__bool__", "__index__"):
+            monkeypatch.setattr(DeviceArray, name, refuse)
+        return monkeypatch.undo
+
+    return begin
 
 
 @pytest.fixture

@@ -276,6 +276,32 @@ def test_random_geometries(gpu):
 GEOMETRY = {"strides": (1, 2), "padding": ((1, 1), (0, 1)), "dilation": (1, 1)}
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_infinities_stay_infinite_and_in_their_windows(gpu, channels, dtype):
+    """What a tile holds beyond the operands is 0 times 0: an infinity times 0 would be a NaN."""
+    geometry = {"strides": (1, 2), "padding": ((1, 1), (0, 2)), "dilation": (1, 1)}
+    x, w = RNG.random((2, 5, 6, channels)) + 0.5, RNG.random((3, 3, channels, 4)) + 0.5
+    g = RNG.random((2, 5, 3, 4)) + 0.5
+    x[1, 2, 3, 0] = g[0, 1, 1, 2] = np.inf
+    on_gpu = [as_array(a.astype(dtype), target=gpu) for a in (x, w, g)]
+    finite = as_array(np.ones(g.shape, dtype), target=gpu)
+    for found, expected in (
+        (prim.conv(*on_gpu[:2], **geometry), portable.conv(np, x, w, **geometry)),
+        (
+            prim.conv_input_grad(on_gpu[2], on_gpu[1], spatial=(5, 6), **geometry),
+            portable.conv_input_grad(np, g, w, spatial=(5, 6), **geometry),
+        ),
+        (
+            prim.conv_weight_grad(on_gpu[0], finite, window=(3, 3), **geometry),
+            portable.conv_weight_grad(np, x, np.ones(g.shape), window=(3, 3), **geometry),
+        ),
+    ):
+        assert 0 < np.isinf(expected).sum() < expected.size
+        np.testing.assert_allclose(found.get(), expected, rtol=1e-5)
+    assert not gpu.not_emulated
+
+
 def test_views_and_out(gpu):
     x, w = normal((2, 9, 8, 6)), normal((3, 2, 4, 8))
     channels_first = as_array(np.ascontiguousarray(x.transpose(0, 3, 1, 2)), target=gpu).transpose(0, 2, 3, 1)

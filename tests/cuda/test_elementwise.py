@@ -20,7 +20,7 @@ BINARY = {
     "tanh_grad": prim.tanh_grad,
     "sigmoid_grad": prim.sigmoid_grad,
 }
-SIGNED = ("negative", "absolute", "floor", "ceil", "rint", "trunc", "floor_divide", "mod", "add", "multiply")
+SIGNED = ("negative", "absolute", "sign", "floor", "ceil", "rint", "trunc", "floor_divide", "mod", "add", "multiply")
 
 
 def numbers(shape, seed=0):

@@ -75,6 +75,11 @@ KERNEL(64) out_of_registers(GLOBAL(const float) x, GLOBAL(float) out) {
     for (int i = 0; i <= int(x[4]); i++) row[i] = x[i];
     out[threadIdx.x] = row[threadIdx.x % 4];
 }
+KERNEL(64) out_of_vector(GLOBAL(const float) x, GLOBAL(float) out) {
+    Vec4<float> row;
+    for (int i = 0; i <= int(x[4]); i++) row[i] = x[i];
+    out[threadIdx.x] = row[threadIdx.x % 4];
+}
 KERNEL(64) register_never_set(GLOBAL(const float) x, GLOBAL(float) out) {
     float row[4];
     for (int i = 1; i < 4; i++) row[i] = x[i];
@@ -97,6 +102,7 @@ BUGS = {
     "out_of_bounds": r"thread \(63, 0, 0\): out of bounds: 4 bytes at offset 256 of x, which has 256",
     "out_of_shared": r"out of bounds: shared tile\[63\], of 63",
     "out_of_registers": r"out of bounds: index 4 of an array in registers",
+    "out_of_vector": r"out of bounds: index 4 of an array in registers",
     "misaligned": r"misaligned: 16 bytes at offset 4 of x",
     "misaligned_shared": r"misaligned: 4 elements at shared tile\[2\]",
     "barrier_of_some": r"divergent barrier",

@@ -8,12 +8,19 @@ from gpunet.backend.cuda import tiles
 from gpunet.backend.cuda.gemm import product
 from gpunet.backend.cuda.tiles import TILES
 from gpunet.backend.devices import as_array
+from gpunet.backend.dtypes import as_dtype
+from gpunet.backend.portable import portable
 from gpunet.backend.primitives import matmul as prim
+from gpunet.backend.primitives.conv import conv
 from gpunet.testing import emulated_gpu
 
 RNG = np.random.default_rng(0)
 EVERY_TILE = [(dtype, tile) for dtype, shapes in TILES.items() for tile in shapes]
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12, "float16": 6e-4}  # that of float16 is half of a last place
+
+
+def windows(rank):
+    return {"strides": (1,) * rank, "padding": ((0, 0),) * rank, "dilation": (1,) * rank}
 
 
 def normal(shape):
@@ -180,3 +187,32 @@ def test_the_choice_of_tiles():
     assert deep.depth % deep.tile.k == 0
     assert tiles.choose(shapes, (True, True), 64, 64, 100_000, 1, False).splits == 1
     assert tiles.choose(shapes, (False, False), 8192, 4096, 512, 1, True).tile.width_b == 1
+
+
+LEFT_TO_PORTABLE = {
+    "no rows": (prim.matmul, "float32", [(0, 3), (3, 2)], {}),
+    "no depth": (prim.matmul, "float64", [(4, 0), (0, 3)], {}),
+    "empty batch": (prim.matmul, "float16", [(2, 0, 3), (3, 2)], {}),
+    "bfloat16": (prim.matmul, "bfloat16", [(4, 3), (3, 2)], {"transpose_b": False}),
+    "bfloat16 rows": (prim.linear, "bfloat16", [(4, 3), (3, 2), (2,)], {"activation": "relu"}),
+    "empty rows": (prim.linear, "float32", [(0, 3), (3, 2), (2,)], {}),
+    "four axes": (conv, "float32", [(1, 3, 2, 3, 2, 2), (2, 1, 2, 1, 2, 3)], windows(4)),
+    "bfloat16 convolution": (conv, "bfloat16", [(2, 5, 5, 3), (3, 3, 3, 2)], windows(2)),
+    "integers": (prim.matmul, "int8", [(2, 4, 3), (3, 2)], {}),
+    "bools": (prim.matmul, "bool", [(4, 3), (3, 2)], {}),
+    "no images": (conv, "float32", [(0, 5, 5, 3), (3, 3, 3, 2)], windows(2)),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_TO_PORTABLE)
+def test_products_without_a_kernel_do_not_take_cublas(gpu, case):
+    primitive, dtype, shapes, attributes = LEFT_TO_PORTABLE[case]
+    arrays = [normal(shape).astype(as_dtype(dtype)) for shape in shapes]
+    gpu.forget()
+    found = primitive(*(as_array(a, target=gpu) for a in arrays), **attributes)
+    expected = portable.bind(primitive, np)(*arrays, **attributes)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(
+        found.get().astype("float64"), expected.astype("float64"), rtol=1e-2 if dtype == "bfloat16" else 1e-5, atol=1e-5
+    )
+    assert "matmul" not in gpu.not_emulated

@@ -6,6 +6,7 @@ import pytest
 from gpunet.backend import devices
 from gpunet.backend.cuda import launcher, source
 from gpunet.backend.cuda.launcher import Family, all_specialisations, fast_divisor
+from gpunet.backend.kernels import kernel_source
 from gpunet.testing import emulated_gpu
 from gpunet.testing.emulation import why_not
 
@@ -165,3 +166,12 @@ def test_families_list_what_they_launch():
         family(TYPE="float")["relu"]
     with pytest.raises(ValueError, match=r"a family of binary.cu exists"):
         Family("binary.cu", TYPE=("float",))
+
+
+def test_the_readme_has_a_row_for_every_source_and_names_its_kernels():
+    readme = kernel_source("README.md")
+    for specialisation in all_specialisations():
+        assert f"| `{specialisation.file}` |" in readme
+        for name in specialisation.kernels():
+            generic = name.startswith(("map_", "cast_", "reduce_"))
+            assert generic or name.replace("_large", "").replace("_long", "") in readme, name

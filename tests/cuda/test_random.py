@@ -95,7 +95,8 @@ KERNEL(32) quantiles(GLOBAL(const TYPE) p, GLOBAL(TYPE) out, int count) {
 def test_quantile_of_every_branch(gpu, write_source, c_type, dtype):
     """Down to tail probabilities that draws reach once in 10⁹, and to both sides of each branch."""
     p = np.concatenate([np.geomspace(1e-35, 0.5, 400), 0.075 * (1 + np.linspace(-1e-6, 1e-6, 41)), [0.5]])
-    p = np.append(p, np.exp(-25.0) * (1 + np.linspace(-1e-6, 1e-6, 41))).astype(dtype)
+    p = np.append(p, np.exp(-25.0) * (1 + np.linspace(-1e-6, 1e-6, 41)))
+    p = np.append(p, np.array(1.4142135, dtype) * 0.5 ** np.arange(5, 60)).astype(dtype)  # the mantissa at log's branch
     expected = philox._upper_quantile(p, philox._PPND7 if dtype == "float32" else philox._PPND16)
     out = as_array(np.zeros_like(p), target=gpu)
     write_source(QUANTILES, TYPE=c_type)["quantiles"](1, as_array(p, target=gpu), out, p.size)

@@ -13,6 +13,10 @@ from gpunet.testing.emulation import EmulatedRuntime
 
 
 class Nvtx(list):
+    def __init__(self):
+        super().__init__()
+        self.arguments = []
+
     def RangePush(self, name):
         self.append(name)
 
@@ -31,7 +35,14 @@ def cupy(monkeypatch):
 
     def raw_module(code, options, backend):
         log.append("module")
-        compiled = lambda name: SimpleNamespace(kernel=lambda grid, block, arguments: log.append((name, grid, block)))
+
+        def compiled(name):
+            def launch(grid, block, arguments):
+                log.append((name, grid, block))
+                log.arguments.append(arguments)
+
+            return SimpleNamespace(kernel=launch)
+
         return SimpleNamespace(get_function=compiled)
 
     cuda = SimpleNamespace(nvtx=log, runtime=SimpleNamespace(getDevice=lambda: 0), Device=None)
@@ -53,6 +64,17 @@ def test_kernels_are_held_and_named_for_profilers(cupy, monkeypatch, ranges):
     else:
         expected = [bits, state, bits]
     assert cupy.log == ["module", *expected]
+
+
+def test_absent_operands_are_null_pointers(cupy):
+    specialisation = next(s for s in all_specialisations() if s.file == "gemm.cu")
+    a, struct = np.zeros(2).view(CupyArray), np.zeros(1, [("rows", "i4")])
+    CupyRuntime().launch(specialisation["gemm"], (1, 1, 1), (32, 1, 1), [a, None, np.int32(3), struct])
+    (found,) = cupy.log.arguments
+    assert found[0] is a
+    assert found[1].dtype == np.uint64
+    assert found[1:3] == (0, 3)
+    assert found[3] is struct
 
 
 def test_warmup_compiles_every_specialisation(gpu, monkeypatch, capsys):

@@ -6,10 +6,9 @@ import pytest
 from gpunet import Sequential, Variable, layers, metrics, optimizers, random
 from gpunet.autograd.tensor import wrap
 from gpunet.backend.devices import CPU, as_array
-from gpunet.backend.primitive import backend_of
 from gpunet.layers import Dropout
 from gpunet.random import SeedGenerator, global_generator, set_random_seed
-from gpunet.testing import DeviceArray, emulated_gpu
+from gpunet.testing import emulated_gpu
 
 RNG = np.random.default_rng(0)
 OPTIMIZERS = {
@@ -20,25 +19,6 @@ OPTIMIZERS = {
     "amsgrad": lambda: optimizers.Adam(0.1, amsgrad=True, epsilon=1e-3),
     "scaled": lambda: optimizers.LossScaleOptimizer(optimizers.Adam(0.1, weight_decay=0.01), 4.0, 2),
 }
-
-
-@pytest.fixture
-def no_copies(gpu, monkeypatch):
-    """A function after which arrays cannot be copied between host and device."""
-
-    def refuse(*_, **__):
-        raise AssertionError("a copy between host and device")
-
-    def begin():
-        gpu.forget()
-        xp = backend_of(DeviceArray).xp
-        asarray = xp.asarray
-        monkeypatch.setattr(xp, "asarray", lambda x, **o: asarray(x, **o) if type(x) is DeviceArray else refuse())
-        for name in ("get", "__int__", "__float__", "__bool__"):
-            monkeypatch.setattr(DeviceArray, name, refuse)
-        return monkeypatch.undo
-
-    return begin
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -1,7 +1,7 @@
 """Write keras_training.npz: what Keras computes for every case, in float64.
 
-Run by hand where Keras and JAX are installed: KERAS_BACKEND=jax JAX_ENABLE_X64=1 python -m tests.golden.make_keras_training,
-from the root of the repository.
+Run by hand where Keras and JAX are installed, from the root of the repository:
+KERAS_BACKEND=jax JAX_ENABLE_X64=1 python -m tests.golden.make_keras_training.
 """
 
 from __future__ import annotations

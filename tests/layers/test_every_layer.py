@@ -9,66 +9,29 @@ import gpunet as keras
 from gpunet import layers, ops
 from gpunet.testing import emulated_gpu
 
-IMAGE = (7, 6, 4)
-VOLUME = (4, 5, 3, 2)
-# (layer, arguments, shapes of one sample of each input)
-TABLE = [
-    ("Dense", {"units": 5, "activation": "relu", "kernel_regularizer": "l2"}, [(4,)]),
-    ("Dense", {"units": 5, "use_bias": False, "kernel_initializer": "he_normal"}, [(3, 4)]),
-    ("Conv2D", {"filters": 3, "kernel_size": 3, "kernel_constraint": "max_norm"}, [IMAGE]),
-    ("Conv2D", {"filters": 4, "kernel_size": (2, 3), "strides": 2, "padding": "same", "groups": 2}, [IMAGE]),
-    ("Conv2D", {"filters": 3, "kernel_size": 2, "dilation_rate": 2, "data_format": "channels_first"}, [IMAGE]),
-    ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"}, [IMAGE]),
-    ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": (2, 3), "output_padding": 1}, [IMAGE]),
-    ("Conv2DTranspose", {"filters": 2, "kernel_size": 2, "data_format": "channels_first"}, [IMAGE]),
-    ("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, [IMAGE]),
-    ("MaxPooling2D", {"data_format": "channels_first"}, [IMAGE]),
-    ("AveragePooling2D", {"pool_size": (3, 2)}, [IMAGE]),
-    ("MaxPooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}, [(7, 4)]),
-    ("MaxPooling3D", {"pool_size": (2, 3, 1)}, [VOLUME]),
-    ("MinPooling1D", {"data_format": "channels_first"}, [(3, 7)]),
-    ("MinPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, [IMAGE]),
-    ("MinPooling2D", {"data_format": "channels_first"}, [IMAGE]),
-    ("MinPooling3D", {"pool_size": 2, "padding": "same"}, [VOLUME]),
-    ("AveragePooling1D", {"pool_size": 2}, [(7, 4)]),
-    ("AveragePooling3D", {"data_format": "channels_first"}, [VOLUME]),
-    ("GlobalAveragePooling1D", {}, [(7, 4)]),
-    ("GlobalAveragePooling2D", {}, [IMAGE]),
-    ("GlobalAveragePooling3D", {"keepdims": True}, [VOLUME]),
-    ("GlobalMaxPooling1D", {"data_format": "channels_first"}, [(7, 4)]),
-    ("GlobalMaxPooling2D", {"keepdims": True}, [IMAGE]),
-    ("GlobalMaxPooling3D", {}, [VOLUME]),
-    ("GlobalAveragePooling2D", {"keepdims": True, "data_format": "channels_first"}, [IMAGE]),
-    ("BatchNormalization", {"momentum": 0.5, "beta_initializer": "ones"}, [IMAGE]),
-    ("BatchNormalization", {"axis": 1, "center": False}, [IMAGE]),
-    ("Flatten", {}, [IMAGE]),
-    ("Flatten", {"data_format": "channels_first"}, [IMAGE]),
-    ("Reshape", {"target_shape": (6, -1)}, [IMAGE]),
-    ("Dropout", {"rate": 0.3, "noise_shape": (None, 1), "seed": 3}, [(4,)]),
-    ("Activation", {"activation": "tanh"}, [IMAGE]),
-    ("ReLU", {"max_value": 6.0, "negative_slope": 0.1}, [IMAGE]),
-    ("Softmax", {"axis": 1}, [IMAGE]),
-    ("Add", {}, [(4,), (4,), (4,)]),
-    ("Add", {}, [(3, 4), (1, 4)]),
-    ("Concatenate", {"axis": 1}, [(3, 4), (2, 4)]),
-    ("UpSampling2D", {"size": (2, 3)}, [IMAGE]),
-    ("UpSampling2D", {"size": 2, "interpolation": "bilinear", "data_format": "channels_first"}, [IMAGE]),
-]
+from .table import IMAGE, TABLE, Indices
+
 each = pytest.mark.parametrize(("name", "arguments", "shapes"), TABLE, ids=[f"{i}-{c[0]}" for i, c in enumerate(TABLE)])
 
 
 def make(name, arguments):
-    return getattr(layers, name)(**arguments)
+    inner = {k: v for k, v in arguments.items() if k == "dtype"}
+    return getattr(layers, name)(**{k: v(**inner) if callable(v) else v for k, v in arguments.items()})
 
 
 def batch(shapes, n=2, seed=0):
     rng = np.random.default_rng(seed)
-    arrays = [rng.standard_normal((n, *shape)).astype("float32") for shape in shapes]
+    arrays = [
+        rng.integers(0, 7, (n, *shape)).astype("int32")
+        if isinstance(shape, Indices)
+        else rng.standard_normal((n, *shape)).astype("float32")
+        for shape in shapes
+    ]
     return arrays if len(arrays) > 1 else arrays[0]
 
 
 def symbols(shapes):
-    inputs = [keras.Input(shape) for shape in shapes]
+    inputs = [keras.Input(shape, dtype="int32" if isinstance(shape, Indices) else None) for shape in shapes]
     return inputs if len(inputs) > 1 else inputs[0]
 
 
@@ -136,10 +99,45 @@ def test_gradients_reach_inputs_and_weights(name, arguments, shapes):
     with keras.GradientTape() as tape:
         y = layer(x if len(x) > 1 else x[0], training=True)
         loss = ops.sum(y * y)
-    sources = [*x, *layer.trainable_weights]
+    sources = [*(v for v in x if v.dtype == "float32"), *layer.trainable_weights]
     for source, gradient in zip(sources, tape.gradient(loss, sources)):
         assert gradient.shape == source.shape
         assert np.isfinite(gradient.numpy()).all()
+
+
+@each
+def test_a_recorded_step_has_the_bits_of_an_eager_one(name, arguments, shapes):
+    (eager, runs), (recorded, traced) = (_steps(name, arguments, shapes, wrap) for wrap in (None, keras.function))
+    assert (runs, traced) == (5, 3)  # Python does not run in replays
+    for a, b in zip(eager, recorded):
+        np.testing.assert_array_equal(a, b)
+
+
+def _steps(name, arguments, shapes, wrap):
+    """Outputs, gradients and variables of five training steps, and how often their Python code ran."""
+    keras.set_random_seed(1)
+    layer = make(name, arguments)
+    layer(symbols(shapes))
+    runs = []
+
+    def step(*xs):
+        runs.append(1)
+        with keras.GradientTape() as tape:
+            inputs = [x for x in xs if x.dtype == "float32"]
+            tape.watch(inputs)
+            y = layer(list(xs) if len(xs) > 1 else xs[0], training=True)
+            loss = ops.sum(ops.square(y))
+        gradients = tape.gradient(loss, [*inputs, *layer.trainable_weights])
+        for w, g in zip(layer.trainable_weights, gradients[len(inputs) :]):
+            w.assign_sub(0.01 * g)
+        return [y, *gradients]
+
+    step, results = wrap(step) if wrap else step, []
+    for seed in range(5):
+        xs = batch(shapes, seed=seed)
+        found = step(*map(ops.convert_to_tensor, xs if len(shapes) > 1 else [xs]))
+        results += [np.asarray(x) for x in found] + [v.numpy() for v in layer.variables]
+    return results, len(runs)
 
 
 @each

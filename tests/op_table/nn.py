@@ -275,3 +275,32 @@ row("random.dropout", reference.dropout, normal(N, 3, 2), rate=0.5, noise_shape=
 row("random.dropout", lambda x, **_: x, normal(N, 5), rate=0)
 row("random.dropout", lambda x, **_: 0 * x, normal(N, 5), rate=1.0).checked(derivatives=0)
 row("random.dropout", reference.dropout, normal(0, 5), rate=0.4, seed=7)
+
+
+def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=1e-7):
+    axes = tuple(sorted(a % x.ndim for a in np.atleast_1d(axis)))
+    shape = [n if d in axes else 1 for d, n in enumerate(x.shape)]
+    y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+    y = y if gamma is None else y * gamma.reshape(shape)
+    return y if beta is None else y + beta.reshape(shape)
+
+
+def _rms_normalization(x, scale=None, axis=-1, epsilon=1e-7):
+    axes = tuple(sorted(a % x.ndim for a in np.atleast_1d(axis)))
+    y = x / np.sqrt((x**2).mean(axes, keepdims=True) + epsilon)
+    return y if scale is None else y * scale.reshape([n if d in axes else 1 for d, n in enumerate(x.shape)])
+
+
+row("layer_normalization", _layer_normalization, normal(N, 5)).checked(tolerance=16)
+row("layer_normalization", _layer_normalization, normal(N, 3, 5), positive(5), normal(5), epsilon=1e-2).checked(
+    tolerance=16
+)
+row("layer_normalization", _layer_normalization, normal(N, 3, 5), positive(3), axis=1, epsilon=1e-3).checked(
+    tolerance=16
+)
+row("layer_normalization", _layer_normalization, normal(2, 3, 4), positive(3, 4), normal(3, 4), axis=(-1, 1)).checked(
+    tolerance=16
+)
+row("rms_normalization", _rms_normalization, normal(N, 5)).checked(tolerance=16)
+row("rms_normalization", _rms_normalization, normal(N, 3, 5), positive(5), epsilon=1e-2).checked(tolerance=16)
+row("rms_normalization", _rms_normalization, normal(2, 3, 4), positive(3, 4), axis=(2, 1)).checked(tolerance=16)

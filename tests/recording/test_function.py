@@ -1,7 +1,10 @@
 """`gpunet.function`: what is recorded, what a replay does, and when there is none."""
 
+import copy
 import logging
+import pickle
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -60,6 +63,15 @@ def test_plain_arrays_give_plain_arrays():
         y = f(x.array)
         assert type(y) is np.ndarray
         np.testing.assert_array_equal(y, np.exp(x.numpy()))
+
+
+def test_replays_read_a_variable_without_its_gradient_anew(device):
+    v = gpunet.Variable(np.ones(3, "float32"))
+    f = gpunet.function(lambda x: ops.stop_gradient(v) * x)
+    for n in range(6):
+        v.assign(np.full(3, n if n > 3 else 0, "float32"))
+        np.testing.assert_array_equal(f(ops.ones(3)).numpy(), v.numpy())
+    assert f.obstacles() == {}
 
 
 def test_each_signature_has_a_recording():
@@ -232,3 +244,88 @@ def test_tracing_keeps_no_intermediate_alive():
     for x in tensors(5, 7):
         f(x)
     assert alive == [False] * 3
+
+
+def test_inside_a_tape_it_runs_eagerly_and_has_a_gradient():
+    f = gpunet.function(lambda x: ops.sum(x * x))
+    for x in tensors(6, 3):
+        f(x)
+        with gpunet.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x)
+        np.testing.assert_array_equal(tape.gradient(y, x).numpy(), 2 * x.numpy())
+
+
+def test_one_inside_another_is_part_of_its_recording():
+    inner = gpunet.function(lambda x: ops.tanh(x))
+    outer = gpunet.function(lambda x: inner(x) + 1.0)
+    for x in tensors(7, 3):
+        inner(x)
+        np.testing.assert_array_equal(outer(x).numpy(), np.tanh(x.numpy()) + 1)
+    assert outer.obstacles() == {}
+
+
+def test_a_variable_as_an_argument_is_the_variable():
+    add = gpunet.function(lambda v, x: [v.assign_add(x)][1:])
+    a, b = gpunet.Variable([0.0]), gpunet.Variable([0.0])
+    for _ in range(6):
+        add(a, ops.ones(1))
+        add(b, ops.ones(1) * 2.0)
+    assert float(a[0]) == 6
+    assert float(b[0]) == 12
+
+
+def test_arguments_on_two_devices_run_eagerly(caplog):
+    with emulated_gpu(), caplog.at_level(logging.INFO, "gpunet"):
+        f = gpunet.function(lambda x, y: ops.sum(x * y))
+        for k in range(6):
+            x = ops.ones(3)
+            assert float(f(x, np.full(3, float(k > 3), "float32"))) == 3.0 * (k > 3)
+    assert "different devices" in caplog.text
+
+
+def test_threads_take_turns():
+    def body(x):
+        for _ in range(20):
+            x = ops.tanh(x) + 0.5
+        return x
+
+    f = gpunet.function(body)
+    xs = tensors(40, 2000)
+    expected = [body(x).numpy() for x in xs]
+    for x in xs[:4]:
+        f(x)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: f(x).numpy(), xs))
+    for a, b in zip(found, expected):
+        np.testing.assert_array_equal(a, b)
+
+
+class Scaled:
+    def __init__(self, factor):
+        self.factor = factor
+
+    @gpunet.function
+    def apply(self, x):
+        return x * self.factor
+
+
+def test_methods_know_their_object():
+    two, three = Scaled(2.0), Scaled(3.0)
+    for x in tensors(6, 3):
+        np.testing.assert_array_equal(two.apply(x).numpy(), x.numpy() * 2)
+        np.testing.assert_array_equal(three.apply(x).numpy(), x.numpy() * 3)
+    assert Scaled.apply.obstacles() == {}
+
+
+def double(x):
+    return x * 2.0
+
+
+def test_copies_and_pickles_begin_anew():
+    f = gpunet.function(double)
+    for x in tensors(4, 3):
+        f(x)
+    for other in (copy.deepcopy(f), pickle.loads(pickle.dumps(f))):
+        assert other._recordings == {}
+        np.testing.assert_array_equal(other(x).numpy(), double(x).numpy())

@@ -53,6 +53,10 @@ OPTIMIZERS = {
     "nesterov": lambda: gpunet.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
     "rmsprop": lambda: gpunet.optimizers.RMSprop(),
     "adam": lambda: gpunet.optimizers.Adam(weight_decay=1e-3, global_clipnorm=1.0),
+    "adagrad": lambda: gpunet.optimizers.Adagrad(0.05),
+    "nadam": lambda: gpunet.optimizers.Nadam(),
+    "lamb": lambda: gpunet.optimizers.Lamb(),
+    "adafactor": lambda: gpunet.optimizers.Adafactor(0.01),
     "scheduled": lambda: gpunet.optimizers.SGD(gpunet.optimizers.schedules.CosineDecay(0.1, 8), momentum=0.9),
 }
 
@@ -216,3 +220,35 @@ def test_steps_per_execution_calls_the_hooks_less_often():
         model.compile("sgd", "mse", steps_per_execution=0)
     with pytest.raises(ValueError, match="jit_compile"):
         model.compile("sgd", "mse", jit_compile="always")
+
+
+def test_gradients_are_made_where_the_optimizer_reads_them():
+    """No copy into the arena is left in a step whose gradients go nowhere else."""
+    for options in ({}, {"global_clipnorm": 1.0}, {"loss_scale_factor": 2.0}):
+        model = gpunet.Sequential([layers.Input((4,)), layers.Dense(3, activation="relu"), layers.Dense(1)])
+        model.compile(gpunet.optimizers.SGD(0.1, **options), "mse")
+        x = np.ones((8, 4), "float32")
+        for _ in range(4):
+            model.train_on_batch(x, x[:, :1])
+        (recording,) = model._stepper._functions["train_step"]._recordings.values()
+        gathers = [call for call in recording.program.calls if call.primitive.name == "gather"]
+        assert len(gathers) == 1
+        assert gathers[0].operands[1].members == ()
+
+
+def test_a_gradient_that_is_read_after_the_update_is_copied_into_the_arena():
+    v = gpunet.Variable(np.ones(4, "float32"))
+    optimizer = gpunet.optimizers.SGD(0.5)
+
+    def step(x):
+        with gpunet.GradientTape() as tape:
+            loss = ops.sum(ops.square(v * x))
+        gradient = tape.gradient(loss, v)
+        optimizer.apply([gradient], [v])
+        return gradient * 2
+
+    recorded, x = gpunet.function(step), np.arange(4, dtype="float32") / 4
+    got = [recorded(x).numpy() for _ in range(6)]
+    v.assign(np.ones(4, "float32"))
+    for found in got:
+        np.testing.assert_array_equal(found, step(x))

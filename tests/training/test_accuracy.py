@@ -43,8 +43,8 @@ def test_missing_data_is_no_success(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["imports", "--seeds", "2"], "imports takes no options"),
-        (["imports", "accuracy", "--seeds=2"], "options belong to one measurement"),
+        (["demo_seeds", "--seeds", "2"], "demo_seeds takes no options"),
+        (["steps", "accuracy", "--seeds=2"], "invalid choice: 'accuracy'"),
         (["accuracy", "--seeds", "0"], "--seeds must be at least 1. Received: 0"),
     ],
 )

@@ -26,7 +26,9 @@ def apply_scaled(optimizer, gradient, variable):
 def test_steps_are_those_of_keras():
     gpunet.utils.clear_session()  # names begin anew
     variable = gpunet.Variable(np.array([1, 2, 3], np.float32))
-    optimizer = optimizers.LossScaleOptimizer(optimizers.Adam(0.1), initial_scale=16.0, dynamic_growth_steps=2)
+    optimizer = optimizers.LossScaleOptimizer(
+        optimizers.Adam(0.1, name="adam"), initial_scale=16.0, dynamic_growth_steps=2
+    )
     for gradient, value, scale, good, iterations in KERAS:
         apply_scaled(optimizer, gradient, variable)
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-5)

@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 
 import gpunet
-from benchmarks.gpu.target import Gpu
-from benchmarks.models import MODELS
+from benchmarks.gpu.target import Gpu, networks
+from benchmarks.networks import Network
+from benchmarks.peers import gpunet_peer
 
 
 def run(gpu: Gpu, findings: Any) -> None:
     """Each network, trained twice."""
-    for name, (build, shape) in MODELS.items():
-        batch = min(shape[0], 64) if gpu.real else 2
-        pair = findings.attempt(
-            name, lambda build=build, shape=(batch, *shape[1:]): [_trained(build, shape) for _ in "ab"]
-        )
+    for name, (network, batch) in networks(gpu).items():
+        batch = min(batch, 64)
+        pair = findings.attempt(name, lambda n=network, batch=batch: [_trained(n, batch) for _ in "ab"])
         if pair is None:
             continue
         differing = sum(not np.array_equal(a.view(np.uint32), b.view(np.uint32)) for a, b in zip(*pair))
@@ -25,12 +24,12 @@ def run(gpu: Gpu, findings: Any) -> None:
         findings.check(differing == 0, f"{name}: {differing} weights differ between two runs")
 
 
-def _trained(build: Any, shape: tuple[int, ...], steps: int = 3) -> list[np.ndarray]:
+def _trained(network: Network, batch: int, steps: int = 3) -> list[np.ndarray]:
     gpunet.set_random_seed(3)
-    model = build()
+    model = gpunet_peer.build(network)
     model.compile("adam", gpunet.losses.SparseCategoricalCrossentropy(from_logits=True))
     rng = np.random.default_rng(0)
     for _ in range(steps):
-        x = rng.standard_normal(shape, dtype="float32")
-        model.train_on_batch(x, rng.integers(0, 10, shape[0]))
+        x = rng.standard_normal((batch, *network.shape), dtype="float32")
+        model.train_on_batch(x, rng.integers(0, network.classes, batch))
     return model.get_weights()

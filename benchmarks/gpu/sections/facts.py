@@ -17,7 +17,7 @@ def run(gpu: Gpu, findings: Any) -> None:
     facts: dict[str, Any] = {"device": gpu.name, "gpunet": gpunet.__version__, "numpy": np.__version__}
     if gpu.real:
         facts |= _cuda_facts(gpu.xp)
-    torch = torch_on_gpu()
+    torch = torch_on_gpu(gpu)
     facts["torch"] = f"{torch.__version__}, cuDNN {torch.backends.cudnn.version()}" if torch else "none with a GPU"
     facts |= {"python": platform.python_version(), "cpu": machine.cpu_model()}
     for name, value in facts.items():

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
+import os
+import threading
+import types
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from gpunet import tree
+from gpunet import config, tree
 from gpunet.autograd.recording.program import Program
 from gpunet.autograd.recording.trace import CannotRecordError, Trace, tracing
+from gpunet.autograd.tape import state as taping
 from gpunet.autograd.tensor import Tensor, raw, wrap
-from gpunet.autograd.variable import Variable, structure
+from gpunet.autograd.variable import Variable, scopes, structure
+from gpunet.autograd.watching import state as watching
 
 _log = logging.getLogger("gpunet")
 _MOST = 8  # recordings of one function
+
+
+def _begin_anew() -> None:
+    """Forget all programs: they hold implementations, and these have changed."""
+    structure.version += 1
+
+
+for _setting in ("cpu_providers", "threads"):
+    config.observe(_setting, _begin_anew)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class _Outcome(NamedTuple):
@@ -30,6 +47,7 @@ class _Recording:
     """One signature on its way: seen once, traced once, then a program or a reason why there is none."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self.seen = 0
         self.calls: list | None = None
         self.outcome: _Outcome | None = None
@@ -58,19 +76,33 @@ class RecordedFunction:
         self._recordings: OrderedDict[Any, _Recording] = OrderedDict()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        leaves = tree.flatten((args, kwargs))
-        arrays = [raw(x) for x in leaves if _is_array(x)]
-        key = (_skeleton((args, kwargs)), tuple(map(_signature, leaves)))
+        if watching.trace is not None or taping.base is not None or scopes.abstract:
+            return self.function(*args, **kwargs)  # part of something larger, which must see what happens
+        arrays: list[Any] = []
+        key = _signature(args, arrays) if not kwargs else (_signature(args, arrays), _signature(kwargs, arrays))
         recording = self._recordings.get(key)
         if recording is None:
             recording = self._recordings[key] = _Recording()
             if len(self._recordings) > _MOST:
                 self._recordings.popitem(last=False)
         if recording.program is not None and recording.version == structure.version:
-            return self._replay(recording, arrays)
-        if recording.obstacle is not None or not arrays:
-            return self.function(*args, **kwargs)
-        return self._learn(recording, arrays, args, kwargs)
+            with recording.lock:  # its storage is for one run at a time
+                return self._replay(recording, arrays)
+        if recording.obstacle is None and arrays and recording.lock.acquire(blocking=False):
+            try:
+                return self._learn(recording, arrays, args, kwargs)
+            finally:
+                recording.lock.release()
+        return self.function(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __deepcopy__(self, memo: Any) -> RecordedFunction:
+        return RecordedFunction(copy.deepcopy(self.function, memo), self.must)
+
+    def __reduce__(self) -> tuple:
+        return RecordedFunction, (self.function, self.must)
 
     def obstacles(self) -> dict[Any, str]:
         """Why signatures that were called often enough are not recorded."""
@@ -80,8 +112,9 @@ class RecordedFunction:
         found = iter(recording.program(arrays))  # type: ignore[misc]
         for variable in recording.touched:
             variable.touched()
-        outcome = recording.outcome
-        assert outcome is not None
+        outcome: Any = recording.outcome
+        if outcome.structure is None and not outcome.kinds[0]:
+            return outcome.leaves[0]
         leaves = [
             (wrap(next(found).copy()) if kind == "tensor" else next(found).copy()) if kind else leaf
             for leaf, kind in zip(outcome.leaves, outcome.kinds)
@@ -93,6 +126,9 @@ class RecordedFunction:
             recording.seen, recording.calls, recording.program = 0, None, None
             recording.version = structure.version
         recording.seen += 1
+        if len({type(a) for a in arrays}) > 1:
+            self._give_up(recording, "its arrays are on different devices")
+            return self.function(*args, **kwargs)
         if recording.seen == 1:
             result = self.function(*args, **kwargs)
             recording.version = structure.version  # the first run may build
@@ -126,22 +162,23 @@ class RecordedFunction:
         _log.log(logging.WARNING if self.must else logging.INFO, "%s is not recorded and runs eagerly: %s", name, why)
 
 
-def _skeleton(x: Any) -> Any:
-    """A structure without its leaves, hashable."""
-    if isinstance(x, dict):
-        return (dict, *((key, _skeleton(x[key])) for key in tree.sorted_keys(x)))
-    return (type(x), *map(_skeleton, x)) if isinstance(x, list | tuple) else None
-
-
 def _is_array(x: Any) -> bool:
-    return isinstance(x, Tensor) or hasattr(x, "strides")
+    """True for what may differ from run to run; a variable is one object, read where it is."""
+    return hasattr(x, "strides") or (isinstance(x, Tensor) and not isinstance(x, Variable))
 
 
-def _signature(x: Any) -> Any:
-    if _is_array(x):
+def _signature(x: Any, arrays: list[Any]) -> Any:
+    """What tells a structure from others, hashable; its arrays are appended in the order of `tree.flatten`."""
+    kind = type(x)
+    if kind is Tensor or _is_array(x):
         a = raw(x)
-        return (type(x), type(a), a.shape, a.dtype)
-    return (type(x), x)
+        arrays.append(a)
+        return (kind, type(a), a.shape, a.dtype)
+    if isinstance(x, list | tuple):
+        return (kind, *[_signature(item, arrays) for item in x])
+    if isinstance(x, dict):
+        return (kind, *[(key, _signature(x[key], arrays)) for key in tree.sorted_keys(x)])
+    return (kind, x if isinstance(x, Hashable) and not isinstance(x, Variable) else id(x))
 
 
 def _outcome(trace: Trace, result: Any) -> _Outcome:

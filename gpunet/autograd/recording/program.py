@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View
-from gpunet.backend.primitive import backend_of
+from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, extent
+from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives.update import assign
 
 _ALIGNMENT = 256
@@ -29,13 +29,14 @@ class Program:
     """
 
     def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any]):
-        self.calls = calls
-        backend = backend_of(type(inputs[0]))
+        self.calls = list(calls)
+        self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
         self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
         self.inputs = [self.xp.empty(x.shape, x.dtype) for x in inputs]
         self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
         self._last = _last_uses(calls, outputs)
+        self._place_gathered()
         self._place_results()
         self._namespace: dict[str, Any] = {}
         self._run = self._compile(outputs)
@@ -50,9 +51,32 @@ class Program:
         """Bytes of the arena."""
         return self.arena.nbytes
 
+    def _place_gathered(self) -> None:
+        """Let results that are only copied somewhere be made there."""
+        for number, call in enumerate(self.calls):
+            if call.primitive.gathers and not any(value is not None for value in call.attributes.values()):
+                whole, places, values = call.operands
+                pairs = [pair for pair in zip(places.members, values.members) if not self._moves(number, *pair)]
+                rest = (Group(tuple(p for p, _ in pairs)), Group(tuple(v for _, v in pairs)))
+                self.calls[number] = call._replace(operands=(whole, *rest))
+
+    def _moves(self, number: int, place: Any, value: Any) -> bool:
+        """Make the result `value` in `place`, unless call `number` is not all that happens to either until then."""
+        if not isinstance(place, Constant) or not isinstance(value, Result) or value in self._arrays:
+            return False
+        maker, spec, there = self.calls[value.call], None, place.value
+        if value.part == 0 and _is_placed(maker) and self._last[value.call] == number:
+            spec = maker.results[0]
+        if spec is None or (spec.shape, spec.strides, spec.dtype) != (there.shape, there.strides, there.dtype):
+            return False
+        if any(_touches(call, there) for call in self.calls[value.call : number]):
+            return False
+        self._arrays[value] = there
+        return True
+
     def _place_results(self) -> None:
         """Give every first result that owns its memory a place in the arena."""
-        owned = [i for i, call in enumerate(self.calls) if _is_placed(call)]
+        owned = [i for i, call in enumerate(self.calls) if _is_placed(call) and Result(i, 0) not in self._arrays]
         sizes = {i: _nbytes(self.calls[i].results[0]) for i in owned}
         places, total = plan({i: (i, self._last[i], sizes[i]) for i in owned})
         self.arena = self.xp.empty((total,), np.dtype("uint8"))
@@ -107,6 +131,8 @@ class Program:
 
     def _line(self, i: int, call: Call) -> str:
         """The Python line that does a call, or "" for a view of what never moves, which is taken now."""
+        if call.primitive.gathers and call.operands[1] == Group(()):
+            return ""
         operands = [self._operand(reference) for reference in call.operands]
         attributes = call.attributes
         shares = call.results[0].shares if call.results else -1
@@ -118,13 +144,19 @@ class Program:
             attributes = attributes | {"out": self._arrays[Result(i, 0)]}
         step: Callable
         if settled:
-            step = functools.partial(call.implementation, *(v for _, v in operands), **attributes)
+            step = self._ready(call, [value for _, value in operands], attributes)
             expression = f"{self._name(step)}()"
         else:
             step = functools.partial(call.implementation, **attributes) if attributes else call.implementation
             values = [self._name(value) if static else value for static, value in operands]
             expression = f"{self._name(step)}({', '.join(values)})"
         return self._kept(i, call, expression)
+
+    def _ready(self, call: Call, operands: list[Any], attributes: dict[str, Any]) -> Callable[[], Any]:
+        general = functools.partial(call.implementation, *operands, **attributes)
+        if PRIMITIVES.get(call.primitive.name) is not call.primitive:  # one of the user's own
+            return general
+        return self._backend.ready(call.primitive, general, *operands, **attributes)
 
     def _kept(self, i: int, call: Call, expression: str) -> str:
         """The expression, its results kept where a later call reads one that is not in the arena."""
@@ -145,6 +177,18 @@ def _flat(found: tuple) -> tuple:
 def _is_placed(call: Call) -> bool:
     made_anew = call.primitive.is_view or call.primitive.allocates
     return bool(call.results) and call.results[0].shares < 0 and not made_anew
+
+
+def _touches(call: Call, array: Any) -> bool:
+    """Whether an array from outside, among the call's operands, shares memory with `array`."""
+    low, high = extent(array)
+    for reference in call.operands:
+        for member in reference.members if isinstance(reference, Group) else (reference,):
+            if isinstance(member, Constant) and hasattr(member.value, "strides") and member.value.size:
+                start, stop = extent(member.value)
+                if low < stop and start < high:
+                    return True
+    return False
 
 
 def _laid_out(flat: Any, spec: Spec) -> Any:

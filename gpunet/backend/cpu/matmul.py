@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.cpu.threads import blas_threads
+from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads
 from gpunet.backend.portable import matmul as portable
 from gpunet.backend.primitives import matmul as prim
 
@@ -26,3 +28,38 @@ def linear(x, w, b, *, activation=None, out=None):
 def linear_weight_grad(x, g, *, out=None):
     with blas_threads(x.size * g.shape[-1]):
         return portable.linear_weight_grad(np, x, g, out=out)
+
+
+def _is_bindable(multiplications: int, *operands: np.ndarray | None) -> bool:
+    """Whether the product is a plain one that BLAS does in one thread of its own accord."""
+    return multiplications <= ONE_THREAD and all(a is None or (a.ndim < 3 and a.dtype.itemsize > 2) for a in operands)
+
+
+@cpu.binds(prim.matmul)
+def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
+    if out is None or b.ndim != 2 or not _is_bindable(a.size * b.shape[-2 if transpose_b else -1], a, b):
+        return None
+    return functools.partial(np.matmul, a.T if transpose_a else a, b.T if transpose_b else b, out=out)
+
+
+@cpu.binds(prim.linear)
+def bind_linear(x, w, b, *, activation=None, out=None):
+    if out is None or x.ndim != 2 or not _is_bindable(x.size * w.shape[1], x, w, b):
+        return None
+
+    def run():
+        np.matmul(x, w, out=out)
+        if b is not None:
+            np.add(out, b, out=out)
+        if activation == "relu":
+            np.maximum(out, 0, out=out)
+        return out
+
+    return run
+
+
+@cpu.binds(prim.linear_weight_grad)
+def bind_linear_weight_grad(x, g, *, out=None):
+    if out is None or x.ndim != 2 or g.ndim != 2 or not _is_bindable(x.size * g.shape[-1], x, g):
+        return None
+    return functools.partial(np.matmul, x.T, g, out=out)

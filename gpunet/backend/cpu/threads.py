@@ -72,7 +72,7 @@ def mark_parallel() -> None:
     _last_parallel[0] = time.perf_counter()
 
 
-_ONE_THREAD = 1 << 18  # multiplications up to which OpenBLAS uses one thread of its own accord
+ONE_THREAD = 1 << 18  # multiplications up to which OpenBLAS uses one thread of its own accord
 _as_it_is = contextlib.nullcontext()
 
 
@@ -81,7 +81,7 @@ def blas_threads(multiplications: int):
 
     BLAS's own threads spin for milliseconds after a product, on the cores that the next split wants.
     """
-    if multiplications <= _ONE_THREAD or time.perf_counter() - _last_parallel[0] > _RECENT or _blas() is None:
+    if multiplications <= ONE_THREAD or time.perf_counter() - _last_parallel[0] > _RECENT or _blas() is None:
         return _as_it_is
     return _one_blas_thread
 

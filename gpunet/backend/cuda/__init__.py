@@ -1,6 +1,8 @@
 """The cuda provider: our kernels, and the one facade through which everything else reaches CuPy."""
 
+from functools import partial
 from importlib import import_module
+from types import ModuleType, SimpleNamespace
 
 from gpunet.backend.cuda.facade import make_facade
 from gpunet.backend.primitive import Provider
@@ -20,4 +22,12 @@ def load() -> Provider:
     return cuda
 
 
-__all__ = ["FAMILIES", "cuda", "load", "make_facade"]
+def make_namespace(xp: ModuleType) -> SimpleNamespace:
+    """The facade with our products in the place of CuPy's: only large ones of integers need cuBLAS."""
+    namespace = make_facade(xp)
+    products = import_module("gpunet.backend.cuda.gemm")
+    namespace.matmul = partial(products.product_of_any, namespace, namespace.matmul)
+    return namespace
+
+
+__all__ = ["FAMILIES", "cuda", "load", "make_facade", "make_namespace"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from gpunet.backend.cuda import tiles
 from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, target
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family, Kernel, address
+from gpunet.backend.cuda.runtime import runtime_of
 from gpunet.backend.cuda.tiles import TILES, Plan, accumulator, storage
 from gpunet.backend.primitive import backend_of
 from gpunet.backend.primitives import matmul as prim
@@ -18,6 +20,7 @@ from gpunet.backend.primitives import matmul as prim
 GEMM = Family("gemm.cu", [tile.defines(dtype) for dtype, shapes in TILES.items() for tile in shapes])
 REDUCE = Family("reduce_splits.cu", [storage(dtype) for dtype in TILES])
 _BATCH_AXES = 4
+_LARGEST_SPREAD = 2**27  # terms of a product of integers that are written side by side
 
 
 def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out: Any = None) -> Any:
@@ -41,6 +44,22 @@ def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out
         kernel(plan.blocks, a, b, None, None, parts, shape, cuts)
         reduce_splits(parts, bias, result, activation)
     return deliver(result, out)
+
+
+def product_of_any(xp: Any, cupys: Callable, a: Any, b: Any, out: Any = None) -> Any:
+    """a @ b in the place of CuPy's, which loads cuBLAS whatever the dtype; that is left with large ones of integers."""
+    if min(a.ndim, b.ndim) < 2 or a.shape[-1] != b.shape[-2] or a.dtype != b.dtype:
+        return cupys(a, b, out=out)
+    if is_float(a, b):
+        with runtime_of(a).scope(a):
+            return product(a, b, out=out)
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    if not (a.size and b.size):
+        return deliver(xp.zeros(shape, a.dtype), out)
+    if a.dtype.kind in "iub" and math.prod(shape) * a.shape[-1] <= _LARGEST_SPREAD:
+        terms = xp.multiply(a[..., :, :, None], b[..., None, :, :])
+        return deliver(xp.any(terms, axis=-2) if a.dtype.kind == "b" else xp.sum(terms, axis=-2, dtype=a.dtype), out)
+    return cupys(a, b, out=out)
 
 
 def reduce_splits(parts: Any, bias: Any, out: Any, activation: str | None = None) -> None:

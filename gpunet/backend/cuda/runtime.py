@@ -7,6 +7,8 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from gpunet.backend import cupy_gate
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def runtime_for(array_type: type) -> Runtime:
 
 
 _NO_RANGE = nullcontext()
+_NULL = np.uint64(0)  # CuPy has versions that make another address of None
 
 
 class _NvtxRange:
@@ -97,7 +100,7 @@ class CupyRuntime:
             if function is None:
                 function = self._functions[kernel, device] = self.function(kernel)
             with self._range(kernel.name):
-                function(grid, block, tuple(arguments))
+                function(grid, block, tuple(_NULL if a is None else a for a in arguments))
 
     def _range(self, name: str) -> AbstractContextManager:
         return _NvtxRange(self.cupy.cuda.nvtx, name) if self._ranges else _NO_RANGE

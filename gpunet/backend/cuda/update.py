@@ -137,6 +137,62 @@ def _log(beta):
     return math.log(beta) if beta else -math.inf
 
 
+@implements(prim.adagrad, where=_can_update)
+def adagrad(p, g, a, learning_rate, *, epsilon, skip=None):
+    _run("adagrad", p, g, a, *_rate(learning_rate), skip, p.size, epsilon)
+
+
+@implements(prim.adadelta, where=_can_update)
+def adadelta(p, g, a, d, learning_rate, *, rho, epsilon, skip=None):
+    _run("adadelta", p, g, a, d, *_rate(learning_rate), skip, p.size, 1 - rho, epsilon)
+
+
+@implements(prim.adamax, where=_can_update)
+def adamax(p, g, m, u, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    state = (*_rate(learning_rate), iterations, skip)
+    _run("adamax", p, g, m, u, *state, p.size, 1 - beta_1, _log(beta_1), beta_2, epsilon)
+
+
+def _can_nadam(p, g, m, v, learning_rate, iterations, product, *, skip=None, **_):
+    return product.dtype == p.dtype and _can_update(p, g, m, v, learning_rate, iterations, skip=skip)
+
+
+@implements(prim.nadam, where=_can_nadam)
+def nadam(p, g, m, v, learning_rate, iterations, product, *, beta_1, beta_2, epsilon, skip=None):
+    state = (*_rate(learning_rate), iterations, product, skip)
+    _run("nadam", p, g, m, v, *state, p.size, beta_1, 1 - beta_1, 1 - beta_2, _log(beta_2), epsilon)
+
+
+def _is_product(product, iterations, *, skip=None, **_):
+    return is_real(product) and _is_step(iterations, skip=skip)
+
+
+@implements(prim.nadam_product, where=_is_product)
+def nadam_product(product, iterations, *, beta_1, skip=None):
+    UPDATE(TYPE=C_TYPES[product.dtype])["nadam_product"](1, product, iterations, skip, beta_1)
+
+
+@implements(prim.lion, where=_can_update)
+def lion(p, g, m, learning_rate, *, beta_1, beta_2, skip=None):
+    _run("lion", p, g, m, *_rate(learning_rate), skip, p.size, beta_1, beta_2)
+
+
+@implements(prim.ftrl, where=_can_update)
+def ftrl(p, g, a, z, learning_rate, *, power, l1, l2, shrinkage, beta, skip=None):
+    _run("ftrl", p, g, a, z, *_rate(learning_rate), skip, p.size, power, l1, l2, shrinkage, beta)
+
+
+def _can_direct(*arrays, skip=None, **_):
+    *flat, iterations = arrays
+    return is_real(*flat) and all(map(_in_place, flat)) and _is_step(iterations, skip=skip)
+
+
+@implements(prim.lamb_direction, where=_can_direct)
+def lamb_direction(g, m, v, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    betas = (1 - beta_1, 1 - beta_2, _log(beta_1), _log(beta_2))
+    _run("lamb_direction", g, m, v, iterations, skip, g.size, *betas, epsilon)
+
+
 @implements(prim.weight_decay, where=_can_update)
 def weight_decay(p, learning_rate, *, rate, skip=None):
     _run("weight_decay", p, *_rate(learning_rate), skip, p.size, rate)

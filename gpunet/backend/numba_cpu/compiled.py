@@ -13,10 +13,12 @@ import functools
 import importlib.util
 import os
 import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
 from gpunet.backend.cache import cache_folder
+from gpunet.backend.numba_cpu import team
 
 _PATIENCE = 0.1e9  # ns of NumPy's time on work that loops could do
 _compiling = threading.RLock()  # one at a time; Numba's compiler is not reentrant across threads anyway
@@ -34,10 +36,10 @@ def is_installed() -> bool:
 
 
 class Loop:
-    """A function of `loops.py`, compiled for one signature when it is worth it.
+    """A function of `loops.py`, compiled for one signature when it is worth it: for one thread, and for a team.
 
     Args:
-        function: plain Python over arrays and scalars.
+        function: plain Python over arrays and scalars, the last argument the number of `parts`.
         signature: of Numba's, such as "void(float32[::1], intp)".
         saving: ns per item that NumPy takes longer.
     """
@@ -46,42 +48,69 @@ class Loop:
         self.function = function
         self.signature = signature
         self.saving = saving
-        self.code: Callable[..., None] | None = None
         self.failure: Exception | None = None
-        self._thread: threading.Thread | None = None
+        self._codes: dict[bool, Callable[..., None] | None] = {}  # for a team or not
+        self._threads: dict[bool, threading.Thread] = {}
 
     def when_ready(self, items: int) -> Callable[..., None] | None:
-        """The machine code, or None while NumPy should do the work, here on `items` items."""
-        if self.code is None and self._thread is None and self.failure is None:
-            _spent[0] += items * self.saving
-            if _spent[0] >= _PATIENCE:
-                self._thread = threading.Thread(target=self.now, name=f"gpunet-compile-{self.function.__name__}")
-                self._thread.start()
-        return self.code
+        """The machine code to call without `parts`, or None while NumPy should do the work, here on `items` items."""
+        count = team.parts(items)
+        if count > 1 and True in self._codes:
+            return _with_parts(self._codes[True], count) or self.when_ready(1)
+        if count > 1:
+            self._prepare(True, items)
+        if False not in self._codes:
+            self._prepare(False, items)
+            return None
+        return _with_parts(self._codes[False], 1)
 
-    def now(self) -> Callable[..., None] | None:
+    def _prepare(self, for_team: bool, items: int) -> None:
+        """Compile beside the work once enough time was spent without."""
+        if for_team in self._threads or self.failure is not None:
+            return
+        _spent[0] += items * self.saving
+        if _spent[0] >= _PATIENCE:
+            name = f"gpunet-compile-{self.function.__name__}"
+            self._threads[for_team] = threading.Thread(target=self._code, args=(for_team,), name=name)
+            self._threads[for_team].start()
+
+    def now(self, items: int = 1) -> Callable[..., None] | None:
         """The machine code, compiled or loaded now if need be; None where Numba fails, which is logged once."""
+        count = team.parts(items)
+        return (count > 1 and _with_parts(self._code(True), count)) or _with_parts(self._code(False), 1)
+
+    def _code(self, for_team: bool) -> Callable[..., None] | None:
         with _compiling:
-            if self.code is None and self.failure is None:
+            if for_team not in self._codes:
                 try:
-                    self.code = _compile(self.function, self.signature)
+                    self._codes[for_team] = _compile(self.function, self.signature, for_team)
                 except Exception as error:  # of a compiler's many kinds; NumPy serves instead
+                    if self.failure is None:
+                        _report(self.function, error)
                     self.failure = error
-                    _report(self.function, error)
-        return self.code
+                    self._codes[for_team] = None
+        return self._codes[for_team]
 
 
-def _compile(function: Callable[..., None], signature: str) -> Callable[..., None]:
+def _with_parts(code: Callable[..., None] | None, count: int) -> Callable[..., None] | None:
+    return None if code is None else lambda *arguments: code(*arguments, count)
+
+
+def _compile(function: Callable[..., None], signature: str, for_team: bool) -> Callable[..., None] | None:
     numba: Any = importlib.import_module("numba")
-    folder = cache_folder("numba")
-    kept = _is_writable(folder)
+    folder = cache_folder("numba-team" if for_team else "numba")  # Numba does not tell the two apart
+    options = {"cache": _is_writable(folder), "nogil": True, "error_model": "numpy", "parallel": for_team}
+    if for_team:
+        names = {**function.__globals__, "prange": numba.prange}
+        function = functools.update_wrapper(types.FunctionType(function.__code__, names), function)
+        del function.__wrapped__
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = folder  # read while the decorator runs
     try:
-        dispatcher = numba.njit(signature, cache=kept, nogil=True, error_model="numpy")(function)
+        code = numba.njit(signature, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
-    return dispatcher
+    return team.shared(code) if for_team else code
 
 
 def _is_writable(folder: str) -> bool:

@@ -7,22 +7,33 @@ import numpy as np
 from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
-from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.primitives import elementwise as prim
 
 _SMALL = 1 << 13  # items: below it two calls into NumPy are as quick
 
-_RELU_GRAD = Loop(loops.relu_grad, "void(float32[::1], float32[::1], float32[::1])", saving=0.15)
+_RELU_GRAD = Loop(loops.relu_grad, "void(float32[::1], float32[::1], float32[::1], intp)", saving=0.15)
+_RELU = Loop(loops.relu, "void(float32[::1], float32[::1], intp)", saving=0.1)
+
+
+def _apply(loop: Loop, operands, out):
+    """The loop over the operands' items in memory, or NotImplemented for other arrays and before it is ready."""
+    first = operands[0]
+    for a in operands:
+        if type(a) is not np.ndarray or a.dtype.char != "f" or a.shape != first.shape:
+            return NotImplemented
+    code = loop.when_ready(first.size)
+    if code is None:
+        return NotImplemented
+    result = target(first.shape, out)
+    code(*[np.ascontiguousarray(a).reshape(-1) for a in operands], result.reshape(-1))
+    return deliver(result, out)
 
 
 @numba.implements(prim.relu_grad)
 def relu_grad(g, y, *, out=None):
-    if g.size < _SMALL or g.dtype.char != "f" or y.dtype.char != "f" or g.shape != y.shape:
-        return NotImplemented
-    code = _RELU_GRAD.when_ready(g.size)
-    if code is None:
-        return NotImplemented
-    result = target(g.shape, out)
-    arrays = [np.ascontiguousarray(a).reshape(-1) for a in (g, y, result)]
-    spread(lambda a, b: code(*[x[a:b] for x in arrays]), g.size, g.size)
-    return deliver(result, out)
+    return NotImplemented if g.size < _SMALL else _apply(_RELU_GRAD, (g, y), out)
+
+
+@numba.implements(prim.UNARY["relu"])
+def relu(x, *, out=None):
+    return NotImplemented if x.size < _SMALL else _apply(_RELU, (x,), out)

@@ -8,13 +8,12 @@ from gpunet.backend.cpu.nn import widened
 from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
-from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
 _BLOCK_ITEMS = 1 << 15  # of a block of rows that is summed in float32
 
-_MATRIX, _VECTOR, _RANGE = "float32[:, ::1]", "float32[::1]", "intp, intp"
+_MATRIX, _VECTOR, _RANGE = "float32[:, ::1]", "float32[::1]", "intp"
 _MOMENTS = Loop(loops.moments, f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, {_MATRIX}, intp, {_RANGE})")
 _NORMALISE = Loop(loops.normalise, f"void({_MATRIX}, {_MATRIX}, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_RANGE})")
 _PRODUCTS = Loop(loops.products, f"void({_MATRIX}, {_MATRIX}, {_VECTOR}, {_MATRIX}, {_MATRIX}, intp, {_RANGE})")
@@ -30,14 +29,15 @@ def _block_sums(code, wide, channels, *operands):
     rows = max(1, _BLOCK_ITEMS // wide.shape[1])
     blocks = -(-wide.shape[0] // rows)
     first, second = np.empty((2, blocks, wide.shape[1]), np.float32)
-    spread(lambda a, b: code(*operands, first, second, rows, a, b), blocks, wide.size)
+    code(*operands, first, second, rows)
     return [s.sum(axis=0, dtype=np.float64).reshape(-1, channels).sum(axis=0) for s in (first, second)]
 
 
 @numba.implements(prim.batch_norm)
 def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
-    if not _suits(x) or (moments := _MOMENTS.now()) is None or (normalise := _NORMALISE.now()) is None:
+    if not _suits(x) or None in (codes := [loop.now(x.size) for loop in (_MOMENTS, _NORMALISE)]):
         return NotImplemented
+    moments, normalise = codes
     x = np.ascontiguousarray(x)
     channels = x.shape[-1]
     count = x.size // channels
@@ -52,7 +52,7 @@ def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
     y = target(x.shape, out)
     vectors = [_tile(v, wide, channels) for v in (mean, scale, np.zeros_like(mean) if beta is None else beta)]
     wide_y = y.reshape(wide.shape)
-    spread(lambda a, b: normalise(wide, wide_y, *vectors, a, b), len(wide), wide.size)
+    normalise(wide, wide_y, *vectors)
     return (deliver(y, out), mean, variance), (mean, inverse) if residuals else ()
 
 
@@ -62,10 +62,11 @@ def _tile(vector, wide, channels):
 
 @numba.implements(prim.batch_norm_grad)
 def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
-    if not _suits(x) or (products := _PRODUCTS.now()) is None or (combine := _COMBINE.now()) is None:
+    if not _suits(x) or None in (codes := [loop.now(x.size) for loop in (_PRODUCTS, _COMBINE)]):
         return NotImplemented
     if g.dtype.char != "f":
         return NotImplemented
+    products, combine = codes
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
     channels = x.shape[-1]
     count = x.size // channels
@@ -79,5 +80,5 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
     dx = target(x.shape, out)
     wide_dx = dx.reshape(wide.shape)
     vectors = [_tile(v, wide, channels) for v in (mean, scale, slope, offset)]
-    spread(lambda a, b: combine(wide_g, wide, wide_dx, *vectors, a, b), len(wide), wide.size)
+    combine(wide_g, wide, wide_dx, *vectors)
     return deliver(dx, out), dgamma.astype(np.float32), sums.astype(np.float32)

@@ -10,14 +10,11 @@ import numpy as np
 from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
-from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.primitives import pooling as prim
 
 _SMALL = 1 << 12  # items
 _GRADIENTS, _WINNERS, _PLACES = "float32[:, :, ::1]", "uint8[:, :, ::1]", "uintp[::1]"
-_SCATTER = Loop(
-    loops.scatter, f"void({_GRADIENTS}, {_WINNERS}, {_GRADIENTS}, {_PLACES}, {_PLACES}, intp, intp)", saving=1.5
-)
+_SCATTER = Loop(loops.scatter, f"void({_GRADIENTS}, {_WINNERS}, {_GRADIENTS}, {_PLACES}, {_PLACES}, intp)", saving=1.5)
 
 
 @functools.lru_cache(maxsize=256)
@@ -41,8 +38,7 @@ def max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None):
         return NotImplemented
     count, channels = g.shape[0], g.shape[-1]
     dx = target((count, *spatial, channels), out)
-    dx.fill(0)
     flat = [np.ascontiguousarray(a).reshape(count, -1, channels) for a in (g, winner, dx)]
     places = _places(spatial, g.shape[1:-1], window)
-    spread(lambda a, b: code(*flat, *places, a, b), count, dx.size)
+    code(*flat, *places)
     return deliver(dx, out)

@@ -6,13 +6,12 @@ import numpy as np
 
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
-from gpunet.backend.numba_cpu.spread import spread
 from gpunet.backend.portable.update import adam_rate, skips
 from gpunet.backend.primitives import update as prim
 
 
 def _loop(function, arrays: int, scalars: int) -> Loop:
-    types = ["float32[::1]"] * arrays + ["float32"] * scalars
+    types = ["float32[::1]"] * arrays + ["float32"] * scalars + ["intp"]
     return Loop(function, f"void({', '.join(types)})")
 
 
@@ -34,8 +33,7 @@ def _run(loop: Loop, arrays, scalars, skip):
     code = loop.when_ready(size)
     if code is None:
         return NotImplemented
-    values = [np.float32(s) for s in scalars]
-    spread(lambda start, stop: code(*[a[start:stop] for a in arrays], *values), size, size)
+    code(*arrays, *map(np.float32, scalars))
     return None
 
 

@@ -12,7 +12,7 @@ from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.library import Handle, dims
 from gpunet.backend.onednn.memory import byte_size, channels_last, row_major, strided, unspecified, vector, workspace
-from gpunet.backend.onednn.order import fuses_relu
+from gpunet.backend.onednn.order import fuses_relu, with_relu
 from gpunet.backend.onednn.plan import (
     BIAS,
     DIFF_DST,
@@ -24,7 +24,9 @@ from gpunet.backend.onednn.plan import (
     Description,
     Plan,
     cached,
+    is_plain,
     reorder,
+    returning,
 )
 from gpunet.backend.primitives import conv as prim
 
@@ -134,6 +136,28 @@ class _Convolution:
         self.run(*arrays, buffer)
         self.unpack(buffer, out)
 
+    def bound(self, x, w, *rest) -> Callable[[], None]:
+        """A function that packs w and runs on these very arrays."""
+        if self.pack is None:
+            return self.run.bound(x, w, *rest)
+        buffer = workspace("onednn kernel", self.packed_bytes)
+        return _both(self.pack.bound(w, buffer), self.run.bound(x, buffer, *rest))
+
+    def bound_into_kernel(self, x, g, dw) -> Callable[[], None]:
+        """A function that runs on these very arrays and unpacks the gradient."""
+        if self.unpack is None:
+            return self.run.bound(x, g, dw)
+        buffer = workspace("onednn kernel", self.packed_bytes)
+        return _both(self.run.bound(x, g, buffer), self.unpack.bound(buffer, dw))
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def run():
+        first()
+        second()
+
+    return run
+
 
 def _geometry(x, w, y, strides, padding, dilation, groups) -> Geometry | None:
     """None for what is left to other providers: more than three spatial axes, cropping, nothing to compute."""
@@ -212,3 +236,36 @@ def conv_weight_grad(x, g, *, window, strides, padding, dilation, groups=1, out=
     dw = target(shape, out)
     plan.into_kernel(np.ascontiguousarray(x), np.ascontiguousarray(g), out=dw)
     return deliver(dw, out)
+
+
+@onednn.binds(prim.conv)
+def bind_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None, out=None):
+    if out is None or not is_plain(x, w, b, out):
+        return None
+    geometry = _geometry(x.shape, w.shape, out.shape, strides, padding, dilation, groups)
+    operands = [a for a in (x, w, b) if a is not None]
+    if geometry is None or activation not in (None, "relu"):
+        return None
+    plans = [_convolution("conv", geometry, b is not None, relu) for relu in (False, True)]
+    if None in plans:
+        return None
+    plain, fused = [plan.bound(*operands, out) for plan in plans if plan]
+    return with_relu(plain, fused, operands, out) if activation else returning(plain, out)
+
+
+@onednn.binds(prim.conv_input_grad)
+def bind_conv_input_grad(g, w, *, spatial, strides, padding, dilation, groups=1, out=None):
+    if out is None or not is_plain(g, w, out):
+        return None
+    geometry = _geometry(out.shape, w.shape, g.shape, strides, padding, dilation, groups)
+    plan = None if geometry is None else _convolution("input_grad", geometry, False, False)
+    return None if plan is None else returning(plan.bound(g, w, out), out)
+
+
+@onednn.binds(prim.conv_weight_grad)
+def bind_conv_weight_grad(x, g, *, window, strides, padding, dilation, groups=1, out=None):
+    if out is None or not is_plain(x, g, out):
+        return None
+    geometry = _geometry(x.shape, out.shape, g.shape, strides, padding, dilation, groups)
+    plan = None if geometry is None else _convolution("weight_grad", geometry, False, False)
+    return None if plan is None else returning(plan.bound_into_kernel(x, g, out), out)

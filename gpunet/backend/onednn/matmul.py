@@ -7,8 +7,8 @@ import numpy as np
 from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.memory import item_strides, row_major, strided
-from gpunet.backend.onednn.order import fuses_relu
-from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached
+from gpunet.backend.onednn.order import fuses_relu, with_relu
+from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, returning
 from gpunet.backend.primitives import matmul as prim
 
 _SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
@@ -70,6 +70,44 @@ def _product(a, b, bias, activation, out, shape):
     if activation == "relu" and not relu:
         np.maximum(y, 0, out=y)
     return deliver(y, out)
+
+
+@onednn.binds(prim.matmul)
+def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
+    if a.ndim != 2 or b.ndim != 2 or out is None:
+        return None
+    return _bound(a.T if transpose_a else a, b.T if transpose_b else b, None, None, out)
+
+
+@onednn.binds(prim.linear)
+def bind_linear(x, w, b, *, activation=None, out=None):
+    if x.ndim != 2 or out is None:
+        return None
+    return _bound(x, w, b, activation, out)
+
+
+@onednn.binds(prim.linear_weight_grad)
+def bind_linear_weight_grad(x, g, *, out=None):
+    if x.ndim != 2 or g.ndim != 2 or out is None:
+        return None
+    return _bound(x.T, g, None, None, out)
+
+
+def _bound(a, b, bias, activation, out):
+    """What `_product` does on these very matrices."""
+    if out.size * a.shape[-1] < _SMALL:
+        return NotImplemented
+    strides = [item_strides(m.shape, m.strides) for m in (a, b)]
+    if not is_plain(out, bias) or a.dtype.char != "f" or b.dtype.char != "f" or activation not in (None, "relu"):
+        return None
+    if any(s is None or 1 not in s for s in strides):
+        return None
+    operands = (a, b) if bias is None else (a, b, bias)
+    plans = [_plan(a.shape, strides[0], b.shape, strides[1], bias is not None, relu) for relu in (False, True)]
+    if None in plans:
+        return None
+    plain, fused = [plan.bound(*operands, out) for plan in plans]
+    return with_relu(plain, fused, operands, out) if activation else returning(plain, out)
 
 
 def _operand(x):

@@ -6,6 +6,8 @@ has diverged must not look healthy for that, so both are used only where the ope
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 
@@ -17,3 +19,21 @@ def is_ordered(array: np.ndarray) -> bool:
 def fuses_relu(result_size: int, *operands: np.ndarray) -> bool:
     """Whether a ReLU is better computed by oneDNN: the look at the operands is quicker than a pass over the result."""
     return sum([a.size for a in operands]) < 4 * result_size and all(map(is_ordered, operands))
+
+
+def with_relu(plain: Callable, fused: Callable, operands: Sequence[np.ndarray], out: np.ndarray) -> Callable:
+    """A function that runs `fused`, whose primitive has the ReLU, where `fuses_relu` says so, else `plain` and NumPy's.
+
+    Both write into `out`, which is returned.
+    """
+    never = sum([a.size for a in operands]) >= 4 * out.size
+
+    def run():
+        if not never and all(map(is_ordered, operands)):
+            fused()
+        else:
+            plain()
+            np.maximum(out, 0, out=out)
+        return out
+
+    return run

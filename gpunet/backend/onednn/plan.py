@@ -171,6 +171,43 @@ class Plan:
         if status:
             check(status, f"executing {self.description.name}")
 
+    def bound(self, *arrays: np.ndarray) -> Callable[[], None]:
+        """A function that executes on these very arrays, whose storage must stay where it is."""
+        loaded = library()
+        if self._scratchpad_bytes:
+            arrays = (*arrays, workspace("onednn scratchpad", self._scratchpad_bytes))
+        codes = [argument.code for argument in self._arguments]
+        memories = [
+            Handle("memory", "memory_create", self.description.layout(code), loaded.engine, address(array))
+            for code, array in zip(codes, arrays)
+        ]
+        arguments = (_Argument * len(codes))(*[_Argument(c, m.value) for c, m in zip(codes, memories)])
+        call = (self.primitive.value, _thread.stream.value, len(codes), ctypes.addressof(arguments))
+        owned = (self, _thread.stream, arrays, memories, arguments)
+
+        def run(execute=self._execute, mark=mark_parallel, _owned=owned):
+            status = execute(*call)
+            mark()
+            if status:
+                check(status, f"executing {self.description.name}")
+
+        return run
+
+
+def returning(run: Callable[[], None], out: Any) -> Callable[[], Any]:
+    """`run`, with `out` as its result."""
+
+    def call():
+        run()
+        return out
+
+    return call
+
+
+def is_plain(*arrays: np.ndarray | None) -> bool:
+    """Whether all are contiguous float32, which plans take as they are; None counts as such."""
+    return all(a is None or (a.dtype.char == "f" and a.flags.c_contiguous) for a in arrays)
+
 
 def reorder(source: Any, target: Any) -> Plan | None:
     """The copy from one layout to another (descriptors' pointers), or None where they are the same.

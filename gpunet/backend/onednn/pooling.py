@@ -16,7 +16,7 @@ from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.library import dims
 from gpunet.backend.onednn.memory import channels_last
 from gpunet.backend.onednn.order import is_ordered
-from gpunet.backend.onednn.plan import DIFF_DST, DIFF_SRC, DST, SRC, WORKSPACE, Description, Plan, cached
+from gpunet.backend.onednn.plan import DIFF_DST, DIFF_SRC, DST, SRC, WORKSPACE, Description, Plan, cached, is_plain
 from gpunet.backend.primitives import pooling as prim
 from gpunet.backend.primitives.conv import conv_output_shape
 
@@ -110,3 +110,23 @@ def avg_pool_grad(g, *, spatial, window, strides, padding, count_padding=False, 
     dx = target(shape, out)
     plan(np.ascontiguousarray(g), dx)
     return deliver(dx, out)
+
+
+@onednn.binds(prim.max_pool)
+def bind_max_pool(x, *, window, strides, padding, out=None, residuals=False):
+    if out is None or not is_plain(x, out):
+        return None
+    plan = _plan("forward", x.shape, out.shape, window, strides, padding, _MAX)
+    if plan is None:
+        return None
+    winner = np.empty(out.shape, _UINT8)
+    compute = plan.bound(x, out, winner)
+    found = out, (winner,) if residuals else ()
+
+    def run():
+        if not is_ordered(x):
+            return NotImplemented
+        compute()
+        return found
+
+    return run

@@ -8,6 +8,7 @@ from gpunet.backend.primitive import Provider
 portable = Provider("portable", binds_namespace=True)
 
 from gpunet.backend.portable import (  # noqa: E402 - the modules register themselves on `portable`
+    adaptive,
     conv,
     elementwise,
     matmul,
@@ -20,6 +21,7 @@ from gpunet.backend.portable import (  # noqa: E402 - the modules register thems
 )
 
 __all__ = [
+    "adaptive",
     "conv",
     "elementwise",
     "matmul",

@@ -67,10 +67,21 @@ class Softmax(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        if mask is not None:
-            large = 3e4 if inputs.dtype == "float16" else 1e9
-            inputs = inputs - (1.0 - ops.cast(mask, inputs.dtype)) * large
-        return ops.softmax(inputs, self.axis)
+        if mask is None:
+            return ops.softmax(inputs, self.axis)
+        _check_mask(mask, inputs)
+        mask = mask if mask.dtype == "bool" else ops.greater(mask, 0.5)
+        low = -3e4 if inputs.dtype == "float16" else -1e9
+        return ops.where(mask, ops.softmax(ops.where(mask, inputs, low), self.axis), 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": self.axis}
+
+
+def _check_mask(mask: Any, inputs: Any) -> None:
+    sizes = list(zip(reversed(mask.shape), reversed(inputs.shape)))
+    if len(mask.shape) > len(inputs.shape) or any(m not in (1, n) for m, n in sizes):
+        raise ValueError(
+            f"The `mask` must be broadcastable to `inputs`: each of its sizes 1 or that of the inputs. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, mask.shape={tuple(mask.shape)}"
+        )

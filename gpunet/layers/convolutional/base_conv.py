@@ -37,21 +37,115 @@ def check_windows(layer: str, shape: Any, data_format: str, window: tuple[int, .
         )
 
 
-class BaseConv(Layer):
+class WindowedConv(Layer):
+    """What convolutions of all kinds share: a window that moves over `rank` spatial axes, then bias and activation.
+
+    Args:
+        kernel_size, strides, dilation_rate: an int or one per spatial axis.
+        padding: one of `paddings`.
+        data_format: "channels_last" or "channels_first"; the configured default where None.
+
+    Raises:
+        ValueError: if a size is not positive, or the padding has another name.
+    """
+
+    rank: int
+    paddings: tuple[str, ...] = ("valid", "same")
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        bias_initializer: Any,
+        bias_regularizer: Any,
+        bias_constraint: Any,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.kernel_size = as_tuple(kernel_size, self.rank, "kernel_size")
+        self.strides = as_tuple(strides, self.rank, "strides")
+        self.dilation_rate = as_tuple(dilation_rate, self.rank, "dilation_rate")
+        self.padding = str(padding).lower()
+        if self.padding not in self.paddings:
+            raise ValueError(f"padding must be one of {self.paddings}. Received: padding={padding!r}")
+        self.data_format = standardize_data_format(data_format)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+        self.bias: Any = None
+
+    @property
+    def _channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else 1
+
+    def _channels(self, input_shape: Any) -> int:
+        """The number of input channels, which the layer requires from now on."""
+        channels = input_shape[self._channel_axis]
+        if channels is None:
+            raise ValueError(
+                f"The channel dimension of the inputs should be defined. "
+                f"Found None in input_shape={tuple(input_shape)} at axis {self._channel_axis}."
+            )
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+        return channels
+
+    def _add_bias_weight(self, size: int) -> None:
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(size,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def _check_inputs(self, first: Any) -> None:
+        super()._check_inputs(first)
+        window = tuple((k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate))
+        check_windows(self.name, first.shape, self.data_format, window, self.padding)
+
+    def _with_bias_and_activation(self, y: Any) -> Any:
+        if self.bias is not None:
+            bias = self.bias
+            if self.data_format == "channels_first":
+                bias = ops.reshape(bias, (1, -1) + (1,) * self.rank)
+            y = ops.add(y, bias)
+        return self.activation(y)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+
+
+class BaseConv(WindowedConv):
     """A convolution over `rank` spatial axes with bias and activation; a subclass sets `rank`.
 
     Args:
         filters: output channels.
-        kernel_size, strides, dilation_rate: an int or one per spatial axis.
-        padding: "valid" or "same".
-        data_format: "channels_last" or "channels_first"; the configured default where None.
+        kernel_size, strides, padding, data_format, dilation_rate: as in `WindowedConv`.
         groups: both channel counts are split into so many independent parts.
 
     Raises:
         ValueError: if a size is not positive, or `filters` is not a multiple of `groups`.
     """
-
-    rank: int
 
     def __init__(
         self,
@@ -73,8 +167,20 @@ class BaseConv(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        rank = self.rank
+        super().__init__(
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            bias_constraint,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
         self.filters = as_tuple(filters, 1, "filters")[0]
         self.groups = as_tuple(groups, 1, "groups")[0]
         if self.filters % self.groups:
@@ -82,29 +188,11 @@ class BaseConv(Layer):
                 f"The number of filters must be evenly divisible by the number of groups. "
                 f"Received: groups={groups}, filters={filters}."
             )
-        self.kernel_size = as_tuple(kernel_size, rank, "kernel_size")
-        self.strides = as_tuple(strides, rank, "strides")
-        self.dilation_rate = as_tuple(dilation_rate, rank, "dilation_rate")
-        self.padding = str(padding).lower()
-        if self.padding not in ("valid", "same"):
-            raise ValueError(f"padding must be 'valid' or 'same'. Received: padding={padding!r}")
-        self.data_format = standardize_data_format(data_format)
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.input_spec = InputSpec(ndim=rank + 2)
         self._fused, self._rest = split_activation(self.activation)
         self.kernel: Any = None
-        self.bias: Any = None
-
-    @property
-    def _channel_axis(self) -> int:
-        return -1 if self.data_format == "channels_last" else 1
 
     def _kernel_shape(self, channels: int) -> tuple[int, ...]:
         if channels % self.groups:
@@ -115,40 +203,27 @@ class BaseConv(Layer):
         return (*self.kernel_size, channels // self.groups, self.filters)
 
     def build(self, input_shape: Any) -> None:
-        channels = input_shape[self._channel_axis]
-        if channels is None:
-            raise ValueError(
-                f"The channel dimension of the inputs should be defined. "
-                f"Found None in input_shape={tuple(input_shape)} at axis {self._channel_axis}."
-            )
         self.kernel = self.add_weight(
             name="kernel",
-            shape=self._kernel_shape(channels),
+            shape=self._kernel_shape(self._channels(input_shape)),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+        self._add_bias_weight(self.filters)
 
-    def _check_inputs(self, first: Any) -> None:
-        super()._check_inputs(first)
-        window = tuple((k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate))
-        check_windows(self.name, first.shape, self.data_format, window, self.padding)
+    def _explicit_padding(self) -> Any:
+        """What `ops.conv` understands: "causal" is all the padding before the first step."""
+        if self.padding != "causal":
+            return self.padding
+        return [((k - 1) * d, 0) for k, d in zip(self.kernel_size, self.dilation_rate)]
 
     def call(self, inputs: Any) -> Any:
         y = ops.conv(
             inputs,
             self.kernel,
             self.strides,
-            self.padding,
+            self._explicit_padding(),
             self.data_format,
             self.dilation_rate,
             bias=self.bias,
@@ -159,18 +234,8 @@ class BaseConv(Layer):
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "data_format": self.data_format,
-            "dilation_rate": self.dilation_rate,
             "groups": self.groups,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
         }

@@ -85,12 +85,7 @@ class BaseConvTranspose(BaseConv):
             self.data_format,
             self.dilation_rate,
         )
-        if self.bias is not None:
-            bias = self.bias
-            if self.data_format == "channels_first":
-                bias = ops.reshape(bias, (1, self.filters) + (1,) * self.rank)
-            y = ops.add(y, bias)
-        return self.activation(y)
+        return self._with_bias_and_activation(y)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from gpunet import ops
+from gpunet.layers.calling import get_mask
 from gpunet.layers.layer import Layer
 
 
@@ -36,9 +37,10 @@ class Merge(Layer):
         return functools.reduce(type(self).merge, _aligned(inputs))
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """True where every input that has a mask is valid."""
-        masks = [m for m in previous_mask or [] if m is not None]
-        return functools.reduce(ops.logical_and, masks) if masks and len(masks) == len(previous_mask) else None
+        """True where any input is valid; none where an input has no mask."""
+        if not previous_mask or any(m is None for m in previous_mask):
+            return None
+        return functools.reduce(ops.logical_or, previous_mask)
 
 
 def _aligned(inputs: Any) -> list[Any]:
@@ -47,10 +49,75 @@ def _aligned(inputs: Any) -> list[Any]:
     return [x if len(x.shape) == rank else ops.expand_dims(x, list(range(1, 1 + rank - len(x.shape)))) for x in inputs]
 
 
+def _element_masks(inputs: Any) -> list[Any]:
+    """For each input None, or its mask of the input's own shape."""
+    masks = [(x, get_mask(x)) for x in inputs]
+    return [None if m is None else ops.broadcast_to(ops.expand_dims(m, -1), x.shape) for x, m in masks]
+
+
 class Add(Merge):
     """The sum of the inputs."""
 
     merge = staticmethod(ops.add)
+
+
+class Subtract(Merge):
+    """The first of two inputs minus the second."""
+
+    merge = staticmethod(ops.subtract)
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"A `Subtract` layer should be called on exactly 2 inputs. Received: input_shape={input_shape}"
+            )
+
+
+class Average(Merge):
+    """The mean of the inputs."""
+
+    def call(self, inputs: Any) -> Any:
+        return functools.reduce(ops.add, _aligned(inputs)) / len(inputs)
+
+
+class Multiply(Merge):
+    """The product of the inputs; masked steps count as 1, and as 0 where all inputs are masked."""
+
+    def call(self, inputs: Any) -> Any:
+        masks = _element_masks(inputs)
+        factors = [x if m is None else ops.where(m, x, 1.0) for x, m in zip(inputs, masks)]
+        product = functools.reduce(ops.multiply, _aligned(factors))
+        if any(m is None for m in masks):
+            return product
+        return ops.where(functools.reduce(ops.logical_or, _aligned(masks)), product, 0.0)
+
+
+class _Extremum(Merge):
+    """The base of `Maximum` and `Minimum`: a masked step takes the value of the others."""
+
+    def call(self, inputs: Any) -> Any:
+        masks = _element_masks(inputs)
+        inputs = _aligned(inputs)
+        best, valid = inputs[0], masks[0]
+        for x, mask in zip(inputs[1:], masks[1:]):
+            x = x if mask is None else ops.where(mask, x, best)
+            best = best if valid is None else ops.where(valid, best, x)
+            valid = None if mask is None or valid is None else ops.logical_or(valid, mask)
+            best = type(self).merge(best, x)
+        return best
+
+
+class Maximum(_Extremum):
+    """The largest of the inputs, element by element."""
+
+    merge = staticmethod(ops.maximum)
+
+
+class Minimum(_Extremum):
+    """The smallest of the inputs, element by element."""
+
+    merge = staticmethod(ops.minimum)
 
 
 class Concatenate(Layer):

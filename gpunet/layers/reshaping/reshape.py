@@ -65,6 +65,97 @@ class Reshape(Layer):
         return super().get_config() | {"target_shape": self.target_shape}
 
 
+class Permute(Layer):
+    """The axes after the batch in another order: axis i of the output is axis `dims[i − 1]` of the input.
+
+    Raises:
+        ValueError: if `dims` is no permutation of 1, 2, ….
+    """
+
+    def __init__(self, dims: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` must be "
+                f"consecutive and start from 1. Received dims={dims}"
+            )
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.transpose(inputs, (0, *self.dims))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"dims": self.dims}
+
+
+class RepeatVector(Layer):
+    """(batch, features) → (batch, n, features).
+
+    Raises:
+        TypeError: if `n` is no int.
+        ValueError: if it is not positive.
+    """
+
+    def __init__(self, n: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.n = _as_count(n, "n")
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: Any) -> Any:
+        return _repeat(ops.expand_dims(inputs, 1), self.n, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"n": self.n}
+
+
+def _as_count(n: Any, name: str) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise TypeError(f"Expected an integer value for `{name}`. Received: {name}={n!r}")
+    if n <= 0:
+        raise ValueError(f"Argument `{name}` should be a positive integer. Received: {name}={n}")
+    return int(n)
+
+
+class UpSampling1D(Layer):
+    """Repeats each step `size` times: (batch, steps, channels) → (batch, steps·size, channels).
+
+    Raises:
+        TypeError: if `size` is no int.
+        ValueError: if it is not positive.
+    """
+
+    def __init__(self, size: int = 2, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size = _as_count(size, "size")
+        self.input_spec = InputSpec(ndim=3)
+
+    def call(self, inputs: Any) -> Any:
+        return _repeat(inputs, self.size, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"size": self.size}
+
+
+class UpSampling3D(Layer):
+    """Repeats each voxel along its three axes; `size` is an int or one per axis."""
+
+    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size = as_tuple(size, 3, "size")
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=5)
+
+    def call(self, inputs: Any) -> Any:
+        first = 1 if self.data_format == "channels_last" else 2
+        for axis, times in enumerate(self.size, first):
+            inputs = _repeat(inputs, times, axis)
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"size": self.size, "data_format": self.data_format}
+
+
 class UpSampling2D(Layer):
     """Repeats rows and columns (`interpolation="nearest"`), or interpolates linearly between them ("bilinear").
 

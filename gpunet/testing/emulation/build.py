@@ -19,8 +19,8 @@ COMPILER = "g++"
 _FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w"]
 # Libraries share nothing: templates of one name differ between specialisations.
 _FLAGS += ["-fvisibility=hidden", "-fno-gnu-unique"]
-# Indices beyond arrays of registers are reported, by a function in the header.
-_FLAGS += ["-fsanitize=bounds"]
+# Indices beyond arrays of registers are reported, by a function in the header; also of arrays at the end of structs.
+_FLAGS += ["-fsanitize=bounds-strict"]
 _HEADER = Path(__file__).with_name("emulation.h")
 
 

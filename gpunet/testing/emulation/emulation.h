@@ -25,6 +25,7 @@
     const emu::SharedPointer<T> name = name##_of_block.enter(#name)
 #define SHARED_POINTER(T) emu::SharedPointer<T>
 #define UNROLL
+#define REGISTER(i, COUNT) emu::within(i, COUNT)
 
 struct uint3 {
     unsigned x, y, z;
@@ -136,6 +137,12 @@ extern "C" __attribute__((used)) inline void __ubsan_handle_out_of_bounds(void*,
 }
 
 namespace emu {
+
+// The same for elements that are reached by reference: to the compiler, one beyond the end is no error there.
+inline int within(int index, int count) {
+    if (unsigned(index) >= unsigned(count)) __ubsan_handle_out_of_bounds(nullptr, reinterpret_cast<void*>(intptr_t(index)));
+    return index;
+}
 
 inline void run_fiber() {
     body();

@@ -1,0 +1,51 @@
+"""Single ops by pytest-benchmark: `benchmarks/test_ops.py`, run for every library in turn."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import VARIANTS
+from benchmarks.results import Findings
+from benchmarks.turns import Budget
+
+_SUITE = Path(__file__).resolve().parents[1] / "test_ops.py"
+_VARIANTS = ["gpunet-eager", "gpunet-numpy-eager", "torch", "torch-malloc", "jax"]
+
+
+def run(budget: Budget, findings: Findings) -> None:
+    """A row per op and library."""
+    if importlib.util.find_spec("pytest_benchmark") is None:
+        findings.missing["pytest-benchmark"] = "not installed (pip install '.[bench]')"
+        return
+    keys = findings.ready(_VARIANTS)
+    found: dict[tuple[str, str], list[float]] = {}
+    for number in range(budget.rounds):
+        for key in keys[::-1] if number % 2 else keys:
+            for name, seconds in _run_suite(key, budget, findings).items():
+                found.setdefault((name, key), []).append(seconds)
+    for (name, key), values in sorted(found.items()):
+        findings.rows.append({"case": name, "variant": key, "unit": "s", "values": values})
+
+
+def _run_suite(key: str, budget: Budget, findings: Findings) -> dict[str, float]:
+    """Median seconds by op."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pytest", "-q", str(_SUITE), f"--benchmark-json={report}"]
+        command += ["-o", "filterwarnings=default", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        command += [f"--benchmark-max-time={budget.turn / 3}", "--benchmark-min-rounds=3"]
+        environment = {**os.environ, **dict(VARIANTS[key].environment), "GPUNET_BENCH_VARIANT": key}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=_SUITE.parents[1])
+        if done.returncode:
+            findings.failures[VARIANTS[key].name] = done.stdout.strip()[-300:] or done.stderr.strip()[-300:]
+        if not report.exists() or not report.stat().st_size:
+            return {}
+        benchmarks: list[dict[str, Any]] = json.loads(report.read_text())["benchmarks"]
+        return {entry["param"]: entry["stats"]["median"] for entry in benchmarks}
