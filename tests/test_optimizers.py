@@ -343,9 +343,9 @@ def test_a_copy_goes_on_by_itself(how, make):
     later = [gradients(vs) for _ in range(3)]
     for g in later:
         other.apply(g, other_vs)
-    for v, k, o in zip(vs, kept, other_vs):
+    for v, k in zip(vs, kept):
         np.testing.assert_array_equal(v, k)
-        assert (o.numpy() != k).any()
+    assert any((o.numpy() != k).any() for k, o in zip(kept, other_vs))
     for g in later:
         optimizer.apply(g, vs)
     for v, o in zip([*vs, *optimizer.variables], [*other_vs, *other.variables]):

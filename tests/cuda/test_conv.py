@@ -278,6 +278,7 @@ GEOMETRY = {"strides": (1, 2), "padding": ((1, 1), (0, 1)), "dilation": (1, 1)}
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("channels", [3, 4])
+@np.errstate(invalid="ignore")  # of NumPy's products, whose lanes past the end meet infinities
 def test_infinities_stay_infinite_and_in_their_windows(gpu, channels, dtype):
     """What a tile holds beyond the operands is 0 times 0: an infinity times 0 would be a NaN."""
     geometry = {"strides": (1, 2), "padding": ((1, 1), (0, 2)), "dilation": (1, 1)}
@@ -324,7 +325,7 @@ def test_views_and_out(gpu):
 
 
 def test_what_is_left_to_cupy(gpu):
-    """Nothing to compute, integers, four spatial axes."""
+    """Nothing to compute, integers, four spatial axes: by portable functions, whose products may be ours."""
     x, w = as_array(np.ones((2, 5, 6, 4)), target=gpu), as_array(np.ones((3, 2, 4, 8)), target=gpu)
     assert prim.conv(x[:0], w, **GEOMETRY).shape == (0, 5, 3, 8)
     assert prim.conv(x, w, strides=(1, 1), padding=((0, 0), (0, 0)), dilation=(3, 1)).shape == (2, 0, 5, 8)
@@ -335,7 +336,7 @@ def test_what_is_left_to_cupy(gpu):
     four = as_array(np.ones((1, 2, 2, 2, 2, 3)), target=gpu)
     geometry = {"strides": (1,) * 4, "padding": ((0, 0),) * 4, "dilation": (1,) * 4}
     assert prim.conv(four, as_array(np.ones((2, 2, 2, 2, 3, 5)), target=gpu), **geometry).get().max() == 48
-    assert not gpu.launches
+    assert not any("conv" in name for name in gpu.launches)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 4, 6])
