@@ -19,7 +19,7 @@ def lenet5_with_batch_norm():
             layers.BatchNormalization(),
             layers.ReLU(),
             layers.MaxPooling2D(),
-            layers.Conv2D(16, 5),
+            layers.Conv2D(16, 5, use_bias=False),  # the gradient of a bias there would be rounding alone
             layers.BatchNormalization(),
             layers.Activation("tanh"),
             layers.AveragePooling2D(),
