@@ -1,4 +1,4 @@
-"""PyTorch: eager with a fused Adam and channels_last images, torch.compile, or a step captured in a CUDA graph."""
+"""PyTorch: eager, with a fused Adam and channels_last images or as it comes, torch.compile, or a step in a CUDA graph."""
 
 from __future__ import annotations
 
@@ -87,17 +87,20 @@ def parameters(net: Network) -> int:
 
 def _placed(net: Network, x: np.ndarray, mode: Mode) -> tuple[nn.Module, torch.Tensor]:
     model, data = build(net).to(_place(mode)), torch.from_numpy(x).to(_place(mode))
-    if len(net.shape) == 3:
+    if len(net.shape) == 3 and mode.how == "default":
+        data = data.permute(0, 3, 1, 2).contiguous()
+    elif len(net.shape) == 3:
         model = model.to(memory_format=torch.channels_last)
         data = data.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     return model, data
 
 
 def training(net: Network, x: np.ndarray, y: np.ndarray, batch: int, mode: Mode) -> Work:
-    """Forward, backward and a fused Adam."""
+    """Forward, backward and Adam."""
     model, data = _placed(net, x, mode)
     labels = torch.from_numpy(y.astype("int64")).to(_place(mode))
-    optimizer = torch.optim.Adam(model.parameters(), fused=True, capturable=mode.how == "graph")
+    fused = None if mode.how == "default" else True
+    optimizer = torch.optim.Adam(model.parameters(), fused=fused, capturable=mode.how == "graph")
     forward = torch.compile(model) if mode.how == "compile" else model
 
     def step() -> None:

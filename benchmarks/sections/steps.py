@@ -8,6 +8,7 @@ from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, measure
 
 _QUICK = ("gpunet", "gpunet-recorded", "gpunet-eager", "gpunet-numpy", "gpunet-numpy-eager", "torch", "torch-malloc")
+_QUICK += ("torch-default",)
 _QUICK += ("torch-compile", "jax", "keras")
 _LARGE = ("gpunet-recorded", "gpunet-eager", "gpunet-numpy-recorded", "torch", "torch-malloc", "jax")
 _SWEEP = (1, 4, 16, 64, 256)
