@@ -1,4 +1,4 @@
-"""PyTorch: eager, with a fused Adam and channels_last images or as it comes, torch.compile, or a step in a CUDA graph."""
+"""PyTorch: eager, tuned (fused Adam, channels_last images) or as it comes; torch.compile; a step in a CUDA graph."""
 
 from __future__ import annotations
 
