@@ -14,7 +14,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 _NAMED = ("numpy", "torch", "jax", "keras", "tinygrad")
 _LEGEND = """Medians of alternating turns; a ratio is time ÷ that of the fastest eager PyTorch, round by round, with its
-range. gpunet trains in `fit`, with all CPU providers and with NumPy's alone."""
+range. gpunet[cpu] is timed in `fit` where the command has it, else as a recorded step; – was not measured."""
 
 
 def section_text(found: dict[str, Any], name: str) -> str:
