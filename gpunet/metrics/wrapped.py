@@ -122,6 +122,8 @@ class Poisson(_Named):
 class CosineSimilarity(_Named):
     """The mean cosine of the angle between target and prediction."""
 
+    _direction = "up"
+
     function = staticmethod(cosine_similarity)
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
@@ -130,6 +132,8 @@ class CosineSimilarity(_Named):
 
 class PearsonCorrelation(_Named):
     """The mean correlation of target and prediction."""
+
+    _direction = "up"
 
     function = staticmethod(pearson_correlation)
 
@@ -140,6 +144,8 @@ class PearsonCorrelation(_Named):
 class ConcordanceCorrelation(_Named):
     """The mean concordance of target and prediction."""
 
+    _direction = "up"
+
     function = staticmethod(concordance_correlation)
 
     def __init__(self, name: str = "concordance_correlation", dtype: Any = None, axis: int = -1):
@@ -149,6 +155,8 @@ class ConcordanceCorrelation(_Named):
 class TopKCategoricalAccuracy(_Named):
     """How often the class of the one-hot target is among the k most probable ones."""
 
+    _direction = "up"
+
     function = staticmethod(top_k_categorical_accuracy)
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None):
@@ -157,6 +165,8 @@ class TopKCategoricalAccuracy(_Named):
 
 class SparseTopKCategoricalAccuracy(_Named):
     """How often the integer label is among the k most probable classes."""
+
+    _direction = "up"
 
     function = staticmethod(sparse_top_k_categorical_accuracy)
 
