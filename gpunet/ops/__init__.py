@@ -174,6 +174,7 @@ from gpunet.ops.linalg import (
     vdot,
 )
 from gpunet.ops.normalization import (
+    batch_norm_relu,
     batch_norm_relu_training,
     batch_norm_training,
     batch_normalization,

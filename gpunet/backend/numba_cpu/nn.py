@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpunet.backend.cpu.nn import widened
 from gpunet.backend.cpu.results import FLOAT32, deliver, target
 from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
@@ -14,9 +15,7 @@ from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
-_ROW_ITEMS = (
-    1024  # rows are put side by side up to about so many items, since a short inner loop costs more than its work
-)
+_SMALL_MAP = 1 << 13  # items: below it a few calls into NumPy are as quick
 _BLOCK_ITEMS = 1 << 15  # of a block of rows that is summed in float32
 
 _M, _V, _SUMS, _TOTALS = "float32[:, ::1]", "float32[::1]", "float32[:, :, ::1]", "float64[:, ::1]"
@@ -43,13 +42,7 @@ def _suits(*arrays) -> bool:
 
 
 def _wide(x):
-    """x (…, channels) as a matrix of (rows / r, r·channels), with r a power of two that divides the number of rows."""
-    x = np.ascontiguousarray(x)
-    channels = x.shape[-1]
-    rows, repeat = x.size // channels, 1
-    while repeat * channels < _ROW_ITEMS and rows % (repeat * 2) == 0:
-        repeat *= 2
-    return x.reshape(rows // repeat, repeat * channels)
+    return widened(np.ascontiguousarray(x))[0]
 
 
 def _codes(items, *loops):
@@ -101,6 +94,24 @@ def _forward(codes, x, gamma, beta, addends, epsilon, out, options, residuals):
     normalise(wide, *addends, y.reshape(wide.shape), factors, *options)
     mean, variance, inverse = found
     return (deliver(y, out), mean, variance), (mean, inverse) if residuals else ()
+
+
+@numba.implements(prim.scale_shift_relu)
+def scale_shift_relu(x, scale, shift, addend, *, out=None):
+    """In the numpy provider's bits, and so, unlike the others, whenever the loops are ready."""
+    if x.size < _SMALL_MAP or not all(a is None or a.dtype.char == "f" for a in (x, scale, shift, addend)):
+        return NotImplemented
+    code = (_NORMALISE if addend is None else _NORMALISE_ADD_RELU).when_ready(x.size)
+    if code is None:
+        return NotImplemented
+    wide, channels = _wide(x), x.shape[-1]
+    y = target(x.shape, out)
+    factors = np.zeros((3, wide.shape[1] // channels, channels), np.float32)
+    factors[1], factors[2] = scale, shift
+    last = (True,) if addend is None else ()
+    addends = () if addend is None else (np.ascontiguousarray(addend).reshape(wide.shape),)
+    code(wide, *addends, y.reshape(wide.shape), factors.reshape(3, -1), *last)
+    return deliver(y, out)
 
 
 @numba.implements(prim.batch_norm_grad)
