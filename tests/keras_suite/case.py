@@ -17,7 +17,7 @@ def make_testing(root: Any) -> Any:
     """What stands for the module `keras.src.testing` and its submodules, for the library `root`."""
     from absl.testing import parameterized
 
-    class TestCase(parameterized.TestCase, _Assertions):
+    class TestCase(_Assertions, parameterized.TestCase):
         library = root
         maxDiff = None
 
@@ -86,7 +86,7 @@ class _Assertions:
             copies = type(instance).from_config(instance.get_config()), saving.deserialize_keras_object(_parsed(text))
         for copy in copies:
             self.assertEqual(_json(copy.get_config()), config)
-            self.assertEqual({*dir(copy)} ^ {*before} - {"__annotations__"}, set())
+            self.assertEqual(({*dir(copy)} ^ {*before}) - {"__annotations__"}, set())
         return copies[-1]
 
     def run_layer_test(self, layer_cls, init_kwargs, **checks):
