@@ -32,6 +32,8 @@ class AUC(Confusion):
         ValueError: on another curve or summation, fewer than two thresholds, or `num_labels` without `multi_label`.
     """
 
+    _direction = "up"
+
     def __init__(
         self,
         num_thresholds: int = 200,

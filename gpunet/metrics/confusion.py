@@ -164,6 +164,8 @@ class FalseNegatives(_Count):
 class _Share(Confusion):
     """The share of true positives in the sum of both counts."""
 
+    _direction = "up"
+
     def __init__(
         self,
         thresholds: Any = None,
@@ -205,6 +207,8 @@ class Recall(_Share):
 
 class _Best(Confusion):
     """The best of one rate at the thresholds where another one is at least `bound`."""
+
+    _direction = "up"
 
     bound_name: str
 

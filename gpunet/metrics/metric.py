@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from gpunet import dtype_policies, initializers, ops, tree
+from gpunet import dtype_policies, initializers, losses, ops, tree
 from gpunet.autograd.stateless import holding
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor
@@ -25,6 +25,8 @@ class Metric:
 
     Variables made with `add_variable` (or assigned as attributes) start at their initial value again in `reset_state`.
     """
+
+    _direction: str | None = None  # "up" where more is better, "down" where less is, for callbacks that compare
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(snake_case(type(self).__name__))
@@ -194,6 +196,8 @@ class MeanMetricWrapper(Mean):
         super().__init__(name=str(name or getattr(fn, "__name__", "mean_metric")), dtype=dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
+        if self._direction is None and losses.catalog.entries.get(getattr(fn, "__name__", "")) is fn:
+            self._direction = "down"
 
     def update_state(  # type: ignore[override]  # as in Keras: other values than those of Mean
         self, y_true: Any, y_pred: Any, sample_weight: Any = None

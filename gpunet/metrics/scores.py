@@ -42,6 +42,8 @@ class FBetaScore(Metric):
         ValueError: on other values.
     """
 
+    _direction = "up"
+
     true_positives: Variable
     false_positives: Variable
     false_negatives: Variable
@@ -142,6 +144,8 @@ class R2Score(Metric):
     Raises:
         ValueError: on other values.
     """
+
+    _direction = "up"
 
     squared_sum: Variable
     sum: Variable

@@ -124,6 +124,8 @@ class Poisson(_Named):
 class CosineSimilarity(_Named):
     """The mean cosine of the angle between target and prediction."""
 
+    _direction = "up"
+
     function = staticmethod(cosine_similarity)
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
@@ -132,6 +134,8 @@ class CosineSimilarity(_Named):
 
 class PearsonCorrelation(_Named):
     """The mean correlation of target and prediction."""
+
+    _direction = "up"
 
     function = staticmethod(pearson_correlation)
 
@@ -142,6 +146,8 @@ class PearsonCorrelation(_Named):
 class ConcordanceCorrelation(_Named):
     """The mean concordance of target and prediction."""
 
+    _direction = "up"
+
     function = staticmethod(concordance_correlation)
 
     def __init__(self, name: str = "concordance_correlation", dtype: Any = None, axis: int = -1):
@@ -151,6 +157,8 @@ class ConcordanceCorrelation(_Named):
 class TopKCategoricalAccuracy(_Named):
     """How often the class of the one-hot target is among the k most probable ones."""
 
+    _direction = "up"
+
     function = staticmethod(top_k_categorical_accuracy)
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None):
@@ -159,6 +167,8 @@ class TopKCategoricalAccuracy(_Named):
 
 class SparseTopKCategoricalAccuracy(_Named):
     """How often the integer label is among the k most probable classes."""
+
+    _direction = "up"
 
     function = staticmethod(sparse_top_k_categorical_accuracy)
 

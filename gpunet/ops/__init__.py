@@ -35,6 +35,7 @@ from gpunet.ops.activation import (
     tanh_shrink,
     threshold,
 )
+from gpunet.ops.attention import dot_product_attention
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
 from gpunet.ops.creation import (
     arange,

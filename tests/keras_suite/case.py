@@ -24,7 +24,8 @@ def make_testing(root: Any) -> Any:
         def setUp(self):
             root.utils.clear_session()
 
-    never = {f"{name}uses_{kind}": lambda: False for name in ("", "jax_", "tensorflow_", "torch_") for kind in ("gpu", "tpu")}
+    libraries = ("", "jax_", "tensorflow_", "torch_")
+    never = {f"{name}uses_{kind}": lambda: False for name in libraries for kind in ("gpu", "tpu")}
     module = types.SimpleNamespace(TestCase=TestCase, named_product=named_product, get_test_data=class_blobs, **never)
     module.test_case = module.test_utils = module
     return module

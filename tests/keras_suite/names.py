@@ -1,8 +1,8 @@
 """Answers the imports of Keras's tests with public names of one library.
 
-A test file says `from keras.src.optimizers.adam import Adam`. Here that is `optimizers.Adam` of the library under test: the
-package below `keras.src` is looked up by its public name, and what it lacks in the other public namespaces. A name that is
-public nowhere is `Absent`, so that a test fails where it uses one and the rest of its file runs.
+A test file says `from keras.src.optimizers.adam import Adam`. Here that is `optimizers.Adam` of the library under test:
+the package below `keras.src` is looked up by its public name, and what it lacks in the other public namespaces. A name
+that is public nowhere is `Absent`, so that a test fails where it uses one and the rest of its file runs.
 """
 
 import builtins
