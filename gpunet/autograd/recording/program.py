@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, extent
 from gpunet.backend.bound import flat
 from gpunet.backend.primitive import PRIMITIVES, backend_of
@@ -30,9 +31,11 @@ class Program:
         calls: of a trace.
         inputs: arrays like those that replays will be given.
         outputs: references to what to return.
+        arena: where results are; the caller holds its lock, here and for each replay.
     """
 
-    def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any]):
+    def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any], arena: Arena):
+        self._given = (calls, inputs, outputs, arena)
         self.calls = list(calls)
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
@@ -44,7 +47,7 @@ class Program:
         self._folded: set[int] = set()
         self._fold()
         self._place_gathered()
-        self._place_results()
+        self._place_results(arena)
         self._placed = dict(self._arrays)
         self._home = threading.get_ident()
         self._run = self._compile(is_home=True)
@@ -61,10 +64,10 @@ class Program:
         self._arrays = dict(self._placed)
         return self._compile(is_home=False)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arena."""
-        return self.arena.nbytes
+    def moved(self) -> Program:
+        """The same program where the arena is now."""
+        calls, _, outputs, arena = self._given
+        return Program(calls, self.inputs, outputs, arena)
 
     def _fold(self) -> None:
         """Compute now what is the same in every replay, as it comes of shapes and numbers alone."""
@@ -117,15 +120,15 @@ class Program:
         self._arrays[value] = there
         return True
 
-    def _place_results(self) -> None:
+    def _place_results(self, arena: Arena) -> None:
         """Give every first result that owns its memory a place in the arena."""
         owned = [i for i, call in enumerate(self.calls) if _is_placed(call) and Result(i, 0) not in self._arrays]
         sizes = {i: _nbytes(self.calls[i].results[0]) for i in owned}
-        places, total = plan({i: (i, self._last[i], sizes[i]) for i in owned})
-        self.arena = self.xp.empty((total,), np.dtype("uint8"))
+        places, self.nbytes = plan({i: (i, self._last[i], sizes[i]) for i in owned})
+        memory = arena.reserve(self.xp, self.inputs[0], self.nbytes)
         for i in owned:
             spec = self.calls[i].results[0]
-            block = self.arena[places[i] : places[i] + math.prod(spec.shape) * spec.dtype.itemsize]
+            block = memory[places[i] : places[i] + math.prod(spec.shape) * spec.dtype.itemsize]
             self._arrays[Result(i, 0)] = _laid_out(block.view(spec.dtype), spec)
 
     def _static(self, reference: Any) -> Any:
@@ -254,26 +257,27 @@ def _seen_as(base: Any, reference: View) -> Any:
 def _last_uses(calls: Sequence[Call], outputs: Sequence[Any]) -> list[int]:
     """For each call, the number of the last call that reads its first result, also through views of it."""
     last = list(range(len(calls)))
-    owners: list[set[int]] = []
+    owners: dict[Result, set[int]] = {}
     for i, call in enumerate(calls):
         read = set().union(*(_owners(reference, owners) for reference in call.operands)) if call.operands else set()
         for owner in read:
             last[owner] = i
-        shares = [s.shares for s in call.results if s.shares >= 0]
-        owners.append({i}.union(*(_owners(call.operands[s], owners) for s in shares)))
+        for part, spec in enumerate(call.results):
+            shared = set() if spec.shares < 0 else _owners(call.operands[spec.shares], owners)
+            owners[Result(i, part)] = shared | ({i} if part == 0 or spec.beside else set())
     for reference in outputs:
         for owner in _owners(reference, owners):
             last[owner] = len(calls)
     return last
 
 
-def _owners(reference: Any, owners: list[set[int]]) -> set[int]:
-    """The calls in whose results' memory a reference is."""
+def _owners(reference: Any, owners: dict[Result, set[int]]) -> set[int]:
+    """The calls in the memory of whose first results a reference is."""
     if isinstance(reference, View):
         return _owners(reference.base, owners)
     if isinstance(reference, Group):
         return set().union(*(_owners(member, owners) for member in reference.members))
-    return owners[reference.call] if isinstance(reference, Result) else set()
+    return owners[reference] if isinstance(reference, Result) else set()
 
 
 def plan(lives: dict[int, tuple[int, int, int]]) -> tuple[dict[int, int], int]:
