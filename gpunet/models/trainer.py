@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet import optimizers, tree
-from gpunet.autograd.tape import GradientTape, no_grad
+from gpunet.autograd.gradient_tape import GradientTape
+from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor, wrap
 from gpunet.backend.devices import to_device, to_host
 from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger

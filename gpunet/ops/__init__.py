@@ -35,6 +35,7 @@ from gpunet.ops.activation import (
     tanh_shrink,
     threshold,
 )
+from gpunet.ops.attention import dot_product_attention
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
 from gpunet.ops.creation import (
     arange,
@@ -173,6 +174,7 @@ from gpunet.ops.linalg import (
     vdot,
 )
 from gpunet.ops.normalization import (
+    batch_norm_relu,
     batch_norm_relu_training,
     batch_norm_training,
     batch_normalization,

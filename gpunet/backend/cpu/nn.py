@@ -133,7 +133,7 @@ def sparse_softmax_crossentropy_grad(g, labels, probabilities, *, out=None):
 
 @cpu.implements(prim.scale_shift)
 def scale_shift(x, scale, shift, *, out=None):
-    if not x.size or x.dtype.char not in "fd" or not x.flags.c_contiguous:
+    if not _in_rows(x):
         return portable.scale_shift(np, x, scale, shift, out=out)
     out = empty(x.shape, x.dtype) if out is None else out
     wide, scale, shift = widened(x, scale, shift)
@@ -142,3 +142,24 @@ def scale_shift(x, scale, shift, *, out=None):
         part = np.multiply(wide[a:b], scale, out=target[a:b])
         np.add(part, shift, out=part)
     return out
+
+
+@cpu.implements(prim.scale_shift_relu)
+def scale_shift_relu(x, scale, shift, addend, *, out=None):
+    if not _in_rows(x) or not (addend is None or (_in_rows(addend) and addend.dtype is x.dtype)):
+        return portable.scale_shift_relu(np, x, scale, shift, addend, out=out)
+    out = empty(x.shape, x.dtype) if out is None else out
+    wide, scale, shift = widened(x, scale, shift)
+    target, addend = out.reshape(wide.shape), None if addend is None else addend.reshape(wide.shape)
+    for a, b in _row_chunks(wide):
+        part = np.multiply(wide[a:b], scale, out=target[a:b])
+        np.add(part, shift, out=part)
+        if addend is not None:
+            np.add(part, addend[a:b], out=part)
+        np.maximum(part, 0, out=part)
+    return out
+
+
+def _in_rows(x):
+    """Whether x is a matrix of rows of channels, as it lies."""
+    return x.size and x.dtype.char in "fd" and x.flags.c_contiguous

@@ -11,7 +11,16 @@ import numpy as np
 from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.library import Handle, dims
-from gpunet.backend.onednn.memory import byte_size, channels_last, row_major, strided, unspecified, vector, workspace
+from gpunet.backend.onednn.memory import (
+    byte_size,
+    channels_last,
+    row_major,
+    same_layout,
+    strided,
+    unspecified,
+    vector,
+    workspace,
+)
 from gpunet.backend.onednn.order import fuses_relu, with_relu
 from gpunet.backend.onednn.plan import (
     BIAS,
@@ -32,6 +41,7 @@ from gpunet.backend.primitives import conv as prim
 
 _DIRECT = 1
 _TRAINING = 64
+_LANES = 16  # channels in a vector
 
 
 class Geometry(NamedTuple):
@@ -66,32 +76,41 @@ class Geometry(NamedTuple):
         return unspecified((*shape, *window))
 
 
+def _forward(geometry: Geometry, y: Handle, biased: bool = False, relu: bool = False) -> Description:
+    x, w, bias = channels_last(geometry.x), geometry.packed(), vector(geometry.y[-1]) if biased else None
+    return Description("convolution_forward", _TRAINING, _DIRECT, x, w, bias, y, *geometry.axes(), relu=relu)
+
+
 def forward_description(geometry: Geometry, biased: bool, relu: bool) -> Description:
     """act(conv(x, w) + b), with w in a layout of oneDNN's choice."""
-    return Description(
-        "convolution_forward",
-        _TRAINING,
-        _DIRECT,
-        channels_last(geometry.x),
-        geometry.packed(),
-        vector(geometry.y[-1]) if biased else None,
-        channels_last(geometry.y),
-        *geometry.axes(),
-        relu=relu,
-    )
+    ragged = geometry.w[-2] % _LANES != 0
+    return _by_the_faster_loops(lambda y: _forward(geometry, y, biased, relu), geometry.y, DST, ragged)
 
 
 def input_grad_description(geometry: Geometry) -> Description:
     """The adjoint in x."""
-    return Description(
-        "convolution_backward_data",
-        _DIRECT,
-        channels_last(geometry.x),
-        geometry.packed(),
-        channels_last(geometry.y),
-        *geometry.axes(),
-        forward_description(geometry, False, False),
-    )
+
+    def make(y: Handle) -> Description:
+        x, w, hint = channels_last(geometry.x), geometry.packed(), _forward(geometry, y)
+        return Description("convolution_backward_data", _DIRECT, x, w, y, *geometry.axes(), hint)
+
+    return _by_the_faster_loops(make, geometry.y, DIFF_DST, geometry.x[-1] <= 2 * _LANES)
+
+
+def _by_the_faster_loops(make: Callable[[Handle], Description], y: tuple[int, ...], code: int, few: bool):
+    """A description on channels-last images; with `few` channels by the loops that oneDNN prefers for its own layouts.
+
+    Those take 0.55 to 0.95 of the time of the ones for channels-last images there, and more with many channels. oneDNN
+    looks at them only where it may choose the layout of y, which turns out to be channels last as well.
+    """
+    if few:
+        n, *spatial, channels = y
+        description = make(unspecified((n, channels, *spatial)))
+        if description.implementation.startswith("jit") and same_layout(
+            description.layout(code), channels_last(y).value
+        ):
+            return description
+    return make(channels_last(y))
 
 
 def weight_grad_description(geometry: Geometry) -> Description:
@@ -104,7 +123,7 @@ def weight_grad_description(geometry: Geometry) -> Description:
         None,
         channels_last(geometry.y),
         *geometry.axes(),
-        forward_description(geometry, False, False),
+        _forward(geometry, channels_last(geometry.y)),
     )
 
 

@@ -18,6 +18,17 @@ def split_activation(activation: Any) -> tuple[str | None, Any]:
     return None, None if activation is activations.linear else activation
 
 
+def as_units(n: Any, name: str) -> int:
+    """A positive integer.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"{name} must be a positive integer. Received: {name.rpartition(' ')[2]}={n!r}")
+    return int(n)
+
+
 class Dense(Layer):
     """activation(x @ kernel + bias): (..., in) → (..., units).
 
@@ -45,9 +56,7 @@ class Dense(Layer):
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         refuse_quantization(self, quantization_config)
-        if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 1:
-            raise ValueError(f"Dense: units must be a positive integer. Received: units={units!r}")
-        self.units = int(units)
+        self.units = as_units(units, "Dense: units")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
