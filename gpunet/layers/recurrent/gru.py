@@ -7,7 +7,7 @@ from typing import Any
 from gpunet import activations, ops
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import DenseCell
-from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, check_use_cudnn, of_cell
+from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, check_use_cudnn, has_usual_activations, of_cell
 
 
 class GRUCell(DenseCell):
@@ -127,7 +127,7 @@ class GRU(CellRNN):
 
     Args:
         units: the size of output and state. The others as in `GRUCell` and `RNN`.
-        use_cudnn: as in Keras.
+        use_cudnn: False for step by step, True to insist on the fused op that "auto" uses where it can.
 
     Raises:
         ValueError: if `units` is not a positive integer, or `use_cudnn` another value.
@@ -196,3 +196,11 @@ class GRU(CellRNN):
         )
         self.input_spec = InputSpec(ndim=3)
         self.use_cudnn = check_use_cudnn(use_cudnn)
+
+    @property
+    def fused(self) -> bool:
+        """Whether all steps are one op: those of tanh and sigmoid are, with the reset after the product."""
+        return self.cell.reset_after and has_usual_activations(self.cell)
+
+    def _fused_loop(self, projected: Any, states: list, mask: Any) -> tuple:
+        return ops.gru(projected, self.cell.recurrent_kernel, self.cell.recurrent_bias, states[0], mask)

@@ -7,7 +7,7 @@ from typing import Any
 from gpunet import activations, initializers, ops
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import DenseCell
-from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, check_use_cudnn, of_cell
+from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, check_use_cudnn, has_usual_activations, of_cell
 
 
 def forget_bias(initializer: Any, units: int) -> Any:
@@ -116,7 +116,7 @@ class LSTM(CellRNN):
 
     Args:
         units: the size of output and states. The others as in `LSTMCell` and `RNN`.
-        use_cudnn: as in Keras.
+        use_cudnn: False for step by step, True to insist on the fused op that "auto" uses where it can.
 
     Raises:
         ValueError: if `units` is not a positive integer, or `use_cudnn` another value.
@@ -185,3 +185,11 @@ class LSTM(CellRNN):
         )
         self.input_spec = InputSpec(ndim=3)
         self.use_cudnn = check_use_cudnn(use_cudnn)
+
+    @property
+    def fused(self) -> bool:
+        """Whether all steps are one op: those of tanh and sigmoid are."""
+        return has_usual_activations(self.cell)
+
+    def _fused_loop(self, projected: Any, states: list, mask: Any) -> tuple:
+        return ops.lstm(projected, self.cell.recurrent_kernel, *states, mask)

@@ -123,7 +123,7 @@ class RNN(Layer):
             given = self.states if self.stateful else self.get_initial_state(x.shape[0])
         given = list(given) if tree.is_nested(given) else [given]
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
-        return tree.map_structure(lambda s: _beside(x, ops.cast(s, dtype)), given)
+        return tree.map_structure(lambda s: _beside(x, ops.copy(ops.cast(s, dtype))), given)
 
     def inner_loop(self, sequences: Any, initial_state: list, mask: Any, training: bool = False) -> tuple:
         """(last output, all outputs or None, last states) of a call; a subclass may compute them otherwise."""
@@ -214,7 +214,49 @@ def _beside(x: Any, state: Any) -> Any:
 
 
 class CellRNN(RNN):
-    """A layer around one cell of its own, which has the layer's arguments."""
+    """A layer around one cell of its own, which has the layer's arguments.
+
+    A subclass whose usual case is one op has `fused`, which says whether the layer's arguments are that case, and
+    `_fused_loop(projected (steps, batch, …), states, mask) -> (outputs (steps, batch, …), *last states)`.
+    """
+
+    use_cudnn: bool | str = "auto"
+
+    @property
+    def fused(self) -> bool:
+        """Whether all steps are one op."""
+        return False
+
+    def _fused_loop(self, projected: Any, states: list, mask: Any) -> tuple:
+        raise NotImplementedError
+
+    def inner_loop(self, sequences: Any, initial_state: list, mask: Any, training: bool = False) -> tuple:
+        """(last output, all outputs or None, last states) of a call."""
+        if not self.fused or (training and self.cell.recurrent_dropout) or not self.use_cudnn:
+            self._check_not_required()
+            return super().inner_loop(sequences, initial_state, mask, training)
+        inputs = time_major(sequences)
+        mask = None if mask is None else time_major(ops.cast(mask, "bool"))
+        if self.go_backwards:
+            inputs, mask = ops.flip(inputs, 0), None if mask is None else ops.flip(mask, 0)
+        outputs, *states = self._fused_loop(self.cell.project(inputs, training), initial_state, mask)
+        last = states[0]
+        if mask is not None:
+            outputs = self._masked_outputs(outputs, mask)
+            last = outputs[-1]
+        return last, time_major(outputs) if self.return_sequences else None, list(states)
+
+    def _check_not_required(self) -> None:
+        if self.use_cudnn is True:
+            raise ValueError(
+                f"use_cudnn=True was specified, but layer '{self.name}' has arguments for which there is no fused "
+                f"kernel. Pass use_cudnn='auto' to fallback to a non-fused implementation."
+            )
+
+    def _masked_outputs(self, outputs: Any, mask: Any) -> Any:
+        """States as outputs: 0 for masked steps where that is wanted, and before the first step that is not masked."""
+        shown = mask if self.zero_output_for_mask else ops.greater(ops.cumsum(ops.cast(mask, "int32"), axis=0), 0)
+        return ops.where(ops.expand_dims(shown, -1), outputs, 0)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -232,6 +274,11 @@ def of_cell(*names: str) -> Callable[[type], type]:
         return cls
 
     return add
+
+
+def has_usual_activations(cell: Any) -> bool:
+    """Whether the cell's activations are tanh and sigmoid."""
+    return cell.activation is ops.tanh and cell.recurrent_activation is ops.sigmoid
 
 
 def check_use_cudnn(value: Any) -> Any:
