@@ -172,13 +172,18 @@ class Layer(WeightOwner, Operation):
         )
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes the layer was built with, or None."""
+        """The shapes the layer was built with, or None: `input_shape`, or several by name in `shapes_dict`."""
         shapes = {k: v for k, v in self._shapes_dict.items() if v is not None}
-        return dict(shapes) if self.built and shapes else None
+        if not self.built or not shapes:
+            return None
+        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build with the shapes of `get_build_config`."""
-        self.build(**tree.map_structure(lambda x: x, {k: _as_shape(v) for k, v in config.items()}))
+        if "input_shape" in config:
+            self.build(_as_shape(config["input_shape"]))
+        else:
+            self.build(**{name: _as_shape(shape) for name, shape in config["shapes_dict"].items()})
 
     @default
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:

@@ -183,6 +183,7 @@ from gpunet.ops.normalization import (
     rms_normalization,
 )
 from gpunet.ops.pooling import average_pool, max_pool, min_pool
+from gpunet.ops.recurrent import gru, lstm
 from gpunet.ops.reduction import (
     all,
     amax,
