@@ -23,6 +23,9 @@ class BatchNormalization(Layer):
         NotImplementedError: with `synchronized=True`, which needs a distribution.
     """
 
+    fused_activation = "linear"
+    fuses_addend = True
+
     def __init__(
         self,
         axis: int = -1,
@@ -106,13 +109,18 @@ class BatchNormalization(Layer):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not (training and self.trainable):
-            return ops.batch_normalization(
-                inputs, self.moving_mean, self.moving_variance, self.axis, self.beta, self.gamma, self.epsilon
-            )
-        if mask is not None:
+        if mask is not None and training and self.trainable:
             return self._masked(inputs, mask)
-        y, mean, variance = ops.batch_norm_training(inputs, self.gamma, self.beta, self.axis, self.epsilon)
+        return self.call_fused(inputs, training, False)
+
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        more = {"addend": addend} if relu else {}
+        if not (training and self.trainable):
+            normalise = ops.batch_norm_relu if relu else ops.batch_normalization
+            moving = self.moving_mean, self.moving_variance
+            return normalise(inputs, *moving, self.axis, self.beta, self.gamma, self.epsilon, **more)
+        normalise = ops.batch_norm_relu_training if relu else ops.batch_norm_training
+        y, mean, variance = normalise(inputs, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon, **more)
         self._move(mean, variance)
         return y
 
