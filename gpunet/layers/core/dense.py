@@ -57,9 +57,11 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        refuse_quantization(self, quantization_config)
         self.units = as_units(units, "Dense: units")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -118,4 +120,14 @@ class Dense(Layer):
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
+            "quantization_config": None,
         }
+
+
+def refuse_quantization(layer: Layer, quantization_config: Any) -> None:
+    """Raise NotImplementedError unless the argument, which is in the configurations that Keras writes, is None."""
+    if quantization_config is not None:
+        raise NotImplementedError(
+            f"{type(layer).__name__}: quantization is not implemented. "
+            f"Received: quantization_config={quantization_config!r}"
+        )
