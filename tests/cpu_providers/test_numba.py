@@ -137,8 +137,8 @@ def test_batch_norm_then_addition_and_relu(shape, has_addend):
     y = residuals[-1]
     assert y is found[0]
     options = {"epsilon": 1e-3, "with_addend": has_addend}
-    results = backward(g, x, gamma, *residuals, **options)
-    doubles = [a.astype("float64") for a in (g, x, gamma)]
+    results = backward(g, x, gamma, beta, *residuals, **options)
+    doubles = [a.astype("float64") for a in (g, x, gamma, beta)]
     expected = exact(prim.batch_norm_relu_grad, *doubles, *kept[:2], y, **options)  # whose signs round alike
     assert len(results) == len(expected) == 3 + has_addend
     for result, value in zip(results, expected):
@@ -148,10 +148,10 @@ def test_batch_norm_then_addition_and_relu(shape, has_addend):
     for out in (np.empty_like(x), np.empty_like(x.T).T):
         assert forward(x, gamma, beta, addend, epsilon=1e-3, out=out)[0][0] is out
         np.testing.assert_array_equal(out, y)
-        assert backward(g, x, gamma, *residuals, out=out, **options)[0] is out
+        assert backward(g, x, gamma, beta, *residuals, out=out, **options)[0] is out
         np.testing.assert_array_equal(out, results[0])
     assert forward(x[:1], gamma, beta, addend, epsilon=1e-3) is NotImplemented
-    assert backward(g[:1], x[:1], gamma, *residuals, **options) is NotImplemented
+    assert backward(g[:1], x[:1], gamma, beta, *residuals, **options) is NotImplemented
 
 
 def test_a_relu_after_batch_norm_keeps_nan():

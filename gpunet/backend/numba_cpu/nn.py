@@ -28,13 +28,14 @@ def _loop(function, *types: str) -> Loop:
 _MOMENTS = _loop(loops.moments, _M, _V, _SUMS, "intp")
 _PRODUCTS = _loop(loops.products, _M, _M, _V, _SUMS, "intp")
 _RELU_PRODUCTS = _loop(loops.relu_products, *[_M] * 3, _V, _M, _SUMS, "intp")
+_RECTIFIED_PRODUCTS = _loop(loops.rectified_products, *[_M] * 3, _SUMS, "intp")
 _FOLD = _loop(loops.fold, _SUMS, _TOTALS)
 _STATISTICS = _loop(loops.statistics, _TOTALS, "intp", "float32", *[_V] * 3, _M, _M)
 _SLOPES = _loop(loops.slopes, _TOTALS, "intp", *[_V] * 3, _M, _M)
 _NORMALISE = _loop(loops.normalise, *[_M] * 3, "boolean")
 _NORMALISE_ADD_RELU = _loop(loops.normalise_add_relu, *[_M] * 4)
 _COMBINE = _loop(loops.combine, *[_M] * 4)
-_RELU_COMBINE = _loop(loops.relu_combine, *[_M] * 5)
+_RECTIFIED_COMBINE = _loop(loops.rectified_combine, *[_M] * 4, _V)
 
 
 def _suits(*arrays) -> bool:
@@ -129,19 +130,38 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
 
 
 @numba.implements(prim.batch_norm_relu_grad)
-def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
-    last = _COMBINE if with_addend else _RELU_COMBINE
-    if not _suits(x, g, gamma) or (codes := _codes(x.size, _RELU_PRODUCTS, last, _SLOPES)) is None:
+def batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
+    if not _suits(x, g, gamma, beta):
+        return NotImplemented
+    parameters = x, gamma, mean, inverse
+    return _with_addend(g, y, *parameters, out) if with_addend else _without_addend(g, beta, *parameters, out)
+
+
+def _with_addend(g, y, x, gamma, mean, inverse, out):
+    if (codes := _codes(x.size, _RELU_PRODUCTS, _COMBINE, _SLOPES)) is None:
         return NotImplemented
     wide = _wide(x)
-    dx, through = target(x.shape, out), empty(x.shape if with_addend else (0, wide.shape[1]), FLOAT32)
-    g, y, kept = (np.ascontiguousarray(a).reshape(-1, wide.shape[1]) for a in (g, y, through))
+    dx, through = target(x.shape, out), empty(x.shape, FLOAT32)
+    g, y, kept = (np.ascontiguousarray(a).reshape(wide.shape) for a in (g, y, through))
     sums, rows = _sums(wide)
     codes[0](g, y, wide, np.tile(mean, wide.shape[1] // x.shape[-1]), kept, sums, rows)
     gradients, factors = _factors(codes, sums, x, mean, inverse, gamma)
-    codes[1](*((kept,) if with_addend else (g, y)), wide, dx.reshape(wide.shape), factors)
-    gradients = deliver(dx, out), *gradients
-    return (*gradients, through) if with_addend else gradients
+    codes[1](kept, wide, dx.reshape(wide.shape), factors)
+    return deliver(dx, out), *gradients, through
+
+
+def _without_addend(g, beta, x, gamma, mean, inverse, out):
+    if (codes := _codes(x.size, _RECTIFIED_PRODUCTS, _RECTIFIED_COMBINE, _SLOPES)) is None:
+        return NotImplemented
+    wide = _wide(x)
+    dx, g = target(x.shape, out), np.ascontiguousarray(g).reshape(wide.shape)
+    scale = inverse if gamma is None else inverse * gamma
+    normal = np.tile(np.stack([mean, scale, _parameter(beta, x, 0)]), wide.shape[1] // x.shape[-1])
+    sums, rows = _sums(wide)
+    codes[0](g, wide, normal, sums, rows)
+    gradients, factors = _factors(codes, sums, x, mean, inverse, gamma)
+    codes[1](g, wide, dx.reshape(wide.shape), factors, normal[2])
+    return deliver(dx, out), *gradients
 
 
 def _factors(codes, sums, x, mean, inverse, gamma):
