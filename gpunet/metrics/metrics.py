@@ -110,24 +110,24 @@ class RootMeanSquaredError(Mean):
         return ops.sqrt(super().result())
 
 
-# Functions first: a snake_case name is the function that the trainer wraps, a class name the class.
-catalog.add(losses.mean_squared_error, "mse", "MSE")
-catalog.add(losses.mean_absolute_error, "mae", "MAE")
-catalog.add(losses.binary_crossentropy, "bce", "BCE")
-catalog.add(losses.categorical_crossentropy)
-catalog.add(losses.sparse_categorical_crossentropy)
-catalog.add(losses.kl_divergence, "kld", "KLD")
-for _function in (binary_accuracy, categorical_accuracy, sparse_categorical_accuracy):
-    catalog.add(_function)
-for _cls in (
-    Mean,
-    Sum,
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    MeanSquaredError,
-    MeanAbsoluteError,
-    RootMeanSquaredError,
+# Classes first: a name is a new metric of the class, as in Keras.
+for _cls, *_aliases in (
+    (Mean,),
+    (Sum,),
+    (Accuracy,),
+    (BinaryAccuracy,),
+    (CategoricalAccuracy,),
+    (SparseCategoricalAccuracy,),
+    (MeanSquaredError, "mse", "MSE"),
+    (MeanAbsoluteError, "mae", "MAE"),
+    (RootMeanSquaredError, "rmse", "RMSE"),
 ):
-    catalog.add(_cls)
+    catalog.add(_cls, *_aliases)
+for _function in (
+    losses.mean_squared_error,
+    losses.mean_absolute_error,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+):
+    catalog.add(_function)

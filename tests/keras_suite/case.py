@@ -17,14 +17,15 @@ def make_testing(root: Any) -> Any:
     """What stands for the module `keras.src.testing` and its submodules, for the library `root`."""
     from absl.testing import parameterized
 
-    class TestCase(parameterized.TestCase, _Assertions):
+    class TestCase(_Assertions, parameterized.TestCase):
         library = root
         maxDiff = None
 
         def setUp(self):
             root.utils.clear_session()
 
-    never = {f"{name}uses_{kind}": lambda: False for name in ("", "jax_", "tensorflow_", "torch_") for kind in ("gpu", "tpu")}
+    libraries = ("", "jax_", "tensorflow_", "torch_")
+    never = {f"{name}uses_{kind}": lambda: False for name in libraries for kind in ("gpu", "tpu")}
     module = types.SimpleNamespace(TestCase=TestCase, named_product=named_product, get_test_data=class_blobs, **never)
     module.test_case = module.test_utils = module
     return module
@@ -86,7 +87,7 @@ class _Assertions:
             copies = type(instance).from_config(instance.get_config()), saving.deserialize_keras_object(_parsed(text))
         for copy in copies:
             self.assertEqual(_json(copy.get_config()), config)
-            self.assertEqual({*dir(copy)} ^ {*before} - {"__annotations__"}, set())
+            self.assertEqual(({*dir(copy)} ^ {*before}) - {"__annotations__"}, set())
         return copies[-1]
 
     def run_layer_test(self, layer_cls, init_kwargs, **checks):

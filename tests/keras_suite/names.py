@@ -1,12 +1,13 @@
 """Answers the imports of Keras's tests with public names of one library.
 
-A test file says `from keras.src.optimizers.adam import Adam`. Here that is `optimizers.Adam` of the library under test: the
-package below `keras.src` is looked up by its public name, and what it lacks in the other public namespaces. A name that is
-public nowhere is `Absent`, so that a test fails where it uses one and the rest of its file runs.
+A test file says `from keras.src.optimizers.adam import Adam`. Here that is `optimizers.Adam` of the library under test:
+the package below `keras.src` is looked up by its public name, and what it lacks in the other public namespaces. A name
+that is public nowhere is `Absent`, so that a test fails where it uses one and the rest of its file runs.
 """
 
 import builtins
 import importlib
+import sys
 import types
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,7 +66,8 @@ class Adapter:
         """Runs a test file, with our answers to its imports."""
         parts = path.relative_to(self.folder).with_suffix("").parts
         if parts not in self._modules:
-            module = types.ModuleType(".".join(parts))
+            module = types.ModuleType(".".join(("keras_tests", *parts)))
+            sys.modules[module.__name__] = module  # what is pickled is looked up there
             module.__dict__.update(__file__=str(path), __builtins__=self._builtins)
             with loading():
                 exec(compile(path.read_text(), path, "exec"), module.__dict__)

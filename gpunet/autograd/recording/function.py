@@ -30,7 +30,7 @@ def _begin_anew() -> None:
     structure.version += 1
 
 
-for _setting in ("cpu_providers", "threads"):
+for _setting in ("cpu_providers", "threads", "fusion"):
     config.observe(_setting, _begin_anew)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)

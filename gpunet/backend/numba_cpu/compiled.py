@@ -56,6 +56,18 @@ class Loop:
             return None
         return self._code.for_parts(team.parts(items))
 
+    def chooser(self, items: int) -> Callable[[], Callable[..., None] | None]:
+        """`when_ready(items)` for a call that is made many times: a function that stops asking once it is settled."""
+        found = None
+
+        def choose():
+            nonlocal found
+            if found is None:
+                found = self.when_ready(items)
+            return found
+
+        return choose
+
     def now(self, items: int = 1) -> Callable[..., None] | None:
         """The machine code, compiled or loaded now if need be; None where Numba fails, which is logged once."""
         self._make()
@@ -78,7 +90,7 @@ class Loop:
             if self._code is not None or self.failure is not None:
                 return
             try:
-                openmp = team.openmp()
+                openmp = team.openmp() if "prange" in self.function.__code__.co_names else None
                 address = machine_code.load(self.function, self.signature, openmp.symbols if openmp else {})
                 self._code = team.Code(address, machine_code.arguments(self.signature), openmp)
             except Exception as error:  # of a compiler's many kinds; NumPy serves instead
