@@ -16,6 +16,7 @@ from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result
 from gpunet.backend.bound import flat
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives.update import assign
+from gpunet.backend.rows import Rows
 
 _ALIGNMENT = 256
 _FOLDED_BYTES = 1 << 12  # of a result that is computed once and kept
@@ -56,7 +57,10 @@ class Program:
 
     def __call__(self, arrays: Sequence[Any]) -> tuple:
         for place, array in zip(self.inputs, arrays):
-            assign(place, array)
+            if type(array) is Rows:
+                array.take_into(place)
+            else:
+                assign(place, array)
         if threading.get_ident() == self._home:
             run = self._run
             self._packings.renew()

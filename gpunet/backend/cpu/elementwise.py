@@ -9,7 +9,7 @@ from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.primitives import elementwise as prim
 
 _BOOL = np.dtype(bool)
-_ONE = {kind: np.ones((), kind) for kind in "fd"}  # NumPy takes twice as long to convert a Python number
+_ZERO, _ONE = ({kind: np.full((), n, kind) for kind in "fd"} for n in (0, 1))  # Python numbers are converted slowly
 _SMALL = 1 << 15
 _multiply, _subtract, _empty_like = np.multiply, np.subtract, np.empty_like  # small arrays are worth a look-up less
 
@@ -17,7 +17,7 @@ _multiply, _subtract, _empty_like = np.multiply, np.subtract, np.empty_like  # s
 @cpu.implements(prim.relu_grad)
 def relu_grad(g, y, *, out=None):
     if g.size < _SMALL or g.shape != y.shape:
-        return np.multiply(g, np.greater(y, 0), out=out)
+        return np.multiply(g, np.greater(y, _ZERO.get(y.dtype.char, 0)).astype(g.dtype), out=out)
     # The mask as floats first: a product of floats and bools converts in small blocks, which takes twice as long.
     won = np.greater(y, 0, out=scratch("won", y.shape, _BOOL))
     out = np.empty_like(g) if out is None else out
