@@ -5,6 +5,8 @@ from typing import Any
 from gpunet.layers.activations.activation import Activation, ReLU, Softmax
 from gpunet.layers.activations.leaky import ELU, LeakyReLU, PReLU, RandomizedLeakyReLU
 from gpunet.layers.attention.attention import AdditiveAttention, Attention
+from gpunet.layers.attention.grouped_query_attention import GroupedQueryAttention
+from gpunet.layers.attention.multi_head_attention import MultiHeadAttention
 from gpunet.layers.convolutional.conv import (
     Conv1D,
     Conv1DTranspose,
@@ -18,7 +20,8 @@ from gpunet.layers.convolutional.conv import (
     SeparableConv2D,
 )
 from gpunet.layers.core.dense import Dense
-from gpunet.layers.core.embedding import Embedding
+from gpunet.layers.core.einsum_dense import EinsumDense
+from gpunet.layers.core.embedding import Embedding, ReversibleEmbedding
 from gpunet.layers.core.identity import Identity, Lambda, Masking
 from gpunet.layers.core.input_layer import Input, InputLayer
 from gpunet.layers.core.wrapper import Wrapper
@@ -111,6 +114,7 @@ for _cls in (
     Dot,
     Dropout,
     ELU,
+    EinsumDense,
     Embedding,
     Flatten,
     GRU,
@@ -140,6 +144,7 @@ for _cls in (
     MinPooling2D,
     MinPooling3D,
     Minimum,
+    MultiHeadAttention,
     Multiply,
     PReLU,
     Permute,
@@ -149,6 +154,7 @@ for _cls in (
     ReLU,
     RepeatVector,
     Reshape,
+    ReversibleEmbedding,
     SeparableConv1D,
     SeparableConv2D,
     SimpleRNN,
@@ -170,7 +176,10 @@ for _cls in (
     ZeroPadding3D,
 ):
     catalog.add(_cls)
+catalog.add(GroupedQueryAttention, name="GroupQueryAttention")
 
+# Keras's name of it outside of files and paths of weights.
+GroupQueryAttention = GroupedQueryAttention
 # Keras's shorter names of the same layers.
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
 Convolution1D = Conv1D
@@ -283,6 +292,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -301,6 +311,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -322,6 +333,7 @@ __all__ = [
     "MinPooling2D",
     "MinPooling3D",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "Permute",
@@ -330,6 +342,7 @@ __all__ = [
     "ReLU",
     "RepeatVector",
     "Reshape",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
