@@ -1,9 +1,11 @@
 """Write small `.keras` files with real Keras, and what their models answer, into tests/golden/files.
 
 Run by hand where Keras is installed: KERAS_BACKEND=torch python -m tests.golden.make_keras_files, from the root of the
-repository. Each model has been trained for two steps; `steps` holds the losses of the next three.
+repository; names after it choose some of the cases. Each model has been trained for two steps; `steps` holds the losses
+of the next three.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +59,25 @@ def autoencoder(keras):
     return model, ((8, 8, 2),), (8, 8, 2)
 
 
-CASES = {f.__name__: f for f in (sequential, functional, autoencoder)}
+def recurrent(keras):
+    """Masks of an embedding and of a signal, both directions, stacked cells, and states that begin another layer."""
+    layers, ops = keras.layers, keras.ops
+    tokens, signal = keras.Input((5,), name="tokens"), keras.Input((5, 3), name="signal")
+    words = layers.Embedding(6, 4, mask_zero=True)(ops.cast(ops.absolute(5.99 * tokens), "int32"))
+    both = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(words)
+    ways = layers.Bidirectional(layers.GRU(2), backward_layer=layers.SimpleRNN(2, go_backwards=True), merge_mode="sum")
+    heard = layers.Masking()(ops.relu(signal - 0.5))
+    outputs, h, c = layers.LSTM(4, return_sequences=True, return_state=True)(heard)
+    again = layers.LSTM(4)(signal, initial_state=[h, c])
+    stacked = layers.RNN([layers.GRUCell(3, reset_after=False), layers.LSTMCell(2)])(outputs)
+    images = layers.ConvLSTM1D(2, 2)(layers.Reshape((5, 3, 1))(signal))
+    parts = [layers.GRU(3)(both), ways(both), again, stacked, layers.Flatten()(images)]
+    model = keras.Model([tokens, signal], layers.Dense(2)(layers.Concatenate()(parts)))
+    model.compile("adam", "mse")
+    return model, {"tokens": (5,), "signal": (5, 3)}, (2,)
+
+
+CASES = {f.__name__: f for f in (sequential, functional, autoencoder, recurrent)}
 
 
 def batch(shapes, target):
@@ -76,6 +96,8 @@ def main():
 
     FOLDER.mkdir(exist_ok=True)
     for name, make in CASES.items():
+        if len(sys.argv) > 1 and name not in sys.argv[1:]:
+            continue
         keras.utils.set_random_seed(1)
         keras.utils.clear_session()
         model, shapes, target = make(keras)
