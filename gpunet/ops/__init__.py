@@ -38,6 +38,7 @@ from gpunet.ops.activation import (
 )
 from gpunet.ops.attention import dot_product_attention
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
+from gpunet.ops.counting import bincount, digitize, histogram, isin, multi_hot, searchsorted
 from gpunet.ops.creation import (
     arange,
     array,
