@@ -133,7 +133,7 @@ class Variable(Tensor):
         self._autocast = autocast
         self._version = 0
         self._arena: Any = None  # the optimizer arena that holds the storage
-        self._leaf = [_leaf_serial(), None, (), None, None]
+        self._leaf: list[Any] = [_leaf_serial(), None, (), None, None]
         self.trainable_at_birth = bool(trainable)
         self.trainable = trainable
 

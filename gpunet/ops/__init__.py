@@ -6,6 +6,7 @@ is an integer or bool.
 """
 
 from gpunet.autograd.custom import custom_gradient
+from gpunet.ops import image
 from gpunet.ops import operators as _operators
 from gpunet.ops.activation import (
     celu,

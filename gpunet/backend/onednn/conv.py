@@ -35,7 +35,6 @@ from gpunet.backend.onednn.plan import (
     cached,
     is_plain,
     reorder,
-    returning,
 )
 from gpunet.backend.primitives import conv as prim
 
@@ -155,25 +154,25 @@ class _Convolution:
         self.run(*arrays, buffer)
         self.unpack(buffer, out)
 
-    def bound(self, x, w, *rest) -> Callable[[], None]:
-        """A function that packs w and runs on these very arrays."""
+    def bound(self, x, w, *rest) -> Callable[[], Any]:
+        """A function that packs w, runs on these very arrays, and returns the last."""
         if self.pack is None:
-            return self.run.bound(x, w, *rest)
+            return self.run.bound(x, w, *rest, result=rest[-1])
         buffer = workspace("onednn kernel", self.packed_bytes)
-        return _both(self.pack.bound(w, buffer), self.run.bound(x, buffer, *rest))
+        return _both(self.pack.bound(w, buffer), self.run.bound(x, buffer, *rest, result=rest[-1]))
 
-    def bound_into_kernel(self, x, g, dw) -> Callable[[], None]:
-        """A function that runs on these very arrays and unpacks the gradient."""
+    def bound_into_kernel(self, x, g, dw) -> Callable[[], Any]:
+        """A function that runs on these very arrays, unpacks the gradient, and returns it."""
         if self.unpack is None:
-            return self.run.bound(x, g, dw)
+            return self.run.bound(x, g, dw, result=dw)
         buffer = workspace("onednn kernel", self.packed_bytes)
-        return _both(self.run.bound(x, g, buffer), self.unpack.bound(buffer, dw))
+        return _both(self.run.bound(x, g, buffer), self.unpack.bound(buffer, dw, result=dw))
 
 
-def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+def _both(first: Callable[[], Any], second: Callable[[], Any]) -> Callable[[], Any]:
     def run():
         first()
-        second()
+        return second()
 
     return run
 
@@ -269,7 +268,7 @@ def bind_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=
     if None in plans:
         return None
     plain, fused = [plan.bound(*operands, out) for plan in plans if plan]
-    return with_relu(plain, fused, operands, out) if activation else returning(plain, out)
+    return with_relu(plain, fused, operands, out) if activation else plain
 
 
 @onednn.binds(prim.conv_input_grad)
@@ -278,7 +277,7 @@ def bind_conv_input_grad(g, w, *, spatial, strides, padding, dilation, groups=1,
         return None
     geometry = _geometry(out.shape, w.shape, g.shape, strides, padding, dilation, groups)
     plan = None if geometry is None else _convolution("input_grad", geometry, False, False)
-    return None if plan is None else returning(plan.bound(g, w, out), out)
+    return None if plan is None else plan.bound(g, w, out)
 
 
 @onednn.binds(prim.conv_weight_grad)
@@ -287,4 +286,4 @@ def bind_conv_weight_grad(x, g, *, window, strides, padding, dilation, groups=1,
         return None
     geometry = _geometry(x.shape, out.shape, g.shape, strides, padding, dilation, groups)
     plan = None if geometry is None else _convolution("weight_grad", geometry, False, False)
-    return None if plan is None else returning(plan.bound_into_kernel(x, g, out), out)
+    return None if plan is None else plan.bound_into_kernel(x, g, out)
