@@ -84,7 +84,7 @@ class Trainer(Layer):
         if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise ValueError(f"steps_per_execution must be a positive integer. Received: {steps_per_execution!r}")
         steps = Steps(False if run_eagerly else jit_compile)
-        names = getattr(self, "output_names", None)
+        names = self._output_names()
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
         compile_metrics = None
         if metrics is not None or weighted_metrics is not None:
@@ -214,6 +214,9 @@ class Trainer(Layer):
         if self._loss_tracker is not None:
             self._loss_tracker.update_state(loss, sample_weight=float(tree.flatten(x)[0].shape[0]))
 
+    def _output_names(self) -> list[str] | None:
+        return getattr(self, "output_names", None)
+
     def _check_compiled(self, what: str) -> None:
         if not self.compiled:
             raise ValueError(f"You must call `compile()` before calling `{what}()`.")
@@ -229,7 +232,7 @@ class Trainer(Layer):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool | str = True,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -253,7 +256,8 @@ class Trainer(Layer):
             validation_data: `(x, y)` or `(x, y, sample_weight)` to evaluate on after an epoch, or an iterable of
                 batches.
             shuffle: a new order every epoch; "batch" keeps batches together. Ignored for generators.
-            class_weight: a weight for the samples of each class.
+            class_weight: a weight for the samples of each class; for several outputs, such dicts by the outputs'
+                names, or a list of them.
             sample_weight: a weight for each sample.
             validation_freq: evaluate every so many epochs.
 
@@ -270,7 +274,7 @@ class Trainer(Layer):
                 raise ValueError(f"{name} must be an integer from 0. Received: {name}={value!r}")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
-        batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+        batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight, self._output_names())
         validation = None
         if validation_data is not None:
             validation = _validation_batches(validation_data, validation_batch_size or batch_size)
@@ -468,7 +472,7 @@ class Trainer(Layer):
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
         """One update from one batch; returns the loss and metrics so far, as `evaluate` does."""
@@ -491,7 +495,7 @@ class Trainer(Layer):
         return tree.map_structure(lambda y: _like_input(y, batch[0]), outputs)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
-        batches = make_batches(x, y, sample_weight, 2**62, class_weight=class_weight)
+        batches = make_batches(x, y, sample_weight, 2**62, False, class_weight, self._output_names())
         return self._placed(next(batches.epoch()))
 
 
