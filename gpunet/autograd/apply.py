@@ -141,7 +141,7 @@ def _record(primitive, inputs, arrays, nodes, out, attributes, residuals):
     versions: Any = None
     for x in inputs:
         if type(x) is Variable:
-            versions = note_use(inputs)
+            versions = note_use(inputs, state.base)
             break
     if gradient.vjp is not None:
         saved = _general_record(gradient, arrays, out, attributes, residuals)
@@ -169,7 +169,5 @@ def _general_record(gradient, arrays, out, attributes, residuals) -> Record:
 def _local_saved(gradient: Gradient, arrays: list, nodes: list, out: Any) -> tuple:
     saved = gradient.saved(arrays, nodes, out)
     shape = out.shape
-    for a in arrays:
-        if hasattr(a, "shape") and a.shape != shape:
-            return Broadcast(saved, tuple([a.shape if hasattr(a, "shape") and a.shape != shape else None for a in arrays]))
-    return saved
+    shapes = tuple([a.shape if hasattr(a, "shape") and a.shape != shape else None for a in arrays])
+    return Broadcast(saved, shapes) if shapes.count(None) < len(shapes) else saved

@@ -7,6 +7,7 @@ steps as Python allows, and hands everything else to `general`.
 from __future__ import annotations
 
 from collections.abc import Callable
+
 import numpy as np
 
 from gpunet.autograd.tape import Gradient, clock, note_use, state
@@ -15,6 +16,8 @@ from gpunet.autograd.variable import Variable, scopes
 from gpunet.backend.dtypes import FLOAT32, FLOAT64
 from gpunet.backend.memory import POOLED_BYTES, empty_like
 from gpunet.backend.primitive import Primitive
+
+_new = object.__new__
 
 
 def unary(primitive: Primitive, general: Callable) -> Callable:
@@ -39,8 +42,10 @@ def unary(primitive: Primitive, general: Callable) -> Callable:
         node = x._node
         if node is None or (base := state.base) is None or node[0] >= base:
             return wrap(out)
-        saved = (out,) if saves == "o" else (a,) if saves else ()
-        return wrap(out, [clock(), gradient, (node,), saved, None])
+        tensor = _new(Tensor)  # as `wrap` does, without its call
+        tensor.array = out
+        tensor._node = [clock(), gradient, (node,), (out,) if saves == "o" else (a,) if saves else (), None]
+        return tensor
 
     return op
 
@@ -54,33 +59,29 @@ def binary(primitive: Primitive, general: Callable) -> Callable:
 
     def op(x, y):
         tx, ty = type(x), type(y)
-        node = other = None
-        if tx is Tensor or tx is Variable:
+        if tx is Tensor or (tx is Variable and scopes.compute_dtype is None):
             a, node = x.array, x._node
         elif tx in table:
-            a = x
+            a, node = x, None
         else:
             return general(x, y)
         kind, dtype = type(a), a.dtype
         if dtype is not FLOAT32 and dtype is not FLOAT64:
             return general(x, y)
         if ty is float or ty is int:
-            b = y
+            b, other = y, None
         else:
-            if ty is Tensor or ty is Variable:
+            if ty is Tensor or (ty is Variable and scopes.compute_dtype is None):
                 b, other = y.array, y._node
             else:
-                b = y
+                b, other = y, None
             if type(b) is not kind or b.dtype is not dtype or b.shape != a.shape:
                 return general(x, y)
-        variables = tx is Variable or ty is Variable
-        if variables and scopes.compute_dtype is not None:
-            return general(x, y)
         out = table[kind](a, b) if a.nbytes < POOLED_BYTES else table[kind](a, b, out=empty_like(a))
         if type(out) is not kind:
             out = np.asarray(out)
         if node is None and other is None:
-            return wrap(out) if tx is Tensor or ty is Tensor or variables else out
+            return out if a is x and b is y else wrap(out)
         base = state.base
         if base is None:
             return wrap(out)
@@ -94,7 +95,14 @@ def binary(primitive: Primitive, general: Callable) -> Callable:
             saved = (None if node is None else b, None if other is None else a)
         else:
             saved = gradient.saved((a, b), (node, other), out) if saves else ()
-        versions = note_use((x, y)) if variables else None
-        return wrap(out, [clock(), gradient, (node, other), saved, versions if saved else None])
+        versions = None
+        if ty is Variable and tx is Tensor and y._leaf[4] == base:  # noted before: spares a call
+            versions = ((y, y._version),)
+        elif tx is Variable or ty is Variable:
+            versions = note_use((x, y), base)
+        tensor = _new(Tensor)
+        tensor.array = out
+        tensor._node = [clock(), gradient, (node, other), saved, versions if saved else None]
+        return tensor
 
     return op

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from gpunet.autograd.tape import arithmetic, clock, is_tracked, state
 from gpunet.autograd.tensor import Tensor, wrap
 from gpunet.autograd.variable import LEAVES
 from gpunet.autograd.walk import contained_in, walk
+from gpunet.backend.primitives.elementwise import ones_like
 
 
 class GradientTape:
@@ -78,9 +79,10 @@ class GradientTape:
                 raise TypeError(f"watch expected a Tensor or Variable. Received: {type(x).__name__}")
             if x.dtype.kind in "iub":
                 raise ValueError(f"watch expected a float tensor. Received: dtype={x.dtype.name}")
-            if not is_tracked(x):
-                x._node = [clock(), None, (), x._node, None]
-            self._watched[x._node[0]] = x._node
+            node = x._node
+            if node is None or not is_tracked(x):
+                node = x._node = [clock(), None, (), node, None]
+            self._watched[node[0]] = node
 
     @contextmanager
     def stop_recording(self):
@@ -121,19 +123,17 @@ class GradientTape:
         self._use_once()
         if self in state.tapes and not self._persistent:
             self._stop()
-        flat_sources = sources if _is_flat(sources) else tree.flatten(sources)
+        flat_sources = _flat(sources)
         wanted = [self._node_of(x) for x in flat_sources]
         seeds = self._seeds(target, output_gradients)
         release = not (self._persistent or self._nested)
-        contains: Any = contained_in(self._spans)
-        if not self._nested and len(self._spans) == 1 and all([contains(node[0]) for node, _ in seeds]):
-            contains = None  # parents of nodes of this tape alone are its own
-        found = walk(seeds, wanted, contains, self._complete(wanted), release)
-        zero = unconnected_gradients == "zero"
-        results = [
-            arithmetic.zeros_like(x) if g is None and zero else _as_tensor(g) for x, g in zip(flat_sources, found)
-        ]
-        return results if sources is flat_sources else tree.pack_like(sources, results)
+        found = walk(seeds, wanted, self._limits(seeds), self._complete(wanted), release)
+        if unconnected_gradients == "zero":
+            found = [arithmetic.zeros_like(x) if g is None else g for x, g in zip(flat_sources, found)]
+        results = [_as_tensor(g) for g in found]
+        if sources is flat_sources:
+            return results
+        return results[0] if isinstance(sources, Tensor) else tree.pack_like(sources, results)
 
     def jacobian(self, target: Tensor, sources: Any, unconnected_gradients: str = "none") -> Any:
         """Differentiate every element of `target`: shapes are target.shape + source.shape.
@@ -199,6 +199,16 @@ class GradientTape:
             return []
         return [(self._original(target._node), cotangent)]
 
+    def _limits(self, seeds: list[tuple[list, Any]]) -> Callable[[int], bool] | None:
+        """A test for the nodes of this tape; None where all that is reached from the seeds is its own."""
+        contains = contained_in(self._spans)
+        if self._nested or len(self._spans) > 1:
+            return contains
+        for node, _ in seeds:
+            if not contains(node[0]):
+                return contains
+        return None
+
     def _complete(self, wanted: Sequence[list | None]) -> bool:
         """True if all that was watched is wanted, so that no node leads nowhere."""
         if self._nested or self in state.tapes:
@@ -207,14 +217,18 @@ class GradientTape:
         return serials.issuperset(self._variables) and serials.issuperset(self._watched)
 
 
-def _is_flat(structure: Any) -> bool:
-    """True for a plain list of tensors, such as `model.trainable_weights`."""
-    return type(structure) is list and all(isinstance(x, Tensor) for x in structure)
+def _flat(structure: Any) -> list:
+    """The leaves; a plain list of tensors, such as `model.trainable_weights`, is its own."""
+    if isinstance(structure, Tensor):
+        return [structure]
+    if type(structure) is list and all(isinstance(x, Tensor) for x in structure):
+        return structure
+    return tree.flatten(structure)
 
 
 def _cotangent(target: Tensor, given: Any) -> Any:
     if given is None:
-        return arithmetic.ones_like(target)
+        return wrap(ones_like(target.array))
     given = given if isinstance(given, Tensor) else Tensor(given, dtype=target.dtype)
     if given.shape != target.shape:
         raise ValueError(f"output_gradients must have the target's shape {target.shape}. Received: shape={given.shape}")
@@ -227,5 +241,5 @@ def _as_tensor(g: Any) -> Tensor | None:
 
 def _update_base() -> None:
     """The start of the tape that began first, also where it has paused since: its earlier nodes are still its own."""
-    starts = [tape._spans[0][0] for tape in state.tapes]
-    state.base = max(starts) if starts else None
+    tapes = state.tapes
+    state.base = max([tape._spans[0][0] for tape in tapes]) if tapes else None

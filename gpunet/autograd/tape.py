@@ -6,7 +6,8 @@ A node is a list `[serial, gradient, parents, saved, versions]`:
 - `gradient` is the `Gradient` of the primitive, an int for output i of a several-output node, None for a leaf;
 - `parents` holds the inputs' nodes, None where an input is not tracked;
 - `saved` is a tuple of raw arrays for local rules, else a `Record`;
-- `versions` lists (variable, version) of saved variables, which must not change before backward.
+- `versions` lists (variable, version) of saved variables, which must not change before backward; a variable's own
+  node has the start of the tapes that took note of its use there.
 
 Nothing here knows an op: `gpunet.ops` hands over addition and the sum that undoes broadcasting.
 """
@@ -46,7 +47,6 @@ class _Arithmetic:
 
     add: Callable[[Any, Any], Any]
     unbroadcast: Callable[[Any, tuple[int, ...]], Any]
-    ones_like: Callable[[Any], Any]
     zeros_like: Callable[[Any], Any]
     stack: Callable[[list, tuple[int, ...]], Any]  # stacked on a new first axis, then reshaped
 
@@ -126,17 +126,15 @@ def is_tracked(tensor: Tensor) -> bool:
 _IDENTITY = Gradient((lambda g: g,))
 
 
-def note_use(variables: Sequence[Any]) -> tuple:
-    """The outermost tape's note that a node uses these variables; the others among the operands do not matter.
-
-    Returns:
-        (variable, version) of each.
-    """
+def note_use(operands: Sequence[Any], base: int) -> tuple:
+    """(variable, version) of each variable among a node's operands, of which tapes that began at `base` take note."""
     used = []
-    for x in variables:
+    for x in operands:
         if type(x) is Variable:
-            if x._trainable:
-                state.variables[x._leaf[0]] = x._leaf
+            leaf = x._leaf
+            if leaf[4] != base and x._trainable:
+                leaf[4] = base  # noted once
+                state.variables[leaf[0]] = leaf
             used.append((x, x._version))
     return tuple(used)
 

@@ -10,10 +10,15 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
+
 from gpunet.autograd.apply import apply
 from gpunet.autograd.tape import Broadcast, arithmetic, state
 from gpunet.autograd.tensor import raw, wrap
-from gpunet.backend.memory import run_elementwise
+from gpunet.backend.memory import POOLED_BYTES, empty_like
+from gpunet.backend.primitives.elementwise import BINARY
+
+_add_up = BINARY["add"].table
 
 
 def walk(
@@ -40,12 +45,13 @@ def walk(
 
     def send(node: list, g: Any) -> None:
         serial = node[0]
-        if serial in cotangents:
-            cotangents[serial] = arithmetic.add(cotangents[serial], g)
-        else:
+        before = cotangents.get(serial)
+        if before is None:
             cotangents[serial] = g
             if node[1] is not None and (contains is None or contains(serial)):
                 heappush(heap, node)
+        else:
+            cotangents[serial] = arithmetic.add(before, g)
 
     for node, seed in seeds:
         send(node, seed if higher else raw(seed))
@@ -56,25 +62,49 @@ def walk(
         if type(gradient) is int:
             _send_part(node, g, cotangents, heap)
             continue
-        if versions is not None or saved is None:
-            _check_usable(saved, versions)
+        if saved is None:
+            raise RuntimeError("This part of the tape was released by an earlier gradient(); use persistent=True.")
+        if versions is not None:
+            for variable, version in versions:
+                if variable._version != version:
+                    raise RuntimeError(_ASSIGNED.format(variable.path))
         if needed is not None:
             parents = [p if p is not None and p[0] in needed else None for p in parents]
-        if gradient.rules is None and gradient.by is None:
-            _send_general(node, parents, g, higher, send)
-        elif higher or type(saved) is Broadcast:
-            _send_local(node, parents, g, higher, send)
-        elif gradient.by is not None:
-            for parent, primitive, value in zip(parents, gradient.by, saved):
-                if parent is not None and primitive is not None:
-                    send(parent, run_elementwise(primitive, g, value))
-        else:
+        by = gradient.by
+        if higher or type(saved) is not tuple:
+            (_send_local if gradient.vjp is None else _send_general)(node, parents, g, higher, send)
+        elif by is None:
             for parent, rule in zip(parents, gradient.rules):
                 if parent is not None and rule is not None:
                     send(parent, rule(g, *saved))
+        else:  # the most frequent case, without a call that can be spared
+            kind, small = type(g), g.nbytes < POOLED_BYTES
+            for parent, primitive, value in zip(parents, by, saved):
+                if parent is None or primitive is None:
+                    continue
+                run = primitive.table[kind]
+                part = run(g, value) if small else run(g, value, out=empty_like(g))
+                if type(part) is not kind:
+                    part = np.asarray(part)
+                number = parent[0]
+                if number in cotangents:
+                    total = (
+                        _add_up[kind](cotangents[number], part) if small else arithmetic.add(cotangents[number], part)
+                    )
+                    cotangents[number] = total if type(total) is kind else np.asarray(total)
+                else:
+                    cotangents[number] = part
+                    if parent[1] is not None and (contains is None or contains(number)):
+                        heappush(heap, parent)
         if release and serial not in keep:
             node[2], node[3], node[4] = (), None, None
     return [None if node is None else cotangents.get(node[0]) for node in wanted]
+
+
+_ASSIGNED = (
+    "The variable {!r} was assigned after the tape recorded its use, so the gradient would be wrong: "
+    "call gradient() before assigning, or compute with variable.value."
+)
 
 
 def contained_in(spans: Sequence[Sequence[int]]) -> Callable[[int], bool]:
@@ -92,18 +122,6 @@ def _send_part(node: list, g: Any, cotangents: dict, heap: list) -> None:
         cotangents[whole[0]] = [None] * node[3]
         heappush(heap, whole)
     cotangents[whole[0]][node[1]] = g
-
-
-def _check_usable(saved: Any, versions: Any) -> None:
-    """Raise RuntimeError if the node was released, or a variable it saved has been assigned since."""
-    if saved is None:
-        raise RuntimeError("This part of the tape was released by an earlier gradient(); use persistent=True.")
-    for variable, version in versions or ():
-        if variable._version != version:
-            raise RuntimeError(
-                f"The variable {variable.path!r} was assigned after the tape recorded its use, so the gradient would "
-                f"be wrong: call gradient() before assigning, or compute with variable.value."
-            )
 
 
 def _send_general(node: list, parents: Sequence[list | None], g: Any, higher: bool, send: Callable) -> None:
@@ -155,7 +173,6 @@ def _leading_to(keep: set[int], starts: list[list], contains: Callable[[int], bo
             stack.extend([p for p in node[2] if p is not None])
     leading = set(keep)
     for serial in sorted(found, reverse=True):  # oldest first: parents before children
-        if contains is None or contains(serial):
-            if any([p is not None and p[0] in leading for p in found[serial][2]]):
-                leading.add(serial)
+        if (contains is None or contains(serial)) and any(p is not None and p[0] in leading for p in found[serial][2]):
+            leading.add(serial)
     return leading

@@ -65,16 +65,6 @@ def empty_like(x: Any) -> np.ndarray | None:
     return empty(x.shape, x.dtype) if type(x) is np.ndarray else None
 
 
-def run_elementwise(primitive: Primitive, x: Any, *others: Any) -> Any:
-    """An elementwise primitive on `x` and others of its shape and dtype, or numbers; an array, also where x is 0-d."""
-    kind = type(x)
-    if x.nbytes < POOLED_BYTES:
-        out = primitive.table[kind](x, *others)
-    else:
-        out = primitive.table[kind](x, *others, out=empty_like(x))
-    return out if type(out) is kind else np.asarray(out)
-
-
 def output(primitive: Primitive, arrays: Any, attributes: dict[str, Any]) -> dict[str, Any]:
     """`{"out": array}` for a large result of NumPy arrays, `{}` for others, for views and for in-place primitives."""
     large = False

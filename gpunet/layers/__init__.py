@@ -50,6 +50,13 @@ from gpunet.layers.pooling.pooling import (
     MinPooling2D,
     MinPooling3D,
 )
+from gpunet.layers.recurrent.bidirectional import Bidirectional
+from gpunet.layers.recurrent.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
+from gpunet.layers.recurrent.gru import GRU, GRUCell
+from gpunet.layers.recurrent.lstm import LSTM, LSTMCell
+from gpunet.layers.recurrent.rnn import RNN
+from gpunet.layers.recurrent.simple_rnn import SimpleRNN, SimpleRNNCell
+from gpunet.layers.recurrent.stacked_rnn_cells import StackedRNNCells
 from gpunet.layers.recurrent.time_distributed import TimeDistributed
 from gpunet.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from gpunet.layers.regularization.noise import ActivityRegularization, AlphaDropout, GaussianDropout, GaussianNoise
@@ -87,6 +94,7 @@ for _cls in (
     AveragePooling2D,
     AveragePooling3D,
     BatchNormalization,
+    Bidirectional,
     Concatenate,
     Conv1D,
     Conv1DTranspose,
@@ -94,6 +102,9 @@ for _cls in (
     Conv2DTranspose,
     Conv3D,
     Conv3DTranspose,
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM3D,
     Cropping1D,
     Cropping2D,
     Cropping3D,
@@ -106,6 +117,8 @@ for _cls in (
     EinsumDense,
     Embedding,
     Flatten,
+    GRU,
+    GRUCell,
     GaussianDropout,
     GaussianNoise,
     GlobalAveragePooling1D,
@@ -117,6 +130,8 @@ for _cls in (
     GroupNormalization,
     Identity,
     InputLayer,
+    LSTM,
+    LSTMCell,
     Lambda,
     LayerNormalization,
     LeakyReLU,
@@ -134,6 +149,7 @@ for _cls in (
     PReLU,
     Permute,
     RMSNormalization,
+    RNN,
     RandomizedLeakyReLU,
     ReLU,
     RepeatVector,
@@ -141,11 +157,14 @@ for _cls in (
     ReversibleEmbedding,
     SeparableConv1D,
     SeparableConv2D,
+    SimpleRNN,
+    SimpleRNNCell,
     Softmax,
     SpatialDropout1D,
     SpatialDropout2D,
     SpatialDropout3D,
     SpectralNormalization,
+    StackedRNNCells,
     Subtract,
     TimeDistributed,
     UnitNormalization,
@@ -231,6 +250,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -245,6 +267,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -252,6 +275,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
@@ -269,6 +295,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -289,6 +316,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -319,11 +347,14 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
+    "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
     "UnitNormalization",

@@ -6,6 +6,7 @@ is an integer or bool.
 """
 
 from gpunet.autograd.custom import custom_gradient
+from gpunet.ops import image
 from gpunet.ops import operators as _operators
 from gpunet.ops.activation import (
     celu,
@@ -175,6 +176,7 @@ from gpunet.ops.linalg import (
     vdot,
 )
 from gpunet.ops.normalization import (
+    batch_norm_relu,
     batch_norm_relu_training,
     batch_norm_training,
     batch_normalization,
@@ -182,6 +184,7 @@ from gpunet.ops.normalization import (
     rms_normalization,
 )
 from gpunet.ops.pooling import average_pool, max_pool, min_pool
+from gpunet.ops.recurrent import gru, lstm
 from gpunet.ops.reduction import (
     all,
     amax,

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet import activations, constraints, initializers, ops, regularizers
 from gpunet.config import standardize_data_format
-from gpunet.layers.core.dense import split_activation
+from gpunet.layers.core.dense import fused_name, split_activation
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 
@@ -191,7 +191,6 @@ class BaseConv(WindowedConv):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
-        self._fused, self._rest = split_activation(self.activation)
         self.kernel: Any = None
 
     def _kernel_shape(self, channels: int) -> tuple[int, ...]:
@@ -218,8 +217,20 @@ class BaseConv(WindowedConv):
             return self.padding
         return [((k - 1) * d, 0) for k, d in zip(self.kernel_size, self.dilation_rate)]
 
+    @property
+    def fused_activation(self) -> str | None:  # type: ignore[override]  # follows from the activation
+        return fused_name(self.activation)
+
     def call(self, inputs: Any) -> Any:
-        y = ops.conv(
+        fused, rest = split_activation(self.activation)
+        y = self._convolved(inputs, fused)
+        return y if rest is None else rest(y)
+
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        return self._convolved(inputs, "relu" if relu else None)
+
+    def _convolved(self, inputs: Any, activation: str | None) -> Any:
+        return ops.conv(
             inputs,
             self.kernel,
             self.strides,
@@ -227,9 +238,8 @@ class BaseConv(WindowedConv):
             self.data_format,
             self.dilation_rate,
             bias=self.bias,
-            activation=self._fused,
+            activation=activation,
         )
-        return y if self._rest is None else self._rest(y)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -7,6 +7,7 @@ from typing import Any
 from gpunet import constraints, initializers, ops, regularizers
 from gpunet.layers.calling import set_mask
 from gpunet.layers.convolutional.base_conv import as_tuple
+from gpunet.layers.core.dense import refuse_quantization
 from gpunet.layers.layer import Layer
 
 
@@ -32,9 +33,11 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
+        refuse_quantization(self, quantization_config)
         self.input_dim = as_tuple(input_dim, 1, "input_dim")[0]
         self.output_dim = as_tuple(output_dim, 1, "output_dim")[0]
         self.embeddings_initializer = initializers.get(embeddings_initializer)
@@ -74,6 +77,7 @@ class Embedding(Layer):
             "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
+            "quantization_config": None,
         }
 
 
