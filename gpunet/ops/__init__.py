@@ -61,6 +61,7 @@ from gpunet.ops.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.elementwise import (
     abs,
     absolute,
