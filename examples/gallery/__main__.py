@@ -1,7 +1,7 @@
 """Run scripts of the gallery with gpunet, with Keras, or with both to compare what they reach.
 
-The scripts differ between the libraries in their imports alone: `import gpunet as keras` and `from gpunet import …` become
-`import keras` and `from keras import …`.
+The scripts differ between the libraries in their imports alone: `import gpunet as keras` and `from gpunet import …`
+become `import keras` and `from keras import …`.
 
 example: KERAS_BACKEND=torch python -m examples.gallery mnist_convnet --library both
 """

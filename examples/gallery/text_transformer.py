@@ -1,7 +1,7 @@
 """A transformer block, written as layers of one's own, classifies sequences of words.
 
-The words are drawn: a text is of the second kind if more of its words come from the upper half of the vocabulary than from
-the lower, after the word that says where to begin.
+The words are drawn: a text is of the second kind if more of its words come from the upper half of the vocabulary than
+from the lower, after the word that says where to begin.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Write small `.keras` files with real Keras, and what their models answer, into tests/golden/files.
 
-Run by hand where Keras is installed: KERAS_BACKEND=torch python -m tests.golden.make_keras_files [name…], from the root of
-the repository. Each model has been trained for two steps; `losses` holds the losses of the next three, `outputs` what the
-model predicted before them.
+Run by hand where Keras is installed, from the root of the repository: KERAS_BACKEND=torch python -m
+tests.golden.make_keras_files [name…]. Each model has been trained for two steps; `losses` holds the losses of the next
+three, `outputs` what the model predicted before them.
 """
 
 import sys
