@@ -73,6 +73,11 @@ def threads() -> int | None:
     return _state["threads"]
 
 
+def backend() -> str:
+    """Return "gpunet", where Keras names the library that it runs on."""
+    return "gpunet"
+
+
 def set_threads(count: int | None) -> None:
     """Set how many threads gpunet's work on the CPU takes: its own, BLAS's and OpenMP's; None is the default.
 

@@ -96,12 +96,23 @@ class Catalog:
         self._aliases: dict[str, Any] = {}
         _CATALOGS.append(self)
 
-    def add(self, target: Any, *aliases: str) -> Any:
-        """List a class or function under its name, its snake_case name and any aliases; return it."""
-        self.entries[target.__name__] = target
-        for name in (target.__name__, snake_case(target.__name__), *aliases):
-            self._aliases.setdefault(name, target)
+    def add(self, target: Any, *aliases: str, name: str | None = None) -> Any:
+        """List a class or function under its name, its snake_case name and any aliases; return it.
+
+        `name` is what configurations call it, where that is not its name in the code.
+        """
+        name = name or target.__name__
+        self.entries[name] = target
+        for alias in (name, snake_case(name), *aliases):
+            self._aliases.setdefault(alias, target)
         return target
+
+    def name_of(self, target: Any) -> str | None:
+        """The name under which a class or function is listed here, None if it is not."""
+        own = getattr(target, "__name__", "")
+        if self.entries.get(own) is target:
+            return own
+        return next((name for name, entry in self.entries.items() if entry is target), None)
 
     def find(self, name: str) -> Any:
         """The class or function of that name: listed here, or registered by the user; None if there is none."""
@@ -162,7 +173,7 @@ def serialize(value: Any) -> Any:
 
 
 def _catalog_of(target: Any) -> Catalog | None:
-    return next((c for c in _CATALOGS if c.entries.get(target.__name__) is target), None)
+    return next((c for c in _CATALOGS if c.name_of(target) is not None), None)
 
 
 def _function_config(function: Any) -> dict[str, Any] | str:
@@ -183,7 +194,7 @@ def _object_config(value: Any) -> dict[str, Any]:
     catalog = _catalog_of(cls)
     config = {
         "module": catalog.module if catalog else cls.__module__,
-        "class_name": cls.__name__,
+        "class_name": (catalog.name_of(cls) if catalog else None) or cls.__name__,
         "config": value.get_config(),
         "registered_name": registered_name(cls) or (None if catalog else cls.__name__),
     }

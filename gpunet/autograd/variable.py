@@ -18,7 +18,8 @@ from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitives import update
 from gpunet.backend.primitives.elementwise import cast, copy
 
-LEAF_SERIAL = -float("inf")  # newer than every tape: a trainable variable is always tracked
+LEAVES = -(1 << 62)  # serials of variables begin below, newer than every tape: a trainable one is always tracked
+_leaf_serial = itertools.count(LEAVES, -1).__next__
 _names = itertools.count()
 _NUMBERS = {"i": int, "u": int, "b": bool}  # by the kind of dtype; float for the others
 
@@ -132,7 +133,7 @@ class Variable(Tensor):
         self._autocast = autocast
         self._version = 0
         self._arena: Any = None  # the optimizer arena that holds the storage
-        self._leaf = [LEAF_SERIAL, None, (), None, None]
+        self._leaf: list[Any] = [_leaf_serial(), None, (), None, None]
         self.trainable_at_birth = bool(trainable)
         self.trainable = trainable
 

@@ -62,7 +62,7 @@ class ReduceLROnPlateau(MonitorCallback):
         min_lr: the lowest rate.
 
     Raises:
-        ValueError: if the factor is not below 1, or on another mode.
+        ValueError: if the factor is not below 1.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ReduceLROnPlateau(MonitorCallback):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ):
-        super().__init__(monitor, mode, min_delta)
+        super().__init__(monitor, mode, min_delta=min_delta)
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received: factor={factor}")
         self.factor = factor
@@ -86,7 +86,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.min_lr = min_lr
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.best: float | None = None
+        self.best = None
         self.wait = 0
         self.cooldown_counter = 0
 
@@ -104,10 +104,12 @@ class ReduceLROnPlateau(MonitorCallback):
                 stacklevel=2,
             )
             return
+        if self.monitor_op is None:
+            self._set_monitor_op()
         if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
-        if self._improves(logs[self.monitor], self.best):
+        if self._is_improvement(logs[self.monitor], self.best):
             self.best, self.wait = logs[self.monitor], 0
         elif not self.in_cooldown():
             self.wait += 1

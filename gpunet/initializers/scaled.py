@@ -49,8 +49,10 @@ class RandomUniform(RandomInitializer):
         return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
 
 
-def compute_fans(shape: Any) -> tuple[int, int]:
-    """The numbers of inputs and outputs of one unit, for a kernel (*window, in, out)."""
+def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
+    """The numbers of inputs and outputs of one unit: of the given axes, else of a kernel (*window, in, out)."""
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[d] for d in input_axes), math.prod(shape[d] for d in output_axes)
     if len(shape) < 2:
         size = math.prod(shape)
         return size, size
@@ -66,19 +68,29 @@ class VarianceScaling(RandomInitializer):
         mode: "fan_in", "fan_out" or "fan_avg".
         distribution: "truncated_normal" (its standard deviation corrected for the truncation), "untruncated_normal" or
             "uniform".
+        input_axes, output_axes: the axes whose sizes are the fans, where the kernel is not (*window, in, out).
 
     Raises:
         ValueError: on other values.
     """
 
     def __init__(
-        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: Any = None
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
     ):
         super().__init__(seed)
         if scale <= 0:
-            raise ValueError(f"scale must be positive. Received: scale={scale}")
+            raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f"mode must be 'fan_in', 'fan_out' or 'fan_avg'. Received: mode={mode!r}")
+            raise ValueError(
+                f"Invalid `mode` argument: {mode}. Please use one of 'fan_in', 'fan_out', 'fan_avg'. "
+                f"Received: mode={mode!r}"
+            )
         distribution = "truncated_normal" if distribution == "normal" else distribution
         if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
             raise ValueError(
@@ -88,9 +100,11 @@ class VarianceScaling(RandomInitializer):
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
+        self.input_axes = None if input_axes is None else list(input_axes)
+        self.output_axes = None if output_axes is None else list(output_axes)
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        fan_in, fan_out = compute_fans(shape)
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
         if self.distribution == "uniform":
@@ -106,20 +120,24 @@ class VarianceScaling(RandomInitializer):
             "scale": self.scale,
             "mode": self.mode,
             "distribution": self.distribution,
-            **super().get_config(),
+            **self._axes_and_seed(),
         }
+
+    def _axes_and_seed(self) -> dict[str, Any]:
+        axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
+        return {name: value for name, value in axes.items() if value is not None} | super().get_config()
 
 
 class _Named(VarianceScaling):
-    """A variance scaling whose only argument is the seed."""
+    """A variance scaling whose scale, mode and distribution are fixed."""
 
     _arguments: tuple[float, str, str]
 
-    def __init__(self, seed: Any = None):
-        super().__init__(*self._arguments, seed=seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(*self._arguments, seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return RandomInitializer.get_config(self)
+        return self._axes_and_seed()
 
 
 class GlorotUniform(_Named):

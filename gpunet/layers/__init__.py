@@ -5,6 +5,8 @@ from typing import Any
 from gpunet.layers.activations.activation import Activation, ReLU, Softmax
 from gpunet.layers.activations.leaky import ELU, LeakyReLU, PReLU, RandomizedLeakyReLU
 from gpunet.layers.attention.attention import AdditiveAttention, Attention
+from gpunet.layers.attention.grouped_query_attention import GroupedQueryAttention
+from gpunet.layers.attention.multi_head_attention import MultiHeadAttention
 from gpunet.layers.convolutional.conv import (
     Conv1D,
     Conv1DTranspose,
@@ -18,7 +20,8 @@ from gpunet.layers.convolutional.conv import (
     SeparableConv2D,
 )
 from gpunet.layers.core.dense import Dense
-from gpunet.layers.core.embedding import Embedding
+from gpunet.layers.core.einsum_dense import EinsumDense
+from gpunet.layers.core.embedding import Embedding, ReversibleEmbedding
 from gpunet.layers.core.identity import Identity, Lambda, Masking
 from gpunet.layers.core.input_layer import Input, InputLayer
 from gpunet.layers.core.wrapper import Wrapper
@@ -100,6 +103,7 @@ for _cls in (
     Dot,
     Dropout,
     ELU,
+    EinsumDense,
     Embedding,
     Flatten,
     GaussianDropout,
@@ -125,6 +129,7 @@ for _cls in (
     MinPooling2D,
     MinPooling3D,
     Minimum,
+    MultiHeadAttention,
     Multiply,
     PReLU,
     Permute,
@@ -133,6 +138,7 @@ for _cls in (
     ReLU,
     RepeatVector,
     Reshape,
+    ReversibleEmbedding,
     SeparableConv1D,
     SeparableConv2D,
     Softmax,
@@ -151,7 +157,10 @@ for _cls in (
     ZeroPadding3D,
 ):
     catalog.add(_cls)
+catalog.add(GroupedQueryAttention, name="GroupQueryAttention")
 
+# Keras's name of it outside of files and paths of weights.
+GroupQueryAttention = GroupedQueryAttention
 # Keras's shorter names of the same layers.
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
 Convolution1D = Conv1D
@@ -257,6 +266,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GaussianDropout",
@@ -274,6 +284,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -294,6 +305,7 @@ __all__ = [
     "MinPooling2D",
     "MinPooling3D",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "Permute",
@@ -302,6 +314,7 @@ __all__ = [
     "ReLU",
     "RepeatVector",
     "Reshape",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

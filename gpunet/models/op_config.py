@@ -32,8 +32,8 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 _CLASS_NAMES = {"getitem": "GetItem"}
 # Functions without a class in Keras: written under gpunet's own name.
 _OWN = frozenset(
-    "batch_norm_relu_training batch_norm_training batch_normalization convert_to_numpy hard_swish linear mish swish "
-    "to_device depth_to_space space_to_depth".split()
+    "batch_norm_relu batch_norm_relu_training batch_norm_training batch_normalization convert_to_numpy hard_swish "
+    "linear mish swish to_device depth_to_space space_to_depth".split()
 )
 _NEVER_IN_KERAS = frozenset("initial bias activation device".split())  # gpunet's additions, left out where None
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpunet import optimizers, tree
-from gpunet.autograd.tape import GradientTape, no_grad
+from gpunet.autograd.gradient_tape import GradientTape
+from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor, wrap
 from gpunet.backend.devices import to_device, to_host
 from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
+from gpunet.callbacks.callback_list import as_list
 from gpunet.data import Batches, make_batches, split_validation, unpack_batch
 from gpunet.data.adapter import pack_batch
 from gpunet.layers.calling import signature_of, takes_training
@@ -23,6 +26,14 @@ from gpunet.models.stepping import Steps
 from gpunet.ops import add, concatenate
 from gpunet.ops import sum as sum_
 from gpunet.serialization import deserialize, serialize
+
+
+class _Resume(NamedTuple):
+    """Where an interrupted training goes on: the epoch, how many of its batches are done, and what to do there."""
+
+    epoch: int
+    batch: int
+    restore: Callable[[], None]
 
 
 class Trainer(Layer):
@@ -37,6 +48,7 @@ class Trainer(Layer):
     _loss_tracker: Mean | None = None
     _stepper: Steps | None = None
     _steps_per_execution = 1
+    _resume: _Resume | None = None
     _given_to_compile: dict[str, Any]
 
     def compile(
@@ -262,7 +274,7 @@ class Trainer(Layer):
         validation = None
         if validation_data is not None:
             validation = _validation_batches(validation_data, validation_batch_size or batch_size)
-        callbacks = [] if callbacks is None else tree.flatten(callbacks)
+        callbacks = as_list(callbacks)
         # After the user's callbacks, so that it records what they put into the logs.
         history = next((c for c in callbacks if isinstance(c, History)), None) or History()
         object.__setattr__(self, "history", history)  # a plain assignment would begin recordings anew
@@ -272,9 +284,13 @@ class Trainer(Layer):
         object.__setattr__(self, "stop_training", False)
         source = _Epochs(batches, steps_per_epoch)
         try:
-            hooks.on_train_begin()
+            hooks.on_train_begin({})
+            resume = self._resume
+            object.__setattr__(self, "_resume", None)
+            initial_epoch = initial_epoch if resume is None else resume.epoch
             for epoch in range(initial_epoch, epochs):
-                logs = self._train_epoch(epoch, source, hooks)
+                logs = self._train_epoch(epoch, source, hooks, resume)
+                resume = None
                 if validation is not None and (epoch + 1) % validation_freq == 0:
                     found = self._run_test(validation, validation_steps, hooks)
                     logs |= {f"val_{name}": value for name, value in found.items()}
@@ -287,18 +303,52 @@ class Trainer(Layer):
             progress.close()
         return self.history
 
-    def _train_epoch(self, epoch: int, source: _Epochs, hooks: CallbackList) -> dict[str, Any]:
+    def _resume_at(self, epoch: int, batch: int, restore: Callable[[], None]) -> None:
+        """Begin with another epoch than `fit` was told, after some batches of it; for callbacks in `on_train_begin`.
+
+        `restore` is called when these batches were passed over, and the metrics have their variables.
+        """
+        object.__setattr__(self, "_resume", _Resume(epoch, batch, restore))
+
+    def _metric_variables(self) -> list[Any]:
+        """The variables of all metrics, in order: the state of a running epoch."""
+        return [v for metric in self.metrics for v in metric.variables]
+
+    def _train_epoch(
+        self, epoch: int, source: _Epochs, hooks: CallbackList, resume: _Resume | None = None
+    ) -> dict[str, Any]:
         """One epoch of training; its logs as numbers."""
         self.reset_metrics()
         hooks.on_epoch_begin(epoch, {})
-        logs = self._run_batches("train_step", source, hooks.on_train_batch_begin, hooks.on_train_batch_end)
+        logs = self._run_batches("train_step", source, hooks.on_train_batch_begin, hooks.on_train_batch_end, resume)
         return self._final_logs(logs)
 
-    def _run_batches(self, name: str, source: _Epochs, begin: Callable, end: Callable) -> Any:
+    def _remaining(self, steps: Iterator[tuple[int, tuple]], resume: _Resume) -> Iterator[tuple[int, tuple]]:
+        """The steps that an interrupted epoch has left."""
+        done = [batch for _, batch in islice(steps, resume.batch)][-1:]
+        if done:
+            self._build_metrics(self._placed(done[0]))
+            resume.restore()
+        yield from steps
+
+    def _build_metrics(self, data: Any) -> None:
+        """Make the variables of the compiled losses and metrics, which depend on the shapes of a batch."""
+        x, y, _ = unpack_batch(data)
+        with no_grad():
+            y_pred = self(x, training=False) if self._call_takes_training() else self(x)
+        if self._compile_loss is not None and self._compile_loss.losses is None:
+            self._compile_loss.build(y, y_pred)
+        if self._compile_metrics is not None and self._compile_metrics.plain is None:
+            self._compile_metrics.build(y, y_pred)
+
+    def _run_batches(
+        self, name: str, source: _Epochs, begin: Callable, end: Callable, resume: _Resume | None = None
+    ) -> Any:
         """A step for each batch, the hooks around every `steps_per_execution` of them; the last logs."""
-        logs: Any = {}
+        logs: Any = {} if resume is None else LazyLogs(self.get_metrics_result)
         step, every = -1, self._steps_per_execution
-        for step, batch in enumerate(source.batches()):
+        steps = enumerate(source.batches())
+        for step, batch in steps if resume is None else self._remaining(steps, resume):
             if step % every == 0:
                 begin(step, {})
             logs = self._run_step(name, self._placed(batch))
@@ -339,11 +389,9 @@ class Trainer(Layer):
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
         level = 1 if verbose == "auto" else int(verbose)
-        listeners = [] if given is None else tree.flatten(given)
         progress = ProgbarLogger()
-        if level:
-            listeners.append(progress)
-        return CallbackList(listeners, self, {"verbose": level, "epochs": epochs, "steps": steps}), progress
+        listeners = as_list(given) + ([progress] if level else [])
+        return CallbackList(listeners, model=self, verbose=level, epochs=epochs, steps=steps), progress
 
     def evaluate(
         self,

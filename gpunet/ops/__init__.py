@@ -6,6 +6,7 @@ is an integer or bool.
 """
 
 from gpunet.autograd.custom import custom_gradient
+from gpunet.ops import image
 from gpunet.ops import operators as _operators
 from gpunet.ops.activation import (
     celu,
@@ -35,6 +36,7 @@ from gpunet.ops.activation import (
     tanh_shrink,
     threshold,
 )
+from gpunet.ops.attention import dot_product_attention
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
 from gpunet.ops.creation import (
     arange,
@@ -173,6 +175,7 @@ from gpunet.ops.linalg import (
     vdot,
 )
 from gpunet.ops.normalization import (
+    batch_norm_relu,
     batch_norm_relu_training,
     batch_norm_training,
     batch_normalization,

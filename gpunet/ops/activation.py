@@ -162,9 +162,12 @@ def _over_axis(primitive, x, axis):
             return reshape(apply(primitive, reshape(x, (-1,)), axis=0), x.shape)
         return apply(primitive, x, axis=normalize_axis(axis, x.ndim))
     axes = [normalize_axis(a, x.ndim) for a in axis]
+    if len(axes) == 1:
+        return apply(primitive, x, axis=axes[0])
     last = list(range(x.ndim - len(axes), x.ndim))
     moved = moveaxis(x, axes, last)
-    flat = reshape(moved, (*moved.shape[: x.ndim - len(axes)], -1))
+    rest = moved.shape[: x.ndim - len(axes)]
+    flat = reshape(moved, (*rest, math.prod(moved.shape[len(rest) :])))
     return moveaxis(reshape(apply(primitive, flat, axis=flat.ndim - 1), moved.shape), last, axes)
 
 

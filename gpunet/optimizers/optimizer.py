@@ -410,9 +410,11 @@ class Optimizer:
         raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the state to a dict-like store, under numbers."""
+        """Write the state to a dict-like store, under numbers; with accumulation "0" counts the calls, as in Keras."""
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
+        if self._accumulation is not None:
+            store["0"] = store["0"] * self._accumulation.steps + self._accumulation.done
 
     def load_own_variables(self, store: Any) -> None:
         """Read what `save_own_variables` wrote.
@@ -426,6 +428,10 @@ class Optimizer:
             )
         for i, variable in enumerate(self.variables):
             variable.assign(store[str(i)])
+        if self._accumulation is not None:
+            calls, steps = int(np.asarray(store["0"])), self._accumulation.steps
+            self.iterations.assign(calls // steps)
+            self._accumulation.done = calls % steps
 
     def assign(self, variable: Variable, value: Any) -> None:
         """`variable.assign(value)`."""

@@ -91,9 +91,27 @@ def test_the_runner_runs_sections_end_to_end(tmp_path, capsys):
     assert "`fit` adds to a recorded step" in capsys.readouterr().out
 
 
+def test_single_cases_are_measured_and_the_others_kept(tmp_path, capsys):
+    arguments = ["overhead", "--rounds", "1", "--turn", "0.001", "--warm", "0.001", "--output", str(tmp_path)]
+    arguments += ["--only", "gpunet-numpy-recorded", "gpunet-numpy-eager", "--cases"]
+    assert program.main([*arguments, "chain"]) == 0
+    (path,) = tmp_path.glob("*/bench.json")
+    assert program.main([*arguments, "mlp.*batch 8"]) == 0
+    sections = results.load(path)["sections"]
+    assert list(sections) == ["overhead"]
+    fit, tape = sections["overhead"]["rows"]
+    assert (fit["group"], tape["group"]) == ("fit", "tape")
+    assert tape["command"].endswith("--cases chain")
+    assert program.main([*arguments, "no such case"]) == 1
+    assert "no case that matches 'no such case'" in capsys.readouterr().out
+    assert results.load(path)["sections"] == sections
+    with pytest.raises(SystemExit):
+        program.main([*arguments, "("])
+
+
 def test_a_section_that_breaks_is_part_of_the_results(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("benchmarks.sections.limits.measure", lambda *_: 1 / 0)
-    assert runner.run([], Budget(1, 0.001, 0.001, 1), "command", tmp_path) == 1
+    monkeypatch.setattr("benchmarks.sections.limits.record", lambda *_: 1 / 0)
+    assert runner.run(runner.Choice([]), Budget(1, 0.001, 0.001, 1), "command", tmp_path) == 1
     (path,) = tmp_path.glob("*/bench.json")
     assert "ZeroDivisionError" in results.load(path)["sections"]["limits"]["failures"]["limits"]
     capsys.readouterr()

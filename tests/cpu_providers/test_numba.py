@@ -123,6 +123,44 @@ def test_batch_norm(shape, offset):
             assert_close(result, value, 2e-5)
 
 
+@pytest.mark.parametrize("shape", [(64, 16, 16, 8), (300, 501), (2, 5, 7, 9, 211)], ids=str)
+@pytest.mark.parametrize("has_addend", [False, True], ids=["plain", "residual"])
+def test_batch_norm_then_addition_and_relu(shape, has_addend):
+    rng = np.random.default_rng(0)
+    x, g, gamma, beta = floats(rng, *shape), floats(rng, *shape), floats(rng, shape[-1]), floats(rng, shape[-1])
+    addend = floats(rng, *shape) if has_addend else None
+    forward, backward = numba.implementations["batch_norm_relu"], numba.implementations["batch_norm_relu_grad"]
+    found, residuals = forward(x, gamma, beta, addend, epsilon=1e-3, residuals=True)
+    expected, kept = exact(prim.batch_norm_relu, x, gamma, beta, addend, epsilon=1e-3, residuals=True)
+    for result, value in zip(found, expected):
+        assert_close(result, value, 5e-6)
+    y = residuals[-1]
+    assert y is found[0]
+    options = {"epsilon": 1e-3, "with_addend": has_addend}
+    results = backward(g, x, gamma, *residuals, **options)
+    doubles = [a.astype("float64") for a in (g, x, gamma)]
+    expected = exact(prim.batch_norm_relu_grad, *doubles, *kept[:2], y, **options)  # whose signs round alike
+    assert len(results) == len(expected) == 3 + has_addend
+    for result, value in zip(results, expected):
+        assert_close(result, value, 2e-5)
+    if has_addend:
+        np.testing.assert_array_equal(results[3], np.where(y > 0, g, 0))
+    for out in (np.empty_like(x), np.empty_like(x.T).T):
+        assert forward(x, gamma, beta, addend, epsilon=1e-3, out=out)[0][0] is out
+        np.testing.assert_array_equal(out, y)
+        assert backward(g, x, gamma, *residuals, out=out, **options)[0] is out
+        np.testing.assert_array_equal(out, results[0])
+    assert forward(x[:1], gamma, beta, addend, epsilon=1e-3) is NotImplemented
+    assert backward(g[:1], x[:1], gamma, *residuals, **options) is NotImplemented
+
+
+def test_a_relu_after_batch_norm_keeps_nan():
+    x = floats(np.random.default_rng(0), 4096, 40)
+    x[7, 3] = np.nan
+    (y, *_), _ = numba.implementations["batch_norm_relu"](x, None, None, None, epsilon=1e-3)
+    np.testing.assert_array_equal(np.isnan(y).any(axis=0), np.arange(40) == 3)
+
+
 def test_batch_norm_writes_into_out_and_leaves_the_rest_to_numpy():
     rng = np.random.default_rng(0)
     x = floats(rng, 4096, 40)
@@ -142,9 +180,12 @@ def test_batch_norm_does_not_depend_on_the_number_of_threads(monkeypatch):
     results = []
     for threads in (1, 2, 3):
         monkeypatch.setattr(team, "parts", lambda items, threads=threads: threads)
-        results.append(numba.implementations["batch_norm"](x, None, None, epsilon=1e-3)[0][0])
-    np.testing.assert_array_equal(results[0], results[1])
-    np.testing.assert_array_equal(results[0], results[2])
+        (y, mean, _), (_, inverse) = numba.implementations["batch_norm"](x, None, None, epsilon=1e-3, residuals=True)
+        dx, dgamma, _ = numba.implementations["batch_norm_grad"](y, x, None, mean, inverse, epsilon=1e-3)
+        results.append((y, dx, dgamma))
+    for one, two, three in zip(*results):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one, three)
 
 
 def test_a_loop_waits_until_it_is_worth_it_and_compiles_beside(monkeypatch):

@@ -175,6 +175,17 @@ def test_views_and_out(gpu, dtype):
     assert not gpu.not_emulated
 
 
+@pytest.mark.parametrize("has_addend", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_scale_shift_addition_and_relu(gpu, shape, has_addend, dtype):
+    x, scale, shift = operands(SHAPES[shape], dtype)
+    addend = draw(x.shape, dtype, 5) if has_addend else None
+    y = prim.scale_shift_relu(*on(gpu, x, scale, shift, addend))
+    check(y, reference(prim.scale_shift_relu, x, scale, shift, addend), dtype)
+    assert gpu.launches == {"batch_norm_apply": 1}
+    assert not gpu.not_emulated
+
+
 def test_what_has_no_kernel_is_left_to_the_portable_implementation(gpu, dtype):
     x, gamma, beta = on(gpu, *operands((3, 4), dtype))
     assert prim.scale_shift(x[:0], gamma, beta).shape == (0, 4)

@@ -30,6 +30,12 @@ class LayerRow:
     highest: int | None = None
     mask: tuple[int, ...] | None = None
 
+    def _called(self, layer: Any, tensors: list, call: dict[str, Any]) -> Any:
+        """Attention of several heads takes its inputs one by one."""
+        several = "HeadAttention" in self.layer or "QueryAttention" in self.layer
+        given = tensors if several else [tensors if len(tensors) > 1 else tensors[0]]
+        return layer(*given, **call)
+
     def values(self, library: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
         """Outputs of two calls, the mask of the output, and weights that a call changed."""
         inputs = [self._input(rng, shape) for shape in self.shapes]
@@ -40,12 +46,11 @@ class LayerRow:
             mask[:, 0] = True
             call["mask"] = library.ops.convert_to_tensor(mask)
         tensors = [library.ops.convert_to_tensor(x) for x in inputs]
-        given = tensors if len(tensors) > 1 else tensors[0]
-        layer(given, **call)  # builds it
+        self._called(layer, tensors, call)  # builds it
         weights = [rng.uniform(0.1, 1.0, w.shape).astype("float32") for w in layer.get_weights()]
         layer.set_weights(weights)
         for k in range(2):
-            y = layer(given, **call)
+            y = self._called(layer, tensors, call)
             parts = y if isinstance(y, list | tuple) else [y]
             for i, part in enumerate(parts):
                 yield f"{k}/out{i}", part
@@ -168,6 +173,40 @@ ROWS = [
     row("Attention", (2, 3, 4), (2, 5, 4)),
     row("Attention", (2, 3, 4), (2, 5, 4), (2, 5, 4), use_scale=True, call={"use_causal_mask": True}),
     row("Attention", (2, 3, 4), (2, 5, 4), score_mode="concat", call={"return_attention_scores": True}),
+    row("MultiHeadAttention", (2, 3, 4), (2, 5, 4), num_heads=2, key_dim=3),
+    row(
+        "MultiHeadAttention",
+        (2, 3, 4),
+        (2, 5, 4),
+        (2, 5, 2),
+        num_heads=2,
+        key_dim=3,
+        value_dim=5,
+        output_shape=7,
+        use_gate=True,
+        call={"return_attention_scores": True, "use_causal_mask": True},
+    ),
+    row("MultiHeadAttention", (2, 6, 4), (2, 6, 4), num_heads=2, key_dim=3, sliding_window=2, use_bias=False),
+    row("MultiHeadAttention", (2, 3, 5, 4), (2, 3, 5, 4), num_heads=2, key_dim=3, attention_axes=2),
+    row("MultiHeadAttention", (2, 3, 2, 4), (2, 4, 2, 4), num_heads=2, key_dim=3, output_shape=(2, 3)),
+    row("GroupQueryAttention", (2, 3, 4), (2, 5, 4), head_dim=3, num_query_heads=4, num_key_value_heads=2),
+    row(
+        "GroupQueryAttention",
+        (2, 5, 4),
+        (2, 5, 4),
+        head_dim=3,
+        num_query_heads=4,
+        num_key_value_heads=1,
+        use_gate=True,
+        sliding_window=3,
+        call={"return_attention_scores": True, "use_causal_mask": True},
+    ),
+    row("EinsumDense", (2, 3, 4), equation="abc,cde->abde", output_shape=(None, 2, 5), bias_axes="de"),
+    row("EinsumDense", (2, 3, 4), equation="...x,xy->...y", output_shape=5, bias_axes="y", activation="relu"),
+    row("EinsumDense", (2, 3, 4, 5), equation="abc...,bd->adc...", output_shape=(6, 4), bias_axes="d"),
+    row("ReversibleEmbedding", (2, 5), highest=6, input_dim=6, output_dim=3, mask_zero=True),
+    row("ReversibleEmbedding", (2, 5, 3), input_dim=6, output_dim=3, logit_soft_cap=2.0, call={"reverse": True}),
+    row("ReversibleEmbedding", (2, 5, 3), input_dim=6, output_dim=3, tie_weights=False, call={"reverse": True}),
     row("AdditiveAttention", (2, 3, 4), (2, 5, 4)),
     row("AdditiveAttention", (2, 3, 4), (2, 5, 4), (2, 5, 4), use_scale=False),
 ]

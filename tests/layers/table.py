@@ -12,11 +12,22 @@ class Indices(tuple):
     """The shape of an input of small integers."""
 
 
+SEVERAL = {"MultiHeadAttention", "GroupQueryAttention"}  # take their inputs one by one, not as a list
+
+
+def call(layer: Any, inputs: Any, **options: Any) -> Any:
+    """The layer's outputs for an input, or for a list of them."""
+    several = type(layer) in {getattr(layers, name) for name in SEVERAL}
+    return layer(*inputs, **options) if several else layer(inputs, **options)
+
+
 IMAGE = (7, 6, 4)
 VOLUME = (4, 5, 3, 2)
 TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Dense", {"units": 5, "activation": "relu", "kernel_regularizer": "l2"}, [(4,)]),
     ("Dense", {"units": 5, "use_bias": False, "kernel_initializer": "he_normal"}, [(3, 4)]),
+    ("EinsumDense", {"equation": "abc,cde->abde", "output_shape": (None, 2, 5), "bias_axes": "de"}, [(3, 4)]),
+    ("EinsumDense", {"equation": "...x,xy->...y", "output_shape": 3, "activation": "tanh"}, [(3, 4)]),
     ("Conv2D", {"filters": 3, "kernel_size": 3, "kernel_constraint": "max_norm"}, [IMAGE]),
     ("Conv2D", {"filters": 4, "kernel_size": (2, 3), "strides": 2, "padding": "same", "groups": 2}, [IMAGE]),
     ("Conv2D", {"filters": 3, "kernel_size": 2, "dilation_rate": 2, "data_format": "channels_first"}, [IMAGE]),
@@ -83,10 +94,19 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Masking", {"mask_value": 0.5}, [(3, 4)]),
     ("Lambda", {"function": lambda **dtype: activations.tanh}, [IMAGE]),
     ("Embedding", {"input_dim": 7, "output_dim": 3, "embeddings_regularizer": "l2"}, [Indices((5,))]),
+    ("ReversibleEmbedding", {"input_dim": 7, "output_dim": 3, "mask_zero": True}, [Indices((5,))]),
     ("TimeDistributed", {"layer": lambda **dtype: layers.Dense(3, **dtype)}, [(3, 4)]),
     ("Attention", {"use_scale": True, "dropout": 0.2, "seed": 1}, [(3, 4), (5, 4)]),
     ("Attention", {"score_mode": "concat"}, [(3, 4), (5, 4), (5, 4)]),
     ("AdditiveAttention", {}, [(3, 4), (5, 4)]),
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "dropout": 0.2, "seed": 1}, [(3, 4), (5, 4)]),
+    (
+        "MultiHeadAttention",
+        {"num_heads": 2, "key_dim": 3, "value_dim": 2, "output_shape": 5, "use_gate": True},
+        [(3, 4)] * 3,
+    ),
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "attention_axes": 2, "use_bias": False}, [(3, 2, 4)] * 2),
+    ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}, [(3, 4), (5, 4)]),
     ("Permute", {"dims": (3, 1, 2)}, [IMAGE]),
     ("RepeatVector", {"n": 3}, [(4,)]),
     ("ZeroPadding1D", {"padding": (2, 1)}, [(3, 4)]),

@@ -220,6 +220,22 @@ for shape, axis in (((N, 3), -1), ((N, 4, 3), 2), ((N, 3, 4), 1)):
         normal(c),
         normal(c),
     ).checked(tolerance=8)
+    for more in ((), (normal(*shape),)):
+        row(
+            "batch_norm_relu",
+            reference.batch_norm_relu,
+            normal(*shape),
+            normal(c),
+            positive(c),
+            axis,
+            normal(c),
+            normal(c),
+            1e-3,
+            *more,
+        ).checked(tolerance=16)
+row("batch_norm_relu", reference.batch_norm_relu, normal(64, 200, 3), normal(3), positive(3), -1).checked(
+    tolerance=8, dtypes=WIDE, derivatives=None
+)
 
 for name, function in (("softmax", reference.softmax), ("log_softmax", reference.log_softmax)):
     row(name, function, normal(N, 5)).checked(tolerance=2)

@@ -202,6 +202,11 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     return np.moveaxis(y, -1, axis)
 
 
+def batch_norm_relu(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3, addend=None):
+    y = batch_normalization(x, mean, variance, axis, offset, scale, epsilon)
+    return np.maximum(y + (0 if addend is None else addend), 0)
+
+
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     output = np.moveaxis(output, axis, -1)
     target = target[..., 0] if target.ndim == output.ndim else target

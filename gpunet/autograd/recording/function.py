@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from gpunet import config, tree
+from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.program import Program
 from gpunet.autograd.recording.trace import CannotRecordError, Trace, tracing
 from gpunet.autograd.tape import state as taping
@@ -52,6 +53,7 @@ class _Recording:
         self.calls: list | None = None
         self.outcome: _Outcome | None = None
         self.program: Program | None = None
+        self.moves = 0
         self.touched: list[Variable] = []
         self.obstacle: str | None = None
         self.version = -1
@@ -67,12 +69,14 @@ class RecordedFunction:
     Args:
         function: of arrays, tensors and plain values, in nested structures.
         must: log obstacles as warnings rather than as information.
+        arena: storage to share with other functions that do not run at the same time.
     """
 
-    def __init__(self, function: Callable, must: bool = True):
+    def __init__(self, function: Callable, must: bool = True, arena: Arena | None = None):
         functools.update_wrapper(self, function)
         self.function = function
         self.must = must
+        self._arena = Arena() if arena is None else arena
         self._recordings: OrderedDict[Any, _Recording] = OrderedDict()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -86,8 +90,10 @@ class RecordedFunction:
             if len(self._recordings) > _MOST:
                 self._recordings.popitem(last=False)
         if recording.program is not None and recording.version == structure.version:
-            with recording.lock:  # its storage is for one run at a time
-                return self._replay(recording, arrays)
+            with self._arena.lock:
+                if not self._arena.running:
+                    return self._run(recording, arrays)
+            return self.function(*args, **kwargs)  # called by the code of an op that is being replayed
         if recording.obstacle is None and arrays and recording.lock.acquire(blocking=False):
             try:
                 return self._learn(recording, arrays, args, kwargs)
@@ -107,6 +113,16 @@ class RecordedFunction:
     def obstacles(self) -> dict[Any, str]:
         """Why signatures that were called often enough are not recorded."""
         return {key: recording.obstacle for key, recording in self._recordings.items() if recording.obstacle}
+
+    def _run(self, recording: _Recording, arrays: list[Any]) -> Any:
+        arena = self._arena
+        if recording.moves != arena.moves:
+            recording.program, recording.moves = recording.program.moved(), arena.moves  # type: ignore[union-attr]
+        arena.running = True
+        try:
+            return self._replay(recording, arrays)
+        finally:
+            arena.running = False
 
     def _replay(self, recording: _Recording, arrays: list[Any]) -> Any:
         found = iter(recording.program(arrays))  # type: ignore[misc]
@@ -148,7 +164,9 @@ class RecordedFunction:
     def _finish(self, recording: _Recording, trace: Trace, outcome: _Outcome, arrays: list[Any]) -> None:
         outputs = [leaf for leaf, kind in zip(outcome.leaves, outcome.kinds) if kind]
         try:
-            recording.program = Program(trace.calls, arrays, outputs)
+            with self._arena.lock:
+                recording.program = Program(trace.calls, arrays, outputs, self._arena)
+                recording.moves = self._arena.moves
         except CannotRecordError as error:
             self._give_up(recording, str(error))
             return

@@ -67,12 +67,13 @@ class Constant:
 
 
 class Spec(NamedTuple):
-    """A result's layout, and the operand whose memory it shares, or −1."""
+    """A result's layout, the operand whose memory it shares, or −1, and whether it shares the first result's."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     dtype: np.dtype
     shares: int
+    beside: bool = False
 
 
 _NOTHING = Spec((), (), np.dtype(bool), -1)  # in the place of an absent result
@@ -208,7 +209,8 @@ class Trace:
                 specs.append(_NOTHING)
                 continue
             shares = _shared(part, arrays)
-            specs.append(Spec(part.shape, part.strides, part.dtype, shares))
+            beside = i > 0 and _shared(part, parts[:1]) == 0
+            specs.append(Spec(part.shape, part.strides, part.dtype, shares, beside))
             known = self._known.get(id(part))
             if known is None or known[0]() is not part:
                 self._remember(part, Result(len(self.calls), i), owns=shares < 0)

@@ -154,3 +154,8 @@ def _gradients(g, x, gamma, mean, inverse, y, through, out):
 @implements(prim.scale_shift, where=_by_channel)
 def scale_shift(x, scale, shift, *, out=None):
     return _apply(x, None, scale, None, shift, None, False, out)
+
+
+@implements(prim.scale_shift_relu, where=_with_addend)
+def scale_shift_relu(x, scale, shift, addend, *, out=None):
+    return _apply(x, None, scale, None, shift, addend, True, out)

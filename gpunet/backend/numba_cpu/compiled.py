@@ -64,6 +64,21 @@ class Loop:
             return None
         return _with_parts(self._codes[False], 1)
 
+    def chooser(self, items: int) -> Callable[[], Callable[..., None] | None]:
+        """`when_ready(items)` for a call that is made many times: a function that stops asking once it is settled."""
+        found = None
+
+        def choose():
+            nonlocal found
+            if found is not None:
+                return found
+            code = self.when_ready(items)
+            if team.parts(items) == 1 or True in self._codes:
+                found = code
+            return code
+
+        return choose
+
     def _prepare(self, for_team: bool, items: int) -> None:
         """Compile beside the work once enough time was spent without."""
         if for_team in self._threads or self.failure is not None:

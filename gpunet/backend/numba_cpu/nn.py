@@ -1,84 +1,155 @@
-"""Batch normalisation in two passes over the data, forward and backward; sums in blocks of rows, then in float64."""
+"""Batch normalisation, alone and ended by an addition and a ReLU, in two passes over the data forward and backward.
+
+Sums are taken in blocks of rows in float32, then in float64; the blocks depend on the shape alone.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gpunet.backend.cpu.nn import widened
-from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, target
+from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
+_SMALL_MAP = 1 << 13  # items: below it a few calls into NumPy are as quick
 _BLOCK_ITEMS = 1 << 15  # of a block of rows that is summed in float32
 
-_MATRIX, _VECTOR, _RANGE = "float32[:, ::1]", "float32[::1]", "intp"
-_MOMENTS = Loop(loops.moments, f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, {_MATRIX}, intp, {_RANGE})")
-_NORMALISE = Loop(loops.normalise, f"void({_MATRIX}, {_MATRIX}, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_RANGE})")
-_PRODUCTS = Loop(loops.products, f"void({_MATRIX}, {_MATRIX}, {_VECTOR}, {_MATRIX}, {_MATRIX}, intp, {_RANGE})")
-_COMBINE = Loop(loops.combine, f"void({', '.join([_MATRIX] * 3 + [_VECTOR] * 4)}, {_RANGE})")
+_M, _V, _SUMS, _TOTALS = "float32[:, ::1]", "float32[::1]", "float32[:, :, ::1]", "float64[:, ::1]"
 
 
-def _suits(x) -> bool:
-    return x.dtype.char == "f" and x.size >= _SMALL
+def _loop(function, *types: str) -> Loop:
+    return Loop(function, f"void({', '.join(types)}, intp)")
 
 
-def _block_sums(code, wide, channels, *operands):
-    """Two sums over the rows of `wide` for each channel, in float64; `code` gets `operands` before the sums."""
+_MOMENTS = _loop(loops.moments, _M, _V, _SUMS, "intp")
+_PRODUCTS = _loop(loops.products, _M, _M, _V, _SUMS, "intp")
+_RELU_PRODUCTS = _loop(loops.relu_products, *[_M] * 3, _V, _M, _SUMS, "intp")
+_FOLD = _loop(loops.fold, _SUMS, _TOTALS)
+_STATISTICS = _loop(loops.statistics, _TOTALS, "intp", "float32", *[_V] * 3, _M, _M)
+_SLOPES = _loop(loops.slopes, _TOTALS, "intp", *[_V] * 3, _M, _M)
+_NORMALISE = _loop(loops.normalise, *[_M] * 3, "boolean")
+_NORMALISE_ADD_RELU = _loop(loops.normalise_add_relu, *[_M] * 4)
+_COMBINE = _loop(loops.combine, *[_M] * 4)
+_RELU_COMBINE = _loop(loops.relu_combine, *[_M] * 5)
+
+
+def _suits(*arrays) -> bool:
+    return arrays[0].size >= _SMALL and all(a.dtype.char == "f" for a in arrays if a is not None)
+
+
+def _wide(x):
+    return widened(np.ascontiguousarray(x))[0]
+
+
+def _codes(items, *loops):
+    """The compiled loops, those over all items and then `fold` and one over channels; None where Numba fails."""
+    codes = [*(loop.now(items) for loop in loops[:-1]), _FOLD.now(), loops[-1].now()]
+    return None if None in codes else codes
+
+
+def _parameter(vector, x, missing):
+    return np.full(x.shape[-1], missing, np.float32) if vector is None else np.ascontiguousarray(vector)
+
+
+def _sums(wide):
+    """Storage for two sums of each block of rows, and the rows of a block."""
     rows = max(1, _BLOCK_ITEMS // wide.shape[1])
-    blocks = -(-wide.shape[0] // rows)
-    first, second = np.empty((2, blocks, wide.shape[1]), np.float32)
-    code(*operands, first, second, rows)
-    return [s.sum(axis=0, dtype=np.float64).reshape(-1, channels).sum(axis=0) for s in (first, second)]
+    return np.empty((-(-wide.shape[0] // rows), 2, wide.shape[1]), np.float32), rows
 
 
 @numba.implements(prim.batch_norm)
 def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
-    if not _suits(x) or None in (codes := [loop.now(x.size) for loop in (_MOMENTS, _NORMALISE)]):
+    if not _suits(x, gamma, beta) or (codes := _codes(x.size, _MOMENTS, _NORMALISE, _STATISTICS)) is None:
         return NotImplemented
-    moments, normalise = codes
-    x = np.ascontiguousarray(x)
-    channels = x.shape[-1]
-    count = x.size // channels
-    pivot = x.reshape(count, channels)[0].copy()  # near the mean of its channel, so that squares lose no digits
-    wide, wide_pivot = widened(x, pivot)
-    sums, squares = _block_sums(moments, wide, channels, wide, wide_pivot)
-    shift = sums / count
-    mean = (pivot + shift).astype(np.float32)
-    variance = np.maximum(squares / count - shift * shift, 0).astype(np.float32)
-    inverse = 1 / np.sqrt(variance + np.float32(epsilon))
-    scale = inverse if gamma is None else inverse * gamma
+    return _forward(codes, x, gamma, beta, (), epsilon, out, (False,), residuals)
+
+
+@numba.implements(prim.batch_norm_relu)
+def batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    last = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
+    if not _suits(x, gamma, beta, addend) or (codes := _codes(x.size, _MOMENTS, last, _STATISTICS)) is None:
+        return NotImplemented
+    addends, options = ((), (True,)) if addend is None else ((addend,), ())
+    (y, *statistics), kept = _forward(codes, x, gamma, beta, addends, epsilon, out, options, residuals)
+    return (y, *statistics), (*kept, y) if residuals else ()
+
+
+def _forward(codes, x, gamma, beta, addends, epsilon, out, options, residuals):
+    moments, normalise, fold, statistics = codes
+    wide, channels = _wide(x), x.shape[-1]
     y = target(x.shape, out)
-    vectors = [_tile(v, wide, channels) for v in (mean, scale, np.zeros_like(mean) if beta is None else beta)]
-    wide_y = y.reshape(wide.shape)
-    normalise(wide, wide_y, *vectors)
+    pivot = wide[0, :channels].copy()  # near the mean of its channel, so that squares lose no digits
+    sums, rows = _sums(wide)
+    moments(wide, np.tile(pivot, wide.shape[1] // channels), sums, rows)
+    totals, found = np.empty((2, channels)), np.empty((3, channels), np.float32)
+    fold(sums, totals)
+    parameters = _parameter(gamma, x, 1), _parameter(beta, x, 0)
+    factors = np.empty((3, wide.shape[1]), np.float32)
+    statistics(totals, x.size // channels, epsilon, pivot, *parameters, found, factors)
+    addends = [np.ascontiguousarray(a).reshape(wide.shape) for a in addends]
+    normalise(wide, *addends, y.reshape(wide.shape), factors, *options)
+    mean, variance, inverse = found
     return (deliver(y, out), mean, variance), (mean, inverse) if residuals else ()
 
 
-def _tile(vector, wide, channels):
-    return np.tile(vector, wide.shape[1] // channels)
+@numba.implements(prim.scale_shift_relu)
+def scale_shift_relu(x, scale, shift, addend, *, out=None):
+    """In the numpy provider's bits, and so, unlike the others, whenever the loops are ready."""
+    if x.size < _SMALL_MAP or not all(a is None or a.dtype.char == "f" for a in (x, scale, shift, addend)):
+        return NotImplemented
+    code = (_NORMALISE if addend is None else _NORMALISE_ADD_RELU).when_ready(x.size)
+    if code is None:
+        return NotImplemented
+    wide, channels = _wide(x), x.shape[-1]
+    y = target(x.shape, out)
+    factors = np.zeros((3, wide.shape[1] // channels, channels), np.float32)
+    factors[1], factors[2] = scale, shift
+    last = (True,) if addend is None else ()
+    addends = () if addend is None else (np.ascontiguousarray(addend).reshape(wide.shape),)
+    code(wide, *addends, y.reshape(wide.shape), factors.reshape(3, -1), *last)
+    return deliver(y, out)
 
 
 @numba.implements(prim.batch_norm_grad)
 def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
-    if not _suits(x) or None in (codes := [loop.now(x.size) for loop in (_PRODUCTS, _COMBINE)]):
+    if not _suits(x, g, gamma) or (codes := _codes(x.size, _PRODUCTS, _COMBINE, _SLOPES)) is None:
         return NotImplemented
-    if g.dtype.char != "f":
-        return NotImplemented
-    products, combine = codes
-    g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
-    channels = x.shape[-1]
-    count = x.size // channels
-    wide, wide_mean = widened(x, mean)
-    wide_g = g.reshape(wide.shape)
-    sums, centred = _block_sums(products, wide, channels, wide_g, wide, wide_mean)
-    dgamma = centred * inverse
-    scale = inverse if gamma is None else inverse * gamma
-    slope = (-scale * inverse * dgamma / count).astype(np.float32)  # of (x − mean)
-    offset = (-scale * sums / count).astype(np.float32)
+    wide = _wide(x)
     dx = target(x.shape, out)
-    wide_dx = dx.reshape(wide.shape)
-    vectors = [_tile(v, wide, channels) for v in (mean, scale, slope, offset)]
-    combine(wide_g, wide, wide_dx, *vectors)
-    return deliver(dx, out), dgamma.astype(np.float32), sums.astype(np.float32)
+    g = np.ascontiguousarray(g).reshape(wide.shape)
+    sums, rows = _sums(wide)
+    codes[0](g, wide, np.tile(mean, wide.shape[1] // x.shape[-1]), sums, rows)
+    gradients, factors = _factors(codes, sums, x, mean, inverse, gamma)
+    codes[1](g, wide, dx.reshape(wide.shape), factors)
+    return deliver(dx, out), *gradients
+
+
+@numba.implements(prim.batch_norm_relu_grad)
+def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+    last = _COMBINE if with_addend else _RELU_COMBINE
+    if not _suits(x, g, gamma) or (codes := _codes(x.size, _RELU_PRODUCTS, last, _SLOPES)) is None:
+        return NotImplemented
+    wide = _wide(x)
+    dx, through = target(x.shape, out), empty(x.shape if with_addend else (0, wide.shape[1]), FLOAT32)
+    g, y, kept = (np.ascontiguousarray(a).reshape(-1, wide.shape[1]) for a in (g, y, through))
+    sums, rows = _sums(wide)
+    codes[0](g, y, wide, np.tile(mean, wide.shape[1] // x.shape[-1]), kept, sums, rows)
+    gradients, factors = _factors(codes, sums, x, mean, inverse, gamma)
+    codes[1](*((kept,) if with_addend else (g, y)), wide, dx.reshape(wide.shape), factors)
+    gradients = deliver(dx, out), *gradients
+    return (*gradients, through) if with_addend else gradients
+
+
+def _factors(codes, sums, x, mean, inverse, gamma):
+    """The gradients of gamma and beta, and the rows for `combine`."""
+    *_, fold, slopes = codes
+    totals, gradients = np.empty((2, x.shape[-1])), np.empty((2, x.shape[-1]), np.float32)
+    fold(sums, totals)
+    factors = np.empty((4, sums.shape[2]), np.float32)
+    count = x.size // x.shape[-1]
+    slopes(totals, count, mean, inverse, _parameter(gamma, x, 1), gradients, factors)
+    return gradients, factors

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpunet.backend.bound import declining
+from gpunet.backend.cpu.results import is_flat
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.portable.update import adam_rate, skips
@@ -37,9 +39,29 @@ def _run(loop: Loop, arrays, scalars, skip):
     return None
 
 
+def _bound(loop: Loop, arrays, scalars, skip):
+    """What `_run` does on these very arrays; `scalars` gives them at each call."""
+    if not all(is_flat(a) and a.ndim == 1 for a in arrays):
+        return NotImplemented
+    choose = loop.chooser(arrays[0].size)
+
+    def run():
+        if skips(skip):
+            return None
+        code = choose()
+        return NotImplemented if code is None else code(*arrays, *map(np.float32, scalars()))
+
+    return declining(run)
+
+
 @numba.implements(prim.sgd)
 def sgd(p, g, learning_rate, *, skip=None):
     return _run(_SGD, (p, g), (learning_rate,), skip)
+
+
+@numba.binds(prim.sgd)
+def bind_sgd(p, g, learning_rate, *, skip=None):
+    return _bound(_SGD, (p, g), lambda: (learning_rate,), skip)
 
 
 @numba.implements(prim.momentum)
@@ -47,12 +69,29 @@ def momentum(p, g, m, learning_rate, *, momentum, nesterov, skip=None):
     return _run(_NESTEROV if nesterov else _MOMENTUM, (p, g, m), (learning_rate, momentum), skip)
 
 
+@numba.binds(prim.momentum)
+def bind_momentum(p, g, m, learning_rate, *, momentum, nesterov, skip=None):
+    return _bound(_NESTEROV if nesterov else _MOMENTUM, (p, g, m), lambda: (learning_rate, momentum), skip)
+
+
 @numba.implements(prim.rmsprop)
 def rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
     return _run(_RMSPROP, (p, g, v), (learning_rate, rho, 1 - rho, epsilon), skip)
+
+
+@numba.binds(prim.rmsprop)
+def bind_rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
+    return _bound(_RMSPROP, (p, g, v), lambda: (learning_rate, rho, 1 - rho, epsilon), skip)
 
 
 @numba.implements(prim.adam)
 def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
     rate = adam_rate(learning_rate, iterations, beta_1, beta_2)
     return _run(_ADAM, (p, g, m, v), (rate, beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon), skip)
+
+
+@numba.binds(prim.adam)
+def bind_adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    fixed = beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon
+    scalars = lambda: (adam_rate(learning_rate, iterations, beta_1, beta_2), *fixed)
+    return _bound(_ADAM, (p, g, m, v), scalars, skip)

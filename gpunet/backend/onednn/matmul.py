@@ -8,7 +8,7 @@ from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.memory import item_strides, row_major, strided
 from gpunet.backend.onednn.order import fuses_relu, with_relu
-from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, returning
+from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain
 from gpunet.backend.primitives import matmul as prim
 
 _SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
@@ -106,8 +106,8 @@ def _bound(a, b, bias, activation, out):
     plans = [_plan(a.shape, strides[0], b.shape, strides[1], bias is not None, relu) for relu in (False, True)]
     if None in plans:
         return None
-    plain, fused = [plan.bound(*operands, out) for plan in plans]
-    return with_relu(plain, fused, operands, out) if activation else returning(plain, out)
+    plain, fused = [plan.bound(*operands, out, result=out) for plan in plans]
+    return with_relu(plain, fused, operands, out) if activation else plain
 
 
 def _operand(x):

@@ -128,3 +128,11 @@ def batch_norm_relu_grad(xp, g, x, gamma, mean, inverse, y, *, epsilon, with_add
 def scale_shift(xp, x, scale, shift, *, out=None):
     out = xp.multiply(x, scale, out=out)
     return xp.add(out, shift, out=out)
+
+
+@portable.implements(prim.scale_shift_relu)
+def scale_shift_relu(xp, x, scale, shift, addend, *, out=None):
+    y = scale_shift(xp, x, scale, shift, out=out)
+    if addend is not None:
+        y = xp.add(y, addend, out=y)
+    return elementwise.UNARY["relu"](y, out=y)

@@ -74,3 +74,5 @@ batch_norm_relu = Primitive(
 batch_norm_relu_grad = Primitive("batch_norm_relu_grad", _infer_batch_norm_relu_grad)
 # (x (..., c), scale (c,), shift (c,)) → x·scale + shift
 scale_shift = Primitive("scale_shift", _same)
+# (x, scale (c,), shift (c,), addend like x or None) → relu(x·scale + shift + addend)
+scale_shift_relu = Primitive("scale_shift_relu", lambda x, scale, shift, addend: AbstractArray(x.shape, x.dtype))

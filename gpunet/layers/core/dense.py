@@ -18,6 +18,17 @@ def split_activation(activation: Any) -> tuple[str | None, Any]:
     return None, None if activation is activations.linear else activation
 
 
+def as_units(n: Any, name: str) -> int:
+    """A positive integer.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"{name} must be a positive integer. Received: {name.rpartition(' ')[2]}={n!r}")
+    return int(n)
+
+
 class Dense(Layer):
     """activation(x @ kernel + bias): (..., in) → (..., units).
 
@@ -40,12 +51,12 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 1:
-            raise ValueError(f"Dense: units must be a positive integer. Received: units={units!r}")
-        self.units = int(units)
+        refuse_quantization(self, quantization_config)
+        self.units = as_units(units, "Dense: units")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -96,4 +107,14 @@ class Dense(Layer):
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
+            "quantization_config": None,
         }
+
+
+def refuse_quantization(layer: Layer, quantization_config: Any) -> None:
+    """Raise NotImplementedError unless the argument, which is in the configurations that Keras writes, is None."""
+    if quantization_config is not None:
+        raise NotImplementedError(
+            f"{type(layer).__name__}: quantization is not implemented. "
+            f"Received: quantization_config={quantization_config!r}"
+        )

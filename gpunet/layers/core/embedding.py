@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import constraints, initializers, ops, regularizers
+from gpunet.layers.calling import set_mask
 from gpunet.layers.convolutional.base_conv import as_tuple
+from gpunet.layers.core.dense import refuse_quantization
 from gpunet.layers.layer import Layer
 
 
@@ -31,9 +33,11 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
+        refuse_quantization(self, quantization_config)
         self.input_dim = as_tuple(input_dim, 1, "input_dim")[0]
         self.output_dim = as_tuple(output_dim, 1, "output_dim")[0]
         self.embeddings_initializer = initializers.get(embeddings_initializer)
@@ -73,4 +77,73 @@ class Embedding(Layer):
             "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
+            "quantization_config": None,
+        }
+
+
+class ReversibleEmbedding(Embedding):
+    """An embedding that also goes back: with `reverse=True`, (batch, ..., output_dim) → (batch, ..., input_dim).
+
+    Args:
+        tie_weights: go back by the transposed vectors (Press and Wolf, arXiv:1608.05859), else by weights of its own.
+        reverse_dtype: in which to go back; the compute dtype where None.
+        logit_soft_cap: results of going back become cap·tanh(result / cap), within ±cap.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **kwargs: Any,
+    ):
+        self.tie_weights = tie_weights
+        self.reverse_dtype = reverse_dtype
+        self.logit_soft_cap = logit_soft_cap
+        self.reverse_embeddings: Any = None
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=embeddings_regularizer,
+            embeddings_constraint=embeddings_constraint,
+            mask_zero=mask_zero,
+            **kwargs,
+        )
+
+    def build(self, input_shape: Any = None) -> None:
+        super().build(input_shape)
+        if not self.tie_weights and self.reverse_embeddings is None:
+            self.reverse_embeddings = self.add_weight(
+                name="reverse_embeddings",
+                shape=(self.output_dim, self.input_dim),
+                initializer=self.embeddings_initializer,
+            )
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        if not reverse:
+            found = super().call(inputs)
+            if self.mask_zero:
+                set_mask(found, ops.not_equal(inputs, 0))
+            return found
+        dtype = self.reverse_dtype or self.compute_dtype
+        kernel = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
+        logits = ops.matmul(ops.cast(inputs, dtype), ops.cast(kernel, dtype))
+        cap = self.logit_soft_cap
+        return logits if cap is None else ops.tanh(logits / cap) * cap
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """None: `call` sets the mask of vectors, and there is none of what it gives in reverse."""
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "tie_weights": self.tie_weights,
+            "reverse_dtype": self.reverse_dtype,
+            "logit_soft_cap": self.logit_soft_cap,
         }
