@@ -57,7 +57,7 @@ class Loop:
         return self._code.for_parts(team.parts(items))
 
     def chooser(self, items: int) -> Callable[[], Callable[..., None] | None]:
-        """`when_ready(items)` for a call that is made many times: a function that stops asking once it is settled."""
+        """`when_ready(items)` for a call that is made many times: a function that stops asking once there is code."""
         found = None
 
         def choose():

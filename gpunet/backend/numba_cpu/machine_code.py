@@ -3,7 +3,8 @@
 Importing Numba and starting its compiler takes half a second and 130 MB of memory, LLVM's loader 80 ms and 50 MB.
 
 A loop's code is a C function of one number, the address of its arguments in words of 8 bytes: of an array where it is
-and the X"""
+and the lengths of its axes, of a scalar its value.
+"""
 
 from __future__ import annotations
 
