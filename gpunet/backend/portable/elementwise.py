@@ -20,10 +20,15 @@ def relu(xp, x, *, out=None):
     return xp.maximum(x, 0, out=out)
 
 
+def _again(result):
+    """A result to be written over: none for the NumPy scalars that ufuncs make of 0-d arrays."""
+    return None if isinstance(result, np.generic) else result
+
+
 @portable.implements(prim.UNARY["rsqrt"])
 def rsqrt(xp, x, *, out=None):
     out = xp.sqrt(x, out=out)
-    return xp.reciprocal(out, out=out if out.ndim else None)
+    return xp.reciprocal(out, out=_again(out))
 
 
 # 1 / (1 + exp(−x)) with x bounded below so that exp stays finite; the bound is where the result underflows.
@@ -33,7 +38,7 @@ _SIGMOID_BOUND = {FLOAT64: 708.0, FLOAT32: 87.0, BFLOAT16: 87.0, as_dtype("float
 @portable.implements(prim.UNARY["sigmoid"])
 def sigmoid(xp, x, *, out=None):
     out = xp.negative(x, out=out)
-    inplace = out if out.ndim else None
+    inplace = _again(out)
     out = xp.minimum(out, _SIGMOID_BOUND[x.dtype], out=inplace)
     out = xp.exp(out, out=inplace)
     out = xp.add(out, 1, out=inplace)
