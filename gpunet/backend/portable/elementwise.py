@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.backend.dtypes import BFLOAT16, FLOAT32, FLOAT64, as_dtype
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import UfuncName
