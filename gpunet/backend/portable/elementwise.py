@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gpunet.backend.dtypes import BFLOAT16, FLOAT32, FLOAT64, as_dtype
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import UfuncName
@@ -22,15 +20,15 @@ def relu(xp, x, *, out=None):
     return xp.maximum(x, 0, out=out)
 
 
-def _again(result):
-    """A result to be written over: none for the NumPy scalars that ufuncs make of 0-d arrays."""
-    return None if isinstance(result, np.generic) else result
+def _storage(xp, x, out):
+    """Where several steps write the result: an array even where ufuncs would make a scalar of a 0-d x."""
+    return xp.empty(x.shape, x.dtype) if out is None and not x.ndim else out
 
 
 @portable.implements(prim.UNARY["rsqrt"])
 def rsqrt(xp, x, *, out=None):
-    out = xp.sqrt(x, out=out)
-    return xp.reciprocal(out, out=_again(out))
+    out = xp.sqrt(x, out=_storage(xp, x, out))
+    return xp.reciprocal(out, out=out)
 
 
 # 1 / (1 + exp(−x)) with x bounded below so that exp stays finite; the bound is where the result underflows.
@@ -39,12 +37,11 @@ _SIGMOID_BOUND = {FLOAT64: 708.0, FLOAT32: 87.0, BFLOAT16: 87.0, as_dtype("float
 
 @portable.implements(prim.UNARY["sigmoid"])
 def sigmoid(xp, x, *, out=None):
-    out = xp.negative(x, out=out)
-    inplace = _again(out)
-    out = xp.minimum(out, _SIGMOID_BOUND[x.dtype], out=inplace)
-    out = xp.exp(out, out=inplace)
-    out = xp.add(out, 1, out=inplace)
-    return xp.reciprocal(out, out=inplace)
+    out = xp.negative(x, out=_storage(xp, x, out))
+    xp.minimum(out, _SIGMOID_BOUND[x.dtype], out=out)
+    xp.exp(out, out=out)
+    xp.add(out, 1, out=out)
+    return xp.reciprocal(out, out=out)
 
 
 @portable.implements(prim.UNARY["softplus"])
