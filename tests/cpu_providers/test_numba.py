@@ -1,12 +1,15 @@
 """The Numba provider: optimizers equal to NumPy's in every bit, batch norm against float64, when it compiles."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, team, update
+from gpunet.backend.numba_cpu import compiled, elementwise, loops, machine_code, nn, numba, pooling, team, update
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
@@ -193,12 +196,11 @@ def test_a_loop_waits_until_it_is_worth_it_and_compiles_beside(monkeypatch):
     loop = compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)", saving=1.0)
     items = int(compiled._PATIENCE // 3)
     assert loop.when_ready(items) is None
-    assert not loop._threads  # not yet
-    while not loop._threads:
+    assert loop._thread is None  # not yet
+    while loop._thread is None:
         loop.when_ready(items)
-    for thread in loop._threads.values():
-        thread.join()
-    assert loop.when_ready(1) is not None or team.parts(items) > 1
+    loop._thread.join()
+    assert loop.when_ready(1) is not None
 
 
 def test_a_loop_that_does_not_compile_leaves_the_work_to_numpy(caplog):
@@ -210,18 +212,69 @@ def test_a_loop_that_does_not_compile_leaves_the_work_to_numpy(caplog):
     assert "NumPy does its work" in caplog.text
 
 
+def sgd_loop():
+    return compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)")
+
+
 def test_compiled_code_is_kept_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GPUNET_HOME", str(tmp_path))
-    import numba as compiler
-
-    before = compiler.config.CACHE_DIR
-    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)").now() is not None
-    assert list((tmp_path / "numba").rglob("*.nbc"))
-    assert before == compiler.config.CACHE_DIR
+    assert sgd_loop().now() is not None
+    (path,) = (tmp_path / "numba").iterdir()
+    whole = path.read_bytes()
+    for broken in (whole[:-1], b"", whole[:40] + b"?" + whole[41:]):
+        path.write_bytes(broken)
+        assert sgd_loop().now() is not None
+        assert machine_code._read(path) is not None
     unwritable = tmp_path / "file"
     unwritable.write_text("")
     monkeypatch.setenv("GPUNET_HOME", str(unwritable))
-    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)").now() is not None
+    assert sgd_loop().now() is not None
+
+
+def test_code_from_the_cache_needs_no_numba(tmp_path):
+    script = """if True:
+        import sys
+        import numpy as np
+        from gpunet.backend.numba_cpu import update
+        p = np.ones(1 << 17, "float32")
+        update._SGD.now(p.size)(p, p.copy(), np.float32(0.25))
+        assert (p == 0.75).all()
+        print("numba" in sys.modules)
+    """
+    environment = {**os.environ, "GPUNET_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert [done.stdout.strip() for done in said] == ["True", "False"]
+
+
+def test_a_loop_that_needs_numbas_runtime_is_refused(caplog):
+    def allocates(x, parts):
+        x[:] = np.arange(x.size)
+
+    assert compiled.Loop(allocates, "void(float32[::1], intp)").now() is None
+    assert "only Numba has" in caplog.text
+
+
+def test_arrays_that_the_code_would_misread_are_refused():
+    run = sgd_loop().now()
+    p = np.ones(8, "float32")
+    for other in (np.ones(8), np.ones(16, "float32")[::2]):
+        with pytest.raises(TypeError, match="contiguous array of float32"):
+            run(p, other, np.float32(1))
+    with pytest.raises(ValueError, match="contiguous"):
+        machine_code.arguments("void(float32[:], intp)")
+    assert (p == 1).all()
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_without_openmp_one_thread_does_all_parts(monkeypatch, shares):
+    if not shares:
+        monkeypatch.setattr(team, "openmp", lambda: None)
+    loop = sgd_loop()
+    p, g = np.ones(1 << 17, "float32"), np.ones(1 << 17, "float32")
+    loop.now(p.size)(p, g, np.float32(0.5))
+    assert (p == 0.5).all()
+    assert team.parts(p.size) == 1 or shares
 
 
 def test_loops_run_in_several_threads_at_once():

@@ -29,10 +29,10 @@ _MOMENTS = _loop(loops.moments, _M, _V, _SUMS, "intp")
 _PRODUCTS = _loop(loops.products, _M, _M, _V, _SUMS, "intp")
 _RELU_PRODUCTS = _loop(loops.relu_products, *[_M] * 3, _V, _M, _SUMS, "intp")
 _RECTIFIED_PRODUCTS = _loop(loops.rectified_products, *[_M] * 3, _SUMS, "intp")
-_FOLD = _loop(loops.fold, _SUMS, _TOTALS)
+_FOLD = _loop(loops.fold, _SUMS, _TOTALS, _TOTALS)
 _STATISTICS = _loop(loops.statistics, _TOTALS, "intp", "float32", *[_V] * 3, _M, _M)
 _SLOPES = _loop(loops.slopes, _TOTALS, "intp", *[_V] * 3, _M, _M)
-_NORMALISE = _loop(loops.normalise, *[_M] * 3, "boolean")
+_NORMALISE = _loop(loops.normalise, *[_M] * 3, "intp")
 _NORMALISE_ADD_RELU = _loop(loops.normalise_add_relu, *[_M] * 4)
 _COMBINE = _loop(loops.combine, *[_M] * 4)
 _RECTIFIED_COMBINE = _loop(loops.rectified_combine, *[_M] * 4, _V)
@@ -56,10 +56,16 @@ def _parameter(vector, x, missing):
     return np.full(x.shape[-1], missing, np.float32) if vector is None else np.ascontiguousarray(vector)
 
 
-def _sums(wide):
-    """Storage for two sums of each block of rows, and the rows of a block."""
+def _sums(wide, count=2):
+    """Storage for two sums, or more, of each block of rows, and the rows of a block."""
     rows = max(1, _BLOCK_ITEMS // wide.shape[1])
-    return np.empty((-(-wide.shape[0] // rows), 2, wide.shape[1]), np.float32), rows
+    return np.empty((-(-wide.shape[0] // rows), count, wide.shape[1]), np.float32), rows
+
+
+def _totals(fold, sums, channels):
+    wide, totals = np.empty((2, sums.shape[2])), np.empty((2, channels))
+    fold(sums, wide, totals)
+    return totals
 
 
 @numba.implements(prim.batch_norm)
@@ -86,8 +92,7 @@ def _forward(codes, x, gamma, beta, addends, epsilon, out, options, residuals):
     pivot = wide[0, :channels].copy()  # near the mean of its channel, so that squares lose no digits
     sums, rows = _sums(wide)
     moments(wide, np.tile(pivot, wide.shape[1] // channels), sums, rows)
-    totals, found = np.empty((2, channels)), np.empty((3, channels), np.float32)
-    fold(sums, totals)
+    totals, found = _totals(fold, sums, channels), np.empty((3, channels), np.float32)
     parameters = _parameter(gamma, x, 1), _parameter(beta, x, 0)
     factors = np.empty((3, wide.shape[1]), np.float32)
     statistics(totals, x.size // channels, epsilon, pivot, *parameters, found, factors)
@@ -157,7 +162,7 @@ def _without_addend(g, beta, x, gamma, mean, inverse, out):
     dx, g = target(x.shape, out), np.ascontiguousarray(g).reshape(wide.shape)
     scale = inverse if gamma is None else inverse * gamma
     normal = np.tile(np.stack([mean, scale, _parameter(beta, x, 0)]), wide.shape[1] // x.shape[-1])
-    sums, rows = _sums(wide)
+    sums, rows = _sums(wide, count=3)
     codes[0](g, wide, normal, sums, rows)
     gradients, factors = _factors(codes, sums, x, mean, inverse, gamma)
     codes[1](g, wide, dx.reshape(wide.shape), factors, normal[2])
@@ -167,8 +172,7 @@ def _without_addend(g, beta, x, gamma, mean, inverse, out):
 def _factors(codes, sums, x, mean, inverse, gamma):
     """The gradients of gamma and beta, and the rows for `combine`."""
     *_, fold, slopes = codes
-    totals, gradients = np.empty((2, x.shape[-1])), np.empty((2, x.shape[-1]), np.float32)
-    fold(sums, totals)
+    totals, gradients = _totals(fold, sums, x.shape[-1]), np.empty((2, x.shape[-1]), np.float32)
     factors = np.empty((4, sums.shape[2]), np.float32)
     count = x.size // x.shape[-1]
     slopes(totals, count, mean, inverse, _parameter(gamma, x, 1), gradients, factors)
