@@ -168,6 +168,8 @@ def _backward(g, y, x, gamma, beta, mean, inverse, through, dx) -> Ready | None:
     g, y, through, dx = (a if a is None else a.reshape(wide.shape) for a in (g, y, through, dx))
     normal, factors = work(3), work(4).reshape(4, -1)  # normal: the factors of `normalise`
     rows_of_normal = normal.reshape(3, -1)
+    first: tuple
+    second: tuple
     if through is not None:
         first, second = (g, y, wide, rows_of_normal[0], through), (through, wide, dx)
     elif y is not None:
