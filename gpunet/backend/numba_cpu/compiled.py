@@ -104,7 +104,7 @@ class Loop:
             if self._code is not None or self.failure is not None:
                 return
             try:
-                openmp = team.openmp()
+                openmp = team.openmp() if "prange" in self.function.__code__.co_names else None
                 address = machine_code.load(self.function, self.signature, openmp.symbols if openmp else {})
                 self._code = team.Code(address, machine_code.arguments(self.signature), openmp)
             except Exception as error:  # of a compiler's many kinds; NumPy serves instead

@@ -22,7 +22,7 @@ from gpunet.backend.onednn import library
 
 _SMALL = 1 << 15  # items: below it one thread is as quick
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x"}  # in a word of 8 bytes
+_SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x", "boolean": "?7x"}  # in a word of 8 bytes
 
 
 class OpenMP(NamedTuple):

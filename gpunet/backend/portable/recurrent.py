@@ -10,7 +10,7 @@ from gpunet.backend.primitives import recurrent as prim
 from gpunet.backend.primitives.matmul import matmul
 
 
-def _sigmoid_of_tanh(xp, like, gates, linear):
+def sigmoid_of_tanh(xp, like, gates, linear):
     """(scale, shift) with scale·tanh(scale·z) + shift = sigmoid(z) for all gates but `linear`, and tanh(z) for that."""
     width = like.shape[-1] // gates
     scale, shift = (xp.full((like.shape[-1],), 0.5, like.dtype) for _ in range(2))
@@ -53,7 +53,7 @@ def lstm(xp, x, kernel, h, c, mask, *, out=None, residuals=False):
 
 def lstm_steps(xp, x, kernel, h, c, mask, h_all, gates, cs, tanhs):
     """Compute all steps into the last four arrays, of which those shorter than the sequence are used in turn."""
-    scale, shift = _sigmoid_of_tanh(xp, kernel, 4, 2)
+    scale, shift = sigmoid_of_tanh(xp, kernel, 4, 2)
     product = xp.empty(h.shape, h.dtype)
     for t in range(len(x)):
         z, new_c, tanh_c = gates[t % len(gates)], cs[t % len(cs)], tanhs[t % len(tanhs)]
