@@ -14,6 +14,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from gpunet.backend.numba_cpu import machine_code, team
 
@@ -56,14 +57,17 @@ class Loop:
             return None
         return self._code.for_parts(team.parts(items))
 
-    def chooser(self, items: int) -> Callable[[], Callable[..., None] | None]:
-        """`when_ready(items)` for a call that is made many times: a function that stops asking once there is code."""
+    def chooser(self, items: int, *arrays: Any) -> Callable[[], Callable[..., None] | None]:
+        """`when_ready(items)` for a call that is made many times: a function that stops asking once there is code.
+
+        The code that it gives takes the arguments behind `arrays`, which are always these.
+        """
         found = None
 
         def choose():
             nonlocal found
-            if found is None:
-                found = self.when_ready(items)
+            if found is None and self.when_ready(items) is not None:
+                found = self._code.for_parts(team.parts(items), *arrays)
             return found
 
         return choose

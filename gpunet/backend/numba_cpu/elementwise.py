@@ -21,13 +21,13 @@ def _bound(loop: Loop, operands, out):
     """What `_apply` does on these very arrays, where also small ones are quicker."""
     if out is None or out.size < _TINY or any(a.shape != out.shape or not is_flat(a) for a in (*operands, out)):
         return NotImplemented
-    choose, arrays = loop.chooser(out.size), [a.reshape(-1) for a in (*operands, out)]
+    choose = loop.chooser(out.size, *(a.reshape(-1) for a in (*operands, out)))
 
     def run():
         code = choose()
         if code is None:
             return NotImplemented
-        code(*arrays)
+        code()
         return out
 
     return declining(run)

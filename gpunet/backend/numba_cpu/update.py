@@ -43,13 +43,13 @@ def _bound(loop: Loop, arrays, scalars, skip):
     """What `_run` does on these very arrays; `scalars` gives them at each call."""
     if not all(is_flat(a) and a.ndim == 1 for a in arrays):
         return NotImplemented
-    choose = loop.chooser(arrays[0].size)
+    choose = loop.chooser(arrays[0].size, *arrays)
 
     def run():
         if skips(skip):
             return None
         code = choose()
-        return NotImplemented if code is None else code(*arrays, *map(np.float32, scalars()))
+        return NotImplemented if code is None else code(*scalars())
 
     return declining(run)
 
