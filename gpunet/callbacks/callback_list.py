@@ -99,7 +99,7 @@ def _check(callback: Any) -> None:
 
 def _caller(hook: str, listeners: list[Callable]) -> Callable:
     if not listeners:
-        return _nothing
+        return nothing
     count = 1 if hook in _WITHOUT_NUMBER else 2
 
     def call(*args: Any, logs: Any = None) -> None:
@@ -111,5 +111,5 @@ def _caller(hook: str, listeners: list[Callable]) -> Callable:
     return call
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
+def nothing(*args: Any, **kwargs: Any) -> None:
     """What a hook does that nobody listens to."""

@@ -12,6 +12,7 @@ from gpunet import tree
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.backend.devices import device_of, to_device
 from gpunet.backend.primitive import is_array_type
+from gpunet.backend.rows import Rows
 from gpunet.random import permutation
 
 
@@ -114,23 +115,24 @@ class ArrayBatches:
         self.num_batches: int | None = -(-self.count // self.batch_size)
 
     def epoch(self) -> Iterator[tuple]:
-        """The batches of one epoch as (x, y, sample_weight)."""
-        starts = np.arange(0, self.count, self.batch_size)
-        if self.shuffle == "batch":
-            starts = starts[permutation(len(starts))]
-        elif self.shuffle:
+        """The batches of one epoch as (x, y, sample_weight); shuffled rows of NumPy arrays are `Rows`."""
+        starts = range(0, self.count, self.batch_size)
+        if self.shuffle and self.shuffle != "batch":
             order = permutation(self.count)
             for start in starts:
-                yield self._take(order[start : start + self.batch_size])
+                yield self._cut(order[start : start + self.batch_size])
             return
-        for start in starts:
-            yield self._take(slice(int(start), int(start) + self.batch_size))
+        for number in permutation(len(starts)).tolist() if self.shuffle else range(len(starts)):
+            yield self._cut(slice(starts[number], starts[number] + self.batch_size))
 
-    def _take(self, where: Any) -> tuple:
-        def take(x):
-            if x is None:
-                return None
-            index = where if isinstance(where, slice) else to_device(where, device_of(x))
-            return x[index]
+    def _cut(self, where: Any) -> tuple:
+        return tuple([tree.map_structure(lambda x: _cut(x, where), part) for part in self.arrays])
 
-        return tuple(tree.map_structure(take, part) for part in self.arrays)
+
+def _cut(x: Any, where: slice | np.ndarray) -> Any:
+    """Some rows of an array, or None."""
+    if x is None or type(where) is slice:
+        return None if x is None else x[where]
+    if type(x) is np.ndarray and x.flags.c_contiguous:  # others would be copied as a whole
+        return Rows(x, where)
+    return x[to_device(where, device_of(x))]

@@ -39,6 +39,7 @@ from gpunet.ops.activation import (
 from gpunet.ops.attention import dot_product_attention
 from gpunet.ops.control import associative_scan, cond, fori_loop, map, scan, switch, vectorized_map, while_loop
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
+from gpunet.ops.counting import bincount, digitize, histogram, isin, multi_hot, searchsorted
 from gpunet.ops.creation import (
     arange,
     array,
@@ -60,6 +61,7 @@ from gpunet.ops.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.elementwise import (
     abs,
     absolute,

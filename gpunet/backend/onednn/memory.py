@@ -90,6 +90,14 @@ def byte_size(descriptor: Any) -> int:
 
 def workspace(slot: str, nbytes: int) -> np.ndarray:
     """Aligned bytes that are valid until this thread asks for the slot again."""
-    buffer = scratch(slot, (nbytes + _ALIGNMENT,), np.dtype(np.uint8))
+    return _aligned(scratch(slot, (nbytes + _ALIGNMENT,), np.dtype(np.uint8)), nbytes)
+
+
+def aligned_bytes(nbytes: int) -> np.ndarray:
+    """Aligned bytes of the caller's own."""
+    return _aligned(np.empty(nbytes + _ALIGNMENT, np.uint8), nbytes)
+
+
+def _aligned(buffer: np.ndarray, nbytes: int) -> np.ndarray:
     start = -address(buffer) % _ALIGNMENT
     return buffer[start : start + nbytes]
