@@ -112,7 +112,7 @@ class GlobalAveragePooling(BaseGlobalPooling):
     reduce = staticmethod(ops.mean)
 
 
-class BaseAdaptivePooling(Layer):
+class BaseAdaptivePooling(StatelessLayer):
     """Pooling to `output_size` windows along each of `rank` spatial axes, whatever the size of the inputs.
 
     Args:
