@@ -55,7 +55,7 @@ def test_optimizers_leave_other_arrays_to_numpy():
 
 @pytest.mark.parametrize("shape", [(9000,), (40, 7, 50), (1 << 20,)], ids=str)
 def test_relu_grad_equals_numpy_in_every_bit(shape):
-    elementwise._RELU_GRAD.now(int(np.prod(shape)))
+    elementwise.RELU_GRAD.now(int(np.prod(shape)))
     rng = np.random.default_rng(0)
     g, y = floats(rng, *shape), np.maximum(floats(rng, *shape), 0)
     g.reshape(-1)[:3] = np.nan, np.inf, -np.inf
@@ -132,7 +132,7 @@ def test_batch_norm_then_addition_and_relu(shape, has_addend):
     rng = np.random.default_rng(0)
     x, g, gamma, beta = floats(rng, *shape), floats(rng, *shape), floats(rng, shape[-1]), floats(rng, shape[-1])
     addend = floats(rng, *shape) if has_addend else None
-    forward, backward = numba.implementations["batch_norm_relu"], prim.batch_norm_relu_grad
+    forward, backward = numba.implementations["batch_norm_relu"], numba.implementations["batch_norm_relu_grad"]
     found, residuals = forward(x, gamma, beta, addend, epsilon=1e-3, residuals=True)
     expected, kept = exact(prim.batch_norm_relu, x, gamma, beta, addend, epsilon=1e-3, residuals=True)
     for result, value in zip(found, expected):
@@ -153,7 +153,13 @@ def test_batch_norm_then_addition_and_relu(shape, has_addend):
         np.testing.assert_array_equal(out, y)
         assert backward(g, x, gamma, *residuals, out=out, **options)[0] is out
         np.testing.assert_array_equal(out, results[0])
+    dx = np.empty_like(x)
+    run = numba.binders["batch_norm_relu_grad"](g, x, gamma, *residuals, out=dx, **options)
+    run()
+    for bound, result in zip(run.parts, results, strict=True):
+        np.testing.assert_array_equal(bound, result)
     assert forward(x[:1], gamma, beta, addend, epsilon=1e-3) is NotImplemented
+    assert backward(g[:1], x[:1], gamma, *residuals, **options) is NotImplemented
 
 
 @pytest.mark.parametrize("affine", [True, False], ids=["affine", "plain"])

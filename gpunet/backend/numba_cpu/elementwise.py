@@ -12,7 +12,7 @@ from gpunet.backend.primitives import elementwise as prim
 _SMALL = 1 << 13  # items: below it two calls into NumPy are as quick
 _TINY = 1 << 9  # the same for a bound call
 
-_RELU_GRAD = Loop(loops.relu_grad, "void(float32[::1], float32[::1], float32[::1], intp)", saving=0.15)
+RELU_GRAD = Loop(loops.relu_grad, "void(float32[::1], float32[::1], float32[::1], intp)", saving=0.15)
 _RELU = Loop(loops.relu, "void(float32[::1], float32[::1], intp)", saving=0.1)
 
 
@@ -39,7 +39,7 @@ def _apply(loop: Loop, operands, out):
 
 @numba.implements(prim.relu_grad)
 def relu_grad(g, y, *, out=None):
-    return NotImplemented if g.size < _SMALL else _apply(_RELU_GRAD, (g, y), out)
+    return NotImplemented if g.size < _SMALL else _apply(RELU_GRAD, (g, y), out)
 
 
 @numba.implements(prim.UNARY["relu"])
@@ -49,7 +49,7 @@ def relu(x, *, out=None):
 
 @numba.binds(prim.relu_grad)
 def bind_relu_grad(g, y, *, out=None):
-    return _bound(_RELU_GRAD, (g, y), out)
+    return _bound(RELU_GRAD, (g, y), out)
 
 
 @numba.binds(prim.UNARY["relu"])

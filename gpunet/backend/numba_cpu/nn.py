@@ -2,7 +2,7 @@
 
 Sums are taken in blocks of rows in float32, then in float64; the blocks depend on the shape alone. A call is made ready
 on contiguous arrays and then run, once or as often as a recorded step is replayed. The ReLU's backward is left to a
-loop of its own: the two that follow would not be quicker with it inside.
+loop of its own: the two that follow were not quicker with it inside.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.nn import widened
 from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
 from gpunet.backend.cpu.scratch import scratch
+from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.elementwise import RELU_GRAD
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
@@ -196,6 +198,48 @@ def bind_batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
         return None
     ready = _backward(g, x, gamma, mean, inverse, out)
     return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
+
+
+def _backward_of_relu(g, y, x, gamma, mean, inverse, through, dx) -> Ready | None:
+    """`_backward` of g where y > 0 and 0 elsewhere, which is stored in `through`."""
+    ready, relu_grad = _backward(through, x, gamma, mean, inverse, dx), RELU_GRAD.now(x.size)
+    if ready is None or relu_grad is None:
+        return None
+    (rest, gradients), flat = ready, [a.reshape(-1) for a in (g, y, through)]
+
+    def run():
+        relu_grad(*flat)
+        rest()
+
+    return run, gradients
+
+
+@numba.implements(prim.batch_norm_relu_grad)
+def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+    if not _suits(x, g, gamma, y):
+        return NotImplemented
+    dx, through = target(x.shape, out), empty(x.shape, FLOAT32)
+    g, y, x, gamma = _flat(g, y, x, gamma)
+    ready = _backward_of_relu(g, y, x, gamma, mean, inverse, through, dx)
+    if ready is None:
+        return NotImplemented
+    run, gradients = ready
+    run()
+    return deliver(dx, out), *gradients, *((through,) if with_addend else ())
+
+
+@numba.binds(prim.batch_norm_relu_grad)
+def bind_batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+    if not _suits(x, g, gamma, y):
+        return NotImplemented
+    if out is None or not _are_flat(g, x, gamma, mean, inverse, y, out):
+        return None
+    through = empty(x.shape, FLOAT32) if with_addend else scratch("through relu", x.shape, FLOAT32)
+    ready = _backward_of_relu(g, y, x, gamma, mean, inverse, through, out)
+    if ready is None:
+        return NotImplemented
+    run, gradients = ready
+    return giving(run, out, *gradients, *((through,) if with_addend else ()))
 
 
 def _map(x, scale, shift, addend, y) -> Callable[[], bool]:
