@@ -52,6 +52,7 @@ _NAMES = {
     "no_grad": "autograd",
     "value_and_grad": "autograd",
     "vjp": "autograd",
+    "name_scope": "autograd.variable",
     "stop_gradient": "ops",
     "DTypePolicy": "dtype_policies",
     "Initializer": "initializers",

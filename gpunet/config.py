@@ -84,6 +84,21 @@ def backend() -> str:
     return "gpunet"
 
 
+def enable_flash_attention() -> None:
+    """Note that attention may be computed in blocks. gpunet computes it in one way, to the same values."""
+    _state["flash_attention"] = True
+
+
+def disable_flash_attention() -> None:
+    """Note that attention is not to be computed in blocks."""
+    _state["flash_attention"] = False
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """Return what was noted, None where nothing was."""
+    return _state.get("flash_attention")
+
+
 def set_threads(count: int | None) -> None:
     """Set how many threads gpunet's work on the CPU takes: its own, BLAS's and OpenMP's; None is the default.
 

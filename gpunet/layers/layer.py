@@ -21,6 +21,7 @@ from gpunet.layers.calling import (
     fill_masks,
     get_mask,
     is_tensor_like,
+    out_of_memory,
     set_mask,
     signature_of,
     tensor_arguments,
@@ -218,21 +219,25 @@ class Layer(WeightOwner, Operation):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The output as KerasTensors: through `compute_output_shape` if that is overridden, else by running `call`."""
         if is_default(self.compute_output_shape):
-            return infer_output(self.call, args, kwargs)
+            with self._autocast():
+                return infer_output(self.call, args, kwargs)
         arguments = signature_of(self).bind(args, kwargs)
         tensors = tensor_arguments(arguments)
         shapes = build_shapes(self.compute_output_shape, tensors, arguments, self.name)
         return _symbolic_like(self.compute_output_shape(**shapes), self.compute_dtype)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and type(args[0]) is Tensor and self.__dict__.get("_quick"):
-            x = args[0]
-            if x.array.dtype is self._quick_dtype and get_mask(x) is None:
-                if not kwargs:
-                    return self._quick_call(x, None)
-                if len(kwargs) == 1 and "training" in kwargs:
-                    return self._quick_call(x, kwargs["training"])
-        return self._general_call(args, kwargs)
+        try:
+            if len(args) == 1 and type(args[0]) is Tensor and self.__dict__.get("_quick"):
+                x = args[0]
+                if x.array.dtype is self._quick_dtype and get_mask(x) is None:
+                    if not kwargs:
+                        return self._quick_call(x, None)
+                    if len(kwargs) == 1 and "training" in kwargs:
+                        return self._quick_call(x, kwargs["training"])
+            return self._general_call(args, kwargs)
+        except MemoryError as error:
+            raise out_of_memory(error, self) from error
 
     def _quick_call(self, x: Tensor, training: bool | None) -> Any:
         """A call on one tensor of the right dtype, of a built layer without masks, mixed precision or penalties."""

@@ -67,7 +67,7 @@ class Learner(Layer):
         if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise ValueError(f"steps_per_execution must be a positive integer. Received: {steps_per_execution!r}")
         steps = Steps(False if run_eagerly else jit_compile)
-        names = getattr(self, "output_names", None)
+        names = self._output_names()
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
         compile_metrics = None
         if metrics is not None or weighted_metrics is not None:
@@ -196,6 +196,9 @@ class Learner(Layer):
     def _track_loss(self, loss: Any, x: Any) -> None:
         if self._loss_tracker is not None:
             self._loss_tracker.update_state(loss, sample_weight=float(tree.flatten(x)[0].shape[0]))
+
+    def _output_names(self) -> list[str] | None:
+        return getattr(self, "output_names", None)
 
     def _check_compiled(self, what: str) -> None:
         if not self.compiled:

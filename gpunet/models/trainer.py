@@ -39,7 +39,7 @@ class Trainer(Learner):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool | str = True,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -63,7 +63,8 @@ class Trainer(Learner):
             validation_data: `(x, y)` or `(x, y, sample_weight)` to evaluate on after an epoch, or an iterable of
                 batches.
             shuffle: a new order every epoch; "batch" keeps batches together. Ignored for generators.
-            class_weight: a weight for the samples of each class.
+            class_weight: a weight for the samples of each class; for several outputs, such dicts by the outputs'
+                names, or a list of them.
             sample_weight: a weight for each sample.
             validation_freq: evaluate every so many epochs.
 
@@ -80,7 +81,7 @@ class Trainer(Learner):
                 raise ValueError(f"{name} must be an integer from 0. Received: {name}={value!r}")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
-        batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+        batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight, self._output_names())
         validation = None
         if validation_data is not None:
             validation = validation_batches(validation_data, validation_batch_size or batch_size)
@@ -239,7 +240,7 @@ class Trainer(Learner):
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
         """One update from one batch; returns the loss and metrics so far, as `evaluate` does."""
@@ -262,7 +263,8 @@ class Trainer(Learner):
         return tree.map_structure(lambda y: _like_input(y, batch[0]), outputs)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
-        return placed(one_batch(x, y, sample_weight, class_weight), self._home())
+        batch = one_batch(x, y, sample_weight, class_weight, self._output_names())
+        return placed(batch, self._home())
 
 
 def _like_input(y: Any, x: Any) -> Any:

@@ -37,7 +37,9 @@ from gpunet.ops.activation import (
     threshold,
 )
 from gpunet.ops.attention import dot_product_attention
+from gpunet.ops.control import associative_scan, cond, fori_loop, map, scan, switch, vectorized_map, while_loop
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
+from gpunet.ops.counting import bincount, digitize, histogram, isin, multi_hot, searchsorted
 from gpunet.ops.creation import (
     arange,
     array,
@@ -59,6 +61,7 @@ from gpunet.ops.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.elementwise import (
     abs,
     absolute,

@@ -12,12 +12,16 @@ from gpunet.random.draw import (
     uniform,
     uniform_like,
 )
+from gpunet.random.gamma import beta, binomial, gamma
 from gpunet.random.seed import SeedGenerator, global_generator, make_default_seed, set_random_seed
 
 __all__ = [
     "SeedGenerator",
+    "beta",
+    "binomial",
     "categorical",
     "dropout",
+    "gamma",
     "global_generator",
     "make_default_seed",
     "normal",

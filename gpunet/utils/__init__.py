@@ -5,7 +5,7 @@ from gpunet.random import set_random_seed
 from gpunet.serialization import custom_object_scope, register_keras_serializable
 from gpunet.serialization import deserialize as deserialize_keras_object
 from gpunet.serialization import serialize as serialize_keras_object
-from gpunet.symbolic.operation import reset_names as clear_session
+from gpunet.utils.global_state import clear_session
 from gpunet.utils.numerical import normalize, to_categorical
 
 __all__ = [

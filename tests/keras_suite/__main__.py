@@ -16,7 +16,7 @@ parser.add_argument("-k", dest="only", help="run the tests whose names match onl
 options = parser.parse_args()
 
 if options.keras:
-    outcomes.write_reference(outcomes.run("keras", options.folders, options.workers))
+    outcomes.write_reference(outcomes.run("keras", options.folders, options.workers), options.folders)
 else:
     found = outcomes.run("gpunet", options.folders, options.workers, options.only)
     print(outcomes.table(found, options.folders))

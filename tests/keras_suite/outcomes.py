@@ -51,13 +51,13 @@ def run(library: str, folders: list[str], workers: int = 0, only: str | None = N
         return json.loads(result.read_text())
 
 
-def write_reference(outcomes: dict[str, str]) -> None:
-    """Write the list of the tests that passed: a line per class, `file::class: names`."""
+def write_reference(outcomes: dict[str, str], folders: list[str]) -> None:
+    """Write anew the list of the tests in folders that passed: a line per class, `file::class: names`."""
+    others = read_reference() - {*_wanted(folders)} if REFERENCE.exists() else set()
     classes: dict[str, list[str]] = {}
-    for test, outcome in sorted(outcomes.items()):
-        if outcome == "passed":
-            home, _, name = test.rpartition("::")
-            classes.setdefault(home, []).append(name)
+    for test in sorted(others | {test for test, outcome in outcomes.items() if outcome == "passed"}):
+        home, _, name = test.rpartition("::")
+        classes.setdefault(home, []).append(name)
     REFERENCE.write_text("".join(f"{home}: {' '.join(names)}\n" for home, names in classes.items()))
 
 

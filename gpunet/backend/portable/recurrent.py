@@ -1,12 +1,16 @@
-"""LSTM and GRU: a loop over the steps, of products and of elementwise functions on arrays that are made once."""
+"""LSTM and GRU: a loop over the steps, of products and of elementwise functions on arrays that are made once.
+
+Products are the primitive's, so that a provider that has it serves these too.
+"""
 
 from __future__ import annotations
 
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import recurrent as prim
+from gpunet.backend.primitives.matmul import matmul
 
 
-def _sigmoid_of_tanh(xp, like, gates, linear):
+def sigmoid_of_tanh(xp, like, gates, linear):
     """(scale, shift) with scale·tanh(scale·z) + shift = sigmoid(z) for all gates but `linear`, and tanh(z) for that."""
     width = like.shape[-1] // gates
     scale, shift = (xp.full((like.shape[-1],), 0.5, like.dtype) for _ in range(2))
@@ -40,7 +44,7 @@ def lstm(xp, x, kernel, h, c, mask, *, out=None, residuals=False):
     kept = steps if residuals else 1
     h_all = xp.empty((steps, batch, units), x.dtype) if out is None else out
     gates = xp.empty((kept, batch, 4 * units), x.dtype)
-    cs = xp.empty((max(kept, 2), batch, units), x.dtype)
+    cs = xp.empty((steps if residuals else 2, batch, units), x.dtype)
     tanhs = xp.empty((kept, batch, units), x.dtype)
     lstm_steps(xp, x, kernel, h, c, mask, h_all, gates, cs, tanhs)
     last = h_all[-1].copy(), cs[(steps - 1) % len(cs)].copy()
@@ -49,11 +53,11 @@ def lstm(xp, x, kernel, h, c, mask, *, out=None, residuals=False):
 
 def lstm_steps(xp, x, kernel, h, c, mask, h_all, gates, cs, tanhs):
     """Compute all steps into the last four arrays, of which those shorter than the sequence are used in turn."""
-    scale, shift = _sigmoid_of_tanh(xp, kernel, 4, 2)
+    scale, shift = sigmoid_of_tanh(xp, kernel, 4, 2)
     product = xp.empty(h.shape, h.dtype)
     for t in range(len(x)):
         z, new_c, tanh_c = gates[t % len(gates)], cs[t % len(cs)], tanhs[t % len(tanhs)]
-        xp.matmul(h, kernel, out=z)
+        matmul(h, kernel, out=z)
         xp.add(z, x[t], out=z)
         _activate(xp, z, scale, shift)
         i, f, g, o = _parts(z, 4)
@@ -99,7 +103,7 @@ def lstm_steps_back(xp, kernel, c, mask, gates, cs, tanhs, g, dx, dh, dc):
         _multiply_slopes(xp, d, gates[t], slope, 4, 2)
         xp.multiply(new_dc, f, out=new_dc)
         if mask is None:
-            xp.matmul(d, transposed, out=dh)
+            matmul(d, transposed, out=dh)
             dc[...] = new_dc
         else:
             _through_mask(xp, mask[t], d, transposed, dh)
@@ -122,7 +126,7 @@ def _through_mask(xp, mask, d, transposed, dh):
     """dh of the step before: by the product for samples that took part, as it is for the others, which have d = 0."""
     takes_part = mask[:, None] != 0
     d[...] = xp.where(takes_part, d, 0)
-    dh[...] = xp.where(takes_part, xp.matmul(d, transposed), dh)
+    dh[...] = xp.where(takes_part, matmul(d, transposed), dh)
 
 
 @portable.implements(prim.gru)
@@ -142,7 +146,7 @@ def gru_steps(xp, x, kernel, bias, h, mask, h_all, gates, inner):
     product = xp.empty(gates.shape[1:], gates.dtype)
     for t in range(len(x)):
         a, share = gates[t % len(gates)], inner[t % len(inner)]
-        xp.matmul(h, kernel, out=product)
+        matmul(h, kernel, out=product)
         if bias is not None:
             xp.add(product, bias, out=product)
         share[...] = product[:, 2 * units :]
@@ -196,5 +200,5 @@ def gru_steps_back(xp, kernel, h, mask, outputs, gates, inner, g, dx, d_product,
             part[...] = xp.where(takes_part, part, dh)
         p[:, : 2 * units] = d[:, : 2 * units]
         xp.multiply(d_candidate, r, out=p[:, 2 * units :])
-        xp.matmul(p, transposed, out=dh)
+        matmul(p, transposed, out=dh)
         xp.add(dh, part, out=dh)

@@ -97,9 +97,9 @@ class Attention(Layer):
             result = ops.where(ops.expand_dims(query_mask, -1), result, 0.0)
         return (result, weights) if return_attention_scores else result
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the query."""
-        return previous_mask[0] if previous_mask else None
+        return mask[0] if mask else None
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
