@@ -6,9 +6,9 @@ import numpy as np
 
 from gpunet.backend.bound import Packing, packing
 from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.memory import lasting
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.memory import (
-    aligned_bytes,
     byte_size,
     item_strides,
     row_major,
@@ -20,6 +20,7 @@ from gpunet.backend.onednn.order import Kept, fuses_relu, with_relu
 from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, reorder
 from gpunet.backend.primitives import matmul as prim
 
+_BYTES = np.dtype(np.uint8)
 SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
 
 
@@ -126,7 +127,7 @@ def _bound(a, b, bias, activation, out):
         layouts = [None if plan is None else plan.description.layout(WEIGHTS) for plan in found]
         if None in layouts or same_layout(layouts[0], plain) or not same_layout(layouts[0], layouts[-1]):
             return None
-        packed = aligned_bytes(byte_size(layouts[0]))
+        packed = lasting(np, (byte_size(layouts[0]),), _BYTES)
         kept = Kept(b, reorder(plain, layouts[0]).bound(b, packed))
         return kept.pack, chosen(found, packed, kept)
 
