@@ -69,6 +69,7 @@ from gpunet.ops.arrangement import (
     vsplit,
 )
 from gpunet.ops.attention import dot_product_attention
+from gpunet.ops.control import cond, fori_loop, map, nonzero, scan, switch, unique, vectorized_map, while_loop
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
 from gpunet.ops.counting import bincount, digitize, histogram, isin, multi_hot, searchsorted
 from gpunet.ops.creation import (
@@ -311,5 +312,6 @@ from gpunet.ops.views import (
     swapaxes,
     transpose,
 )
+from gpunet.ops.windows import bartlett, blackman, geomspace, hamming, hanning, kaiser, logspace
 
 __all__ = sorted(name for name, value in list(globals().items()) if callable(value) and not name.startswith("_"))
