@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet import optimizers, tree
+from gpunet import config, optimizers, tree
 from gpunet.autograd.gradient_tape import GradientTape
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor, wrap
@@ -272,6 +272,7 @@ class Trainer(Layer):
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
                 raise ValueError(f"{name} must be an integer from 0. Received: {name}={value!r}")
+        epochs = min(epochs, config.max_epochs() or epochs)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
         batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight, self._output_names())
@@ -504,7 +505,8 @@ class _Epochs:
 
     def __init__(self, source: Batches, steps: int | None):
         self.source = source
-        self.steps = steps
+        limit = config.max_steps_per_epoch()
+        self.steps = limit if limit and (steps or limit) >= limit else steps
         self.one_pass = getattr(source, "one_pass", False)
         self.exhausted = False
         self._stream: Iterator[tuple] | None = None

@@ -1,5 +1,6 @@
 """Random numbers from counter-based streams: the same seed gives the same bits on every device."""
 
+from gpunet.random.distributions import beta, binomial, gamma
 from gpunet.random.draw import (
     categorical,
     dropout,
@@ -16,8 +17,11 @@ from gpunet.random.seed import SeedGenerator, global_generator, make_default_see
 
 __all__ = [
     "SeedGenerator",
+    "beta",
+    "binomial",
     "categorical",
     "dropout",
+    "gamma",
     "global_generator",
     "make_default_seed",
     "normal",
