@@ -16,6 +16,7 @@ from gpunet.backend.devices import to_host
 from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
 from gpunet.callbacks.callback_list import as_list, nothing
 from gpunet.data import Batches, make_batches, split_validation
+from gpunet.data.adapter import one_batch
 from gpunet.models.epochs import Epochs, Resume, placed, validation_batches
 from gpunet.models.learner import Learner
 from gpunet.ops import concatenate
@@ -256,14 +257,13 @@ class Trainer(Learner):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, in the kind of array that `x` is."""
-        batch = next(make_batches(x, batch_size=2**62).epoch())
+        batch = one_batch(x)
         with no_grad():
             outputs = self._run_step("predict_step", placed(batch, self._home()))
         return tree.map_structure(lambda y: _like_input(y, batch[0]), outputs)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
-        batches = make_batches(x, y, sample_weight, 2**62, False, class_weight, self._output_names())
-        return placed(next(batches.epoch()), self._home())
+        return placed(one_batch(x, y, sample_weight, class_weight, self._output_names()), self._home())
 
 
 def _like_input(y: Any, x: Any) -> Any:
