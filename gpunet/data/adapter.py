@@ -123,11 +123,7 @@ def make_batches(
 
 
 def one_batch(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
-    class_weight: Any = None,
-    output_names: list[str] | None = None,
+    x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, output_names: list[str] | None = None
 ) -> tuple:
     """All samples as one batch, (x, y, sample_weight); arguments and errors are those of `make_batches`."""
     alone = y is None and sample_weight is None and class_weight is None

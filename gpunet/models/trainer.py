@@ -263,8 +263,7 @@ class Trainer(Learner):
         return tree.map_structure(lambda y: _like_input(y, batch[0]), outputs)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
-        batch = one_batch(x, y, sample_weight, class_weight, self._output_names())
-        return placed(batch, self._home())
+        return placed(one_batch(x, y, sample_weight, class_weight, self._output_names()), self._home())
 
 
 def _like_input(y: Any, x: Any) -> Any:

@@ -72,6 +72,24 @@ def test_a_report_is_made_anew_from_its_file(found, tmp_path, capsys):
     assert "0.50 (0.25 – 0.75)" in capsys.readouterr().out
 
 
+def test_comparing_two_files_names_what_changed_beyond_its_spread(found, tmp_path, capsys):
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    results.save(found, old)
+    ours, theirs, tuned = found["sections"]["steps"]["rows"]
+    ours["values"] = [4e-3, 4e-3, 5e-3]  # were 2 to 3
+    theirs["values"] = [6e-3, 8e-3, 7e-3]  # was 9
+    tuned["values"] = [7e-3, 5e-3, 4e-3]  # was 4 to 8
+    results.save(found, new)
+    assert program.main(["compare", str(old), str(new)]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"gpunet\[cpu\] fit .* 2.00 \(1.33 – 2.50\) \| slower", said)
+    assert re.search(r"PyTorch eager .* faster", said)
+    assert "malloc tuned" not in said
+    assert "7 rows in both files, 2 shown" in said
+    assert program.main(["compare", str(old), str(old)]) == 0
+    assert "No change beyond the spread" in capsys.readouterr().out
+
+
 def test_a_file_of_another_format_is_refused(tmp_path):
     (tmp_path / "bench.json").write_text(json.dumps({"format": 0}))
     with pytest.raises(ValueError, match="no result file of format"):

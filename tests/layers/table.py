@@ -200,4 +200,13 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("CutMix", {"seed": 1}, [PICTURE]),
     ("RandAugment", {"value_range": (-9, 9), "num_ops": 1, "seed": 1}, [PICTURE]),
     ("AugMix", {"value_range": (-9, 9), "num_chains": 2, "chain_depth": 1, "all_ops": False, "seed": 1}, [PICTURE]),
+    ("AdaptiveAveragePooling1D", {"output_size": 3}, [(7, 4)]),
+    ("AdaptiveAveragePooling2D", {"output_size": (3, 4), "data_format": "channels_first"}, [IMAGE]),
+    ("AdaptiveAveragePooling3D", {"output_size": 2}, [VOLUME]),
+    ("AdaptiveMaxPooling1D", {"output_size": 9, "data_format": "channels_first"}, [(4, 7)]),
+    ("AdaptiveMaxPooling2D", {"output_size": (3, 4)}, [IMAGE]),
+    ("AdaptiveMaxPooling3D", {"output_size": (2, 3, 1)}, [VOLUME]),
+    ("GlobalMinPooling1D", {}, [(7, 4)]),
+    ("GlobalMinPooling2D", {"keepdims": True}, [IMAGE]),
+    ("GlobalMinPooling3D", {"data_format": "channels_first"}, [VOLUME]),
 ]

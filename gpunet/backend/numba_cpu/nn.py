@@ -168,6 +168,8 @@ def _backward(g, y, x, gamma, beta, mean, inverse, through, dx) -> Ready | None:
     g, y, through, dx = (a if a is None else a.reshape(wide.shape) for a in (g, y, through, dx))
     normal, factors = work(3), work(4).reshape(4, -1)  # normal: the factors of `normalise`
     rows_of_normal = normal.reshape(3, -1)
+    first: tuple
+    second: tuple
     if through is not None:
         first, second = (g, y, wide, rows_of_normal[0], through), (through, wide, dx)
     elif y is not None:
@@ -246,20 +248,16 @@ def _gradients(ready, dx, out):
 def _map(x, scale, shift, addend, y) -> Callable[[], bool]:
     """A function that computes y of contiguous arrays, and says whether it could."""
     loop = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
-    (wide, work), choose = _wide(x), loop.chooser(x.size)
+    wide, work = _wide(x)
     factors = work(3)
     factors[0] = 0
     rows = factors.reshape(3, -1)
     arrays = [a.reshape(wide.shape) for a in (addend, y) if a is not None]
-    options = (True,) if addend is None else ()
+    call = loop.bound(x.size, wide, *arrays, rows, *((True,) if addend is None else ()), result=True)
 
     def run():
-        code = choose()
-        if code is None:
-            return False
         factors[1], factors[2] = scale, shift
-        code(wide, *arrays, rows, *options)
-        return True
+        return call() is True
 
     return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpunet.backend.cpu.recurrent import products_with
 from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import numba
@@ -11,7 +12,6 @@ from gpunet.backend.numba_cpu import recurrent_loops as loops
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.portable.recurrent import sigmoid_of_tanh
 from gpunet.backend.primitives import recurrent as prim
-from gpunet.backend.primitives.matmul import matmul
 
 _SMALL = 1 << 9  # items of a step's gates: below it calls cost more than the work
 _SAVING = 1.0  # ns an item
@@ -62,10 +62,11 @@ def lstm(x, kernel, h, c, mask, *, out=None, residuals=False):
     outputs = target((*x.shape[:2], units), out)
     gates, tanhs = _storage(x, kept, 4 * units), _storage(x, kept, units)
     cs = _storage(x, steps if residuals else 2, units)
-    scale, shift = sigmoid_of_tanh(np, kernel, 4, 2)
+    scale, shift = sigmoid_of_tanh(np, gates, 4, 2)
+    product = products_with(kernel, len(h))
     for t in range(steps):
         z, new_c, tanh_c, new_h = gates[t % kept], cs[t % len(cs)], tanhs[t % kept], outputs[t]
-        matmul(h, kernel, out=z)
+        product(h, out=z)
         begin(z, x[t], scale)
         np.tanh(z, out=z)
         end(z, scale, shift, c, new_c)
@@ -97,13 +98,13 @@ def lstm_grad(kernel, h, c, mask, gates, cs, tanhs, g, g_h, g_c, *, out=None):
     (back,) = codes
     dx, dh, dc = target(gates.shape, out), _begin(g_h, h), _begin(g_c, c)
     masks, g, c = _backward_operands(mask, gates, g, c)
-    transposed, product = kernel.T.copy(), np.empty(dh.shape, dh.dtype)
+    product, found = products_with(kernel.T.copy(), len(h)), np.empty(dh.shape, dh.dtype)
     for t in reversed(range(len(gates))):
         back(gates[t], tanhs[t], cs[t - 1] if t else c, masks[t], g[t], dh, dc, dx[t])
         if mask is None:
-            matmul(dx[t], transposed, out=dh)
+            product(dx[t], out=dh)
         else:
-            dh = np.where(masks[t][:, None] != 0, matmul(dx[t], transposed, out=product), dh)
+            dh = np.where(masks[t][:, None] != 0, product(dx[t], out=found), dh)
     return deliver(dx, out), dh, dc
 
 
@@ -117,13 +118,13 @@ def gru(x, kernel, bias, h, mask, *, out=None, residuals=False):
     kept = steps if residuals else 1
     outputs = target((*x.shape[:2], units), out)
     gates, inner = _storage(x, kept, 3 * units), _storage(x, kept, units)
-    product = np.empty(x.shape[1:], x.dtype)
+    product, shares = products_with(kernel, len(h)), np.empty(x.shape[1:], x.dtype)
     for t in range(steps):
         a, share, new_h = gates[t % kept], inner[t % kept], outputs[t]
-        matmul(h, kernel, out=product)
+        product(h, out=shares)
         if bias is not None:
-            np.add(product, bias, out=product)
-        begin(product, x[t], a, share)
+            np.add(shares, bias, out=shares)
+        begin(shares, x[t], a, share)
         both, candidate = a[:, : 2 * units], a[:, 2 * units :]
         np.tanh(both, out=both)
         middle(x[t], a, share)
@@ -141,9 +142,9 @@ def gru_grad(kernel, h, mask, outputs, gates, inner, g, g_h, *, out=None):
     (back,) = codes
     dx, d_product, dh = target(gates.shape, out), empty(gates.shape, gates.dtype), _begin(g_h, h)
     masks, g, h, outputs = _backward_operands(mask, gates, g, h, outputs)
-    transposed, direct = kernel.T.copy(), np.empty(dh.shape, dh.dtype)
+    product, direct = products_with(kernel.T.copy(), len(h)), np.empty(dh.shape, dh.dtype)
     for t in reversed(range(len(gates))):
         back(gates[t], inner[t], outputs[t - 1] if t else h, masks[t], g[t], dh, direct, dx[t], d_product[t])
-        matmul(d_product[t], transposed, out=dh)
+        product(d_product[t], out=dh)
         np.add(dh, direct, out=dh)
     return deliver(dx, out), d_product, dh

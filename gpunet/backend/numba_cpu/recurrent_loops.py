@@ -36,7 +36,6 @@ def lstm_back(z, tanh_c, before, mask, g, dh, dc, d, parts):
     """
     one = np.float32(1)
     for k in prange(parts):
-        new = np.empty(dc.shape[1], np.float32)
         for b in range(z.shape[0] * k // parts, z.shape[0] * (k + 1) // parts):
             hb = dh[b]
             if g.size:
@@ -49,17 +48,17 @@ def lstm_back(z, tanh_c, before, mask, g, dh, dc, d, parts):
                 i, f, c, o = zb[:units], zb[units : 2 * units], zb[2 * units : 3 * units], zb[3 * units :]
                 d_i, d_f, d_c, d_o = db[:units], db[units : 2 * units], db[2 * units : 3 * units], db[3 * units :]
                 for j in range(units):
-                    new[j] = nb[j] + (one - tb[j] * tb[j]) * o[j] * hb[j]
+                    nb[j] = nb[j] + (one - tb[j] * tb[j]) * o[j] * hb[j]
                 for j in range(units):
-                    d_i[j] = new[j] * c[j] * (i[j] - i[j] * i[j])
+                    d_i[j] = nb[j] * c[j] * (i[j] - i[j] * i[j])
                 for j in range(units):
-                    d_f[j] = new[j] * cb[j] * (f[j] - f[j] * f[j])
+                    d_f[j] = nb[j] * cb[j] * (f[j] - f[j] * f[j])
                 for j in range(units):
-                    d_c[j] = new[j] * i[j] * (one - c[j] * c[j])
+                    d_c[j] = nb[j] * i[j] * (one - c[j] * c[j])
                 for j in range(units):
                     d_o[j] = hb[j] * tb[j] * (o[j] - o[j] * o[j])
                 for j in range(units):
-                    nb[j] = new[j] * f[j]
+                    nb[j] = nb[j] * f[j]
             else:
                 db = d[b]
                 for j in range(db.size):

@@ -22,7 +22,7 @@ from gpunet.backend.onednn import library
 
 _SMALL = 1 << 15  # items: below it one thread is as quick
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x", "boolean": "?7x"}  # in a word of 8 bytes
+_SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x"}  # in a word of 8 bytes
 
 
 class OpenMP(NamedTuple):
@@ -68,8 +68,8 @@ class Code:
         self._alone = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(address)  # without the GIL
         self._parallel = None if openmp is None else openmp.parallel
         self._dtypes = [np.dtype(a.dtype) if a.axes else None for a in arguments[:-1]]
-        layout = "".join("P" + "q" * a.axes if a.axes else _SCALARS[a.dtype] for a in arguments)
-        self._pack = struct.Struct(f"={layout.replace('P', 'Q')}").pack
+        self._formats = ["Q" + "q" * a.axes if a.axes else _SCALARS[a.dtype] for a in arguments]
+        self._pack = struct.Struct("=" + "".join(self._formats)).pack
         self._calls: dict[int, Callable[..., None]] = {}
 
     def for_parts(self, count: int) -> Callable[..., None]:
@@ -86,6 +86,24 @@ class Code:
         else:
             self._parallel(self._address, words, count, 0)
             mark_parallel()
+
+    def bound(self, count: int, *values: Any) -> tuple[Callable[[], None], Callable[[int, float], None]]:
+        """A call on these very arguments, which must stay where they are, and `set(number, value)` of a scalar."""
+        words = ctypes.create_string_buffer(self.words(count, *values))
+        alone, parallel, address, formats = self._alone, self._parallel, self._address, self._formats
+
+        def run(_owned=values):
+            if count == 1 or parallel is None:
+                alone(words)
+            else:
+                parallel(address, words, count, 0)
+                mark_parallel()
+
+        def set_(number, value):
+            struct.pack_into("=" + formats[number], words, offsets[number], value)
+
+        offsets = [struct.calcsize("=" + "".join(formats[:i])) for i in range(len(formats))]
+        return run, set_
 
     def words(self, count: int, *values: Any) -> bytes:
         """The arguments as the code reads them.
