@@ -12,8 +12,8 @@ FOLDER = Path(os.environ.get("GPUNET_DATA") or Path(__file__).resolve().parents[
 
 SHORT = {
     "addition_rnn": (["--epochs=2", "--samples=1000"], "validation accuracy", 0.3, 1.0),
-    "conv_mixer": (["--epochs=1", "--samples=640", "--filters=16", "--depth=2"], "test accuracy", 0.15, 1.0),
-    "convolutional_autoencoder": (["--epochs=1", "--samples=1000"], "test loss", 0.1, 0.5),
+    "conv_mixer": (["--epochs=2", "--samples=1280", "--filters=16", "--depth=2"], "training loss", 0.5, 2.15),
+    "convolutional_autoencoder": (["--epochs=1", "--samples=2000"], "test loss", 0.1, 0.6),
     "mnist_convnet": (["--epochs=1", "--samples=6000"], "test accuracy", 0.8, 1.0),
     "text_transformer": (["--epochs=2", "--samples=2000"], "validation accuracy", 0.6, 1.0),
 }

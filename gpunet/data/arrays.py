@@ -43,33 +43,29 @@ def positive(name: str, value: Any) -> int:
     return int(value)
 
 
-def _lengths(structure: Any) -> list[int]:
-    leaves = [x for x in tree.flatten(structure) if x is not None]
-    for x in leaves:
-        if not x.shape:
-            raise ValueError("expected arrays with a first axis, the samples. Received: a scalar")
-    return [int(x.shape[0]) for x in leaves]
-
-
 def check_lengths(x: Any, y: Any = None, sample_weight: Any = None) -> int:
     """The common number of samples.
 
     Raises:
         ValueError: if the arrays have different lengths, or none.
     """
-    parts = {"x": x, "y": y, "sample_weight": sample_weight}
-    sizes = {name: _lengths(part) for name, part in parts.items() if part is not None}
-    counts = {n for lengths in sizes.values() for n in lengths}
+    counts = {leaf.shape[:1] for leaf in tree.flatten((x, y, sample_weight)) if leaf is not None}
+    if len(counts) == 1 and (0,) not in counts and () not in counts:
+        return int(counts.pop()[0])
+    if () in counts:
+        raise ValueError("expected arrays with a first axis, the samples. Received: a scalar")
     if len(counts) > 1:
-        listing = "; ".join(f"{name} sizes: {', '.join(map(str, n))}" for name, n in sizes.items())
+        parts = {"x": x, "y": y, "sample_weight": sample_weight}
+        sizes = {name: _lengths(part) for name, part in parts.items() if part is not None}
         raise ValueError(
             f"Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
-            f"Received: {listing}"
+            f"Received: {'; '.join(f'{name} sizes: {listed}' for name, listed in sizes.items())}"
         )
-    count = next(iter(counts), 0)
-    if count == 0:
-        raise ValueError("expected at least one sample. Received: empty arrays")
-    return count
+    raise ValueError("expected at least one sample. Received: empty arrays")
+
+
+def _lengths(structure: Any) -> str:
+    return ", ".join(str(x.shape[0]) for x in tree.flatten(structure) if x is not None)
 
 
 def split_validation(arrays: tuple, validation_split: float) -> tuple[tuple, tuple]:

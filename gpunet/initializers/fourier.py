@@ -35,7 +35,7 @@ def window_values(name: str, size: int, periodic: bool) -> np.ndarray:
     if name == "bartlett":
         return np.bartlett(count)[:size]
     angle = 2 * np.pi * np.arange(count) / (count - 1)
-    return sum(a * np.cos(k * angle) for k, a in enumerate(_COSINES[name]))[:size]
+    return np.sum([a * np.cos(k * angle) for k, a in enumerate(_COSINES[name])], axis=0)[:size]
 
 
 def _window_of_scipy(name: str, size: int, periodic: bool) -> np.ndarray:

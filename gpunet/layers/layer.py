@@ -105,6 +105,10 @@ class Layer(WeightOwner, Operation):
         **kwargs: Any,
     ):
         Operation.__init__(self, name=name)
+        if not isinstance(trainable, bool):
+            raise ValueError(
+                f"Expected `trainable` to be a boolean. Received: trainable={trainable} (of type {type(trainable)})"
+            )
         self._input_shape_argument = _pop_input_shape(kwargs)
         if kwargs:
             raise ValueError(
@@ -219,7 +223,8 @@ class Layer(WeightOwner, Operation):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The output as KerasTensors: through `compute_output_shape` if that is overridden, else by running `call`."""
         if is_default(self.compute_output_shape):
-            return infer_output(self.call, args, kwargs)
+            with self._autocast():
+                return infer_output(self.call, args, kwargs)
         arguments = signature_of(self).bind(args, kwargs)
         tensors = tensor_arguments(arguments)
         shapes = build_shapes(self.compute_output_shape, tensors, arguments, self.name)

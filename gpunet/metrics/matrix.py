@@ -142,7 +142,7 @@ class PerClassAccuracy(_Matrix):
         dtype: Any = None,
     ):
         self.classes = classes if isinstance(classes, int) else list(classes)
-        self._names = list(map(str, range(classes))) if isinstance(classes, int) else self.classes
+        self._names = list(map(str, range(classes) if isinstance(classes, int) else classes))
         super().__init__(len(self._names), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
     def result(self) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gpunet import tree
+from gpunet import config, tree
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.devices import to_host
 from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
 from gpunet.callbacks.callback_list import as_list, nothing
 from gpunet.data import Batches, make_batches, split_validation
+from gpunet.data.adapter import one_batch
 from gpunet.models.epochs import Epochs, Resume, placed, validation_batches
 from gpunet.models.learner import Learner
 from gpunet.ops import concatenate
@@ -78,6 +79,7 @@ class Trainer(Learner):
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
                 raise ValueError(f"{name} must be an integer from 0. Received: {name}={value!r}")
+        epochs = min(epochs, config.max_epochs() or epochs)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
         batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight, self._output_names())
@@ -256,14 +258,13 @@ class Trainer(Learner):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, in the kind of array that `x` is."""
-        batch = next(make_batches(x, batch_size=2**62).epoch())
+        batch = one_batch(x)
         with no_grad():
             outputs = self._run_step("predict_step", placed(batch, self._home()))
         return tree.map_structure(lambda y: _like_input(y, batch[0]), outputs)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
-        batches = make_batches(x, y, sample_weight, 2**62, False, class_weight, self._output_names())
-        return placed(next(batches.epoch()), self._home())
+        return placed(one_batch(x, y, sample_weight, class_weight, self._output_names()), self._home())
 
 
 def _like_input(y: Any, x: Any) -> Any:

@@ -47,7 +47,7 @@ class OptimizerMap(MutableMapping):
             raise ValueError(f"optimizer must be a Keras Optimizer instance. Received: {optimizer}")
         for kind in (LossScaleOptimizer, MultiOptimizer):
             if isinstance(optimizer, kind):
-                raise ValueError(f"optimizer cannot be {kind.__name__}. Received: {optimizer}")
+                raise ValueError(f"optimizer cannot be {kind.__name__}. Received: {optimizer!r}")
         self._optimizer_map[key] = optimizer
 
     def __delitem__(self, key: str) -> None:
@@ -92,23 +92,39 @@ class MultiOptimizer(Optimizer):
             for optimizer in (*optimizer_map.values(), optimizer_map.default_optimizer):
                 self._add(optimizer)
 
-    def _add(self, optimizer: Any) -> int:
-        """The number of an optimizer, which becomes one of these if it is not."""
+    def _chosen(self, variable: Variable) -> int:
+        """The number of the variable's optimizer."""
+        optimizer = self._optimizer_map(variable)
         if not isinstance(optimizer, Optimizer):
-            raise ValueError(f"Each variable needs an Optimizer instance. Received: {optimizer!r}")
+            raise ValueError(f"Each variable needs an Optimizer instance. Received: {optimizer!r} for {variable.path}")
         for kind in (LossScaleOptimizer, MultiOptimizer):
             if isinstance(optimizer, kind):
                 raise ValueError(f"{kind.__name__} cannot be used inside an MultiOptimizer. Received: {optimizer!r}")
+        return self._add(optimizer)
+
+    def _add(self, optimizer: Optimizer) -> int:
+        """The number of an optimizer, which becomes one of these if it is not."""
         if not any(optimizer is known for known in self.optimizers):
             optimizer.loss_scale_factor = self.loss_scale_factor
             self.optimizers.append(optimizer)
         return next(i for i, known in enumerate(self.optimizers) if known is optimizer)
 
+    @property
+    def loss_scale_factor(self) -> float | None:
+        """That of all the optimizers."""
+        return self._loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, value: float | None) -> None:
+        self._loss_scale_factor = value
+        for optimizer in self.__dict__.get("optimizers", ()):
+            optimizer.loss_scale_factor = value
+
     def build(self, variables: Iterable[Variable]) -> None:
         if self.built:
             return
         variables = list(variables)
-        self._index = {id(v): self._add(self._optimizer_map(v)) for v in variables}
+        self._index = {id(v): self._chosen(v) for v in variables}
         for i, optimizer in enumerate(self.optimizers):
             own = [v for v in variables if self._index[id(v)] == i]
             if own:

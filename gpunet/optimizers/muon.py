@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from gpunet import ops
 from gpunet.autograd.variable import Variable
-from gpunet.optimizers.optimizer import Optimizer, Options, catalog
+from gpunet.optimizers.optimizer import Optimizer, OtherOptions, catalog
 
 
 class Muon(Optimizer):
@@ -51,9 +51,9 @@ class Muon(Optimizer):
         ns_steps: int = 5,
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
-        **options: Unpack[Options],  # type: ignore[misc]  # weight decay has another default here
+        **options: Unpack[OtherOptions],
     ):
-        super().__init__(learning_rate, weight_decay, **options)  # type: ignore[misc]
+        super().__init__(learning_rate, weight_decay, **options)
         self.adam_beta_1 = adam_beta_1
         self.adam_beta_2 = adam_beta_2
         self.adam_weight_decay = adam_weight_decay

@@ -126,6 +126,7 @@ class Optimizer:
         self._arenas: list[Arena] = []
         self._undecayed: tuple[list[Variable], list[str]] = ([], [])
         self._order: tuple[int, ...] = ()
+        self._overwritten: set[int] = set()  # ids of variables that become their gradients
         self.loss_scaling: LossScaling | None = None
 
     @property
@@ -136,6 +137,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._order = ()  # ids of other objects
+        self._overwritten = {id(v) for v in self._trainable_variables if v.overwrite_with_gradient}
 
     @property
     def steps_are_alike(self) -> bool:
@@ -173,6 +175,11 @@ class Optimizer:
         """Iterations, the learning rate, and the moments."""
         return list(self._variables)
 
+    @property
+    def _model_variables_moving_average(self) -> list[Variable]:
+        """The moving averages, under the name by which Keras's users reach them."""
+        return [] if self._average is None else [average for _, average in self._average.pairs]
+
     def build(self, variables: Iterable[Variable]) -> None:
         """Make moments for the variables; called by the first `apply`."""
         self._extend(list(variables))
@@ -191,6 +198,7 @@ class Optimizer:
             self._move_to(arenas[0].device)
         self._arenas += arenas
         self._trainable_variables += fresh
+        self._overwritten |= {id(v) for v in fresh if v.overwrite_with_gradient}
         places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
         for extra in (self._average, self._accumulation):
             if extra is not None:
@@ -275,7 +283,7 @@ class Optimizer:
                 f"{len(variables)} variables"
             )
         if all(g is None for g in grads):
-            raise ValueError(f"No gradients provided for any variable: {[v.path for v in variables]}")
+            raise ValueError(f"No gradients provided for any variable. Received: {[v.path for v in variables]}")
         if not self.built:
             self.build(variables)
         return variables
@@ -316,6 +324,8 @@ class Optimizer:
             return [v.detach() for v in trained], [v.detach() for v in own]
 
     def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
+        if self._overwritten:
+            grads = self._overwrite(grads, variables)
         if self.loss_scale_factor:
             grads = [None if g is None else ops.divide(g, self.loss_scale_factor) for g in grads]
         scale = None
@@ -332,6 +342,15 @@ class Optimizer:
             self._update(self._clip_gradients(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
+
+    def _overwrite(self, grads: list[Any], variables: list[Variable]) -> list[Any]:
+        """Let variables that ask for it take the values of their gradients, which then need no update."""
+        found = list(grads)
+        for i, (g, v) in enumerate(zip(grads, variables)):
+            if g is not None and id(v) in self._overwritten:
+                v.assign(g)
+                found[i] = None
+        return found
 
     def _unscaled(self, grads: list[Any], scaling: LossScaling) -> tuple[list[Any], Any]:
         """Gradients without the loss scale, or with it and the scale, which goes away as they enter the arenas.

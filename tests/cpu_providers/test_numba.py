@@ -157,6 +157,51 @@ def test_batch_norm_then_addition_and_relu(shape, has_addend):
     assert backward(g[:1], x[:1], gamma, beta, *residuals, **options) is NotImplemented
 
 
+@pytest.mark.parametrize("affine", [True, False], ids=["affine", "plain"])
+@pytest.mark.parametrize("name", ["batch_norm", "batch_norm_relu"])
+def test_bound_batch_norm_gives_the_bits_of_its_implementation(name, affine):
+    rng = np.random.default_rng(0)
+    x, g, out, dx = (floats(rng, 64, 16, 16, 8) for _ in range(4))
+    gamma, beta = (floats(rng, 8), floats(rng, 8)) if affine else (None, None)
+    relu = name == "batch_norm_relu"
+    operands, options = (x, gamma, beta, *((None,) if relu else ())), {"epsilon": 1e-3, "residuals": True}
+    forward = numba.binders[name](*operands, out=out, **options)
+    y, mean, variance, *residuals = forward.parts
+    assert y is out
+    others = (beta, *residuals) if relu else residuals
+    options_of_backward = {"epsilon": 1e-3} | ({"with_addend": False} if relu else {})
+    backward = numba.binders[f"{name}_grad"](g, x, gamma, *others, out=dx, **options_of_backward)
+    for _ in range(2):  # what is in the arrays may change
+        forward()
+        backward()
+        expected, kept = numba.implementations[name](*operands, **options)
+        for a, b in zip((y, mean, variance, *residuals), (*expected, *kept), strict=True):
+            np.testing.assert_array_equal(a, b)
+        expected = numba.implementations[f"{name}_grad"](g, x, gamma, *others, **options_of_backward)
+        for a, b in zip(backward.parts, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+        x *= 2
+        x += 1
+    assert numba.binders[name](np.asfortranarray(x), *operands[1:], out=out, **options) is None
+    assert numba.binders[name](x[:1], *operands[1:], out=out[:1], **options) is NotImplemented
+
+
+@pytest.mark.parametrize("has_addend", [False, True], ids=["plain", "residual"])
+def test_scale_shift_addition_and_relu_equal_numpy(has_addend):
+    rng = np.random.default_rng(0)
+    x, scale, shift, out = floats(rng, 64, 9, 24), floats(rng, 24), floats(rng, 24), floats(rng, 64, 9, 24)
+    addend = floats(rng, *x.shape) if has_addend else None
+    loop = nn._NORMALISE_ADD_RELU if has_addend else nn._NORMALISE
+    assert loop.now(x.size) is not None  # compiled by now
+    expected = cpu.implementations["scale_shift_relu"](x, scale, shift, addend)
+    found = numba.implementations["scale_shift_relu"](x, scale, shift, addend)
+    run = numba.binders["scale_shift_relu"](x, scale, shift, addend, out=out)
+    assert run() is out
+    for y in (found, out):
+        np.testing.assert_array_equal(y, expected)
+    assert numba.implementations["scale_shift_relu"](x[:1], scale, shift, None) is NotImplemented
+
+
 def test_a_relu_after_batch_norm_keeps_nan():
     x = floats(np.random.default_rng(0), 4096, 40)
     x[7, 3] = np.nan

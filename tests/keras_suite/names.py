@@ -27,6 +27,7 @@ _PUBLIC = {
     "dtype_policies": ("dtype_policies",),
 }
 _ELSEWHERE = ("", "ops", "backend", "config", "utils", "saving", "random")
+_RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}  # classes that are public under another name
 _NOT_INSTALLED = ("tensorflow", "grain", "tensorflow_io")
 
 
@@ -89,6 +90,7 @@ class Adapter:
         below = self.folder.joinpath(*path, name)
         if below.is_dir() or below.with_suffix(".py").is_file():
             return self.module((*path, name))
+        name = _RENAMED.get(name, name)
         prefixes = [".".join(path[:n]) for n in range(len(path), 0, -1)]
         for place in (*_PUBLIC.get("".join(path[:1]), prefixes), *_ELSEWHERE):
             namespace = self._namespace(place)

@@ -14,6 +14,7 @@ from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.packings import Packings
 from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, touches
 from gpunet.backend.bound import flat
+from gpunet.backend.memory import lasting
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives.update import assign
 from gpunet.backend.rows import Rows
@@ -42,7 +43,7 @@ class Program:
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
         self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
-        self.inputs = [self.xp.empty(x.shape, x.dtype) for x in inputs]
+        self.inputs = [lasting(self.xp, x.shape, x.dtype) for x in inputs]
         self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
         self._last = _last_uses(calls, outputs)
         self._outputs = outputs

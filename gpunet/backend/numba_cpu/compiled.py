@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from gpunet.backend.bound import declining
 from gpunet.backend.numba_cpu import machine_code, team
 
 _PATIENCE = 0.1e9  # ns of NumPy's time on work that loops could do
@@ -40,12 +41,14 @@ class Loop:
         function: plain Python over arrays and scalars, the last argument the number of `parts`.
         signature: of Numba's, such as "void(float32[::1], intp)".
         saving: ns per item that NumPy takes longer.
+        call_saving: the same per call: a loop is one call where NumPy makes several.
     """
 
-    def __init__(self, function: Callable[..., None], signature: str, saving: float = 1.0):
+    def __init__(self, function: Callable[..., None], signature: str, saving: float = 1.0, call_saving: float = 1000.0):
         self.function = function
         self.signature = signature
         self.saving = saving
+        self.call_saving = call_saving
         self.failure: Exception | None = None
         self._code: team.Code | None = None
         self._thread: threading.Thread | None = None
@@ -57,20 +60,27 @@ class Loop:
             return None
         return self._code.for_parts(team.parts(items))
 
-    def chooser(self, items: int, *arrays: Any) -> Callable[[], Callable[..., None] | None]:
-        """`when_ready(items)` for a call that is made many times: a function that stops asking once there is code.
+    def bound(self, items: int, *values: Any, result: Any = None, first: Callable[[], float] | None = None) -> Callable:
+        """A function that runs on these very arguments and returns `result`, or NotImplemented before it is compiled.
 
-        The code that it gives takes the arguments behind `arrays`, which are always these.
+        Args:
+            first: gives the value of the first scalar at each call.
         """
-        found = None
+        number = next((i for i, value in enumerate(values) if not hasattr(value, "strides")), -1)
+        call = change = None
 
-        def choose():
-            nonlocal found
-            if found is None and self.when_ready(items) is not None:
-                found = self._code.for_parts(team.parts(items), *arrays)
-            return found
+        def run():
+            nonlocal call, change
+            if call is None:
+                if self.when_ready(items) is None or self._code is None:
+                    return NotImplemented
+                call, change = self._code.bound(team.parts(items), *values)
+            if first is not None:
+                change(number, first())
+            call()
+            return result
 
-        return choose
+        return declining(run)
 
     def now(self, items: int = 1) -> Callable[..., None] | None:
         """The machine code, compiled or loaded now if need be; None where Numba fails, which is logged once."""
@@ -81,7 +91,7 @@ class Loop:
         """Compile beside the work once enough time was spent without."""
         if self._thread is not None or self.failure is not None:
             return
-        _spent[0] += items * self.saving
+        _spent[0] += items * self.saving + self.call_saving
         if _spent[0] >= _PATIENCE:
             name = f"gpunet-compile-{self.function.__name__}"
             self._thread = threading.Thread(target=self._make, name=name)

@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-from gpunet.backend.bound import declining
 from gpunet.backend.cpu.results import deliver, is_flat, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
@@ -52,13 +51,4 @@ def bind_max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None
     if out is None or not is_flat(g) or not is_flat(out) or winner.dtype.char != "B" or not winner.flags.c_contiguous:
         return None
     arrays = [a.reshape(g.shape[0], -1, g.shape[-1]) for a in (g, winner, out)]
-    choose = _SCATTER.chooser(g.size, *arrays, *_places(spatial, g.shape[1:-1], window))
-
-    def run():
-        code = choose()
-        if code is None:
-            return NotImplemented
-        code()
-        return out
-
-    return declining(run)
+    return _SCATTER.bound(g.size, *arrays, *_places(spatial, g.shape[1:-1], window), result=out)

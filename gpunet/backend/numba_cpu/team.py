@@ -22,7 +22,6 @@ from gpunet.backend.onednn import library
 
 _SMALL = 1 << 15  # items: below it one thread is as quick
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_BYTE = ctypes.c_char
 _SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x"}  # in a word of 8 bytes
 
 
@@ -67,58 +66,58 @@ class Code:
     def __init__(self, address: int, arguments: Sequence[Argument], openmp: OpenMP | None):
         self._address = address
         self._alone = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(address)  # without the GIL
-        self._parallel: Any = None if openmp is None else openmp.parallel
-        self._dtypes = [np.dtype(a.dtype) if a.axes else None for a in arguments]
-        self._layouts = ["Q" + "q" * a.axes if a.axes else _SCALARS[a.dtype] for a in arguments]
+        self._parallel = None if openmp is None else openmp.parallel
+        self._dtypes = [np.dtype(a.dtype) if a.axes else None for a in arguments[:-1]]
+        self._formats = ["Q" + "q" * a.axes if a.axes else _SCALARS[a.dtype] for a in arguments]
+        self._pack = struct.Struct("=" + "".join(self._formats)).pack
         self._calls: dict[int, Callable[..., None]] = {}
 
-    def for_parts(self, count: int, *arrays: Any) -> Callable[..., None]:
-        """The code as a function of the arguments behind `arrays`, without the last, `parts`.
-
-        Raises:
-            TypeError: in the call, if an array is not of the signature's dtype, or not contiguous.
-        """
-        if arrays:
-            return self._call(count, arrays)
+    def for_parts(self, count: int) -> Callable[..., None]:
+        """The code as a function of all arguments but `parts`."""
         call = self._calls.get(count)
         if call is None:
-            call = self._calls[count] = self._call(count, ())
+            call = self._calls[count] = functools.partial(self._run, count if self._parallel is not None else 1)
         return call
 
-    def _call(self, count: int, arrays: tuple[Any, ...]) -> Callable[..., None]:
-        known, pack = self._packer(0, len(arrays))(*arrays), self._packer(len(arrays), None)
-        address, alone, parallel = self._address, self._alone, self._parallel
-
-        def in_one_thread(*values: Any) -> None:
-            alone(known + pack(*values, 1))
-
-        def in_a_team(*values: Any) -> None:
-            parallel(address, known + pack(*values, count), count, 0)
+    def _run(self, count: int, *values: Any) -> None:
+        words = self.words(count, *values)
+        if count == 1 or self._parallel is None:
+            self._alone(words)
+        else:
+            self._parallel(self._address, words, count, 0)
             mark_parallel()
 
-        call: Any = in_one_thread if count == 1 or parallel is None else in_a_team
-        call.arrays = arrays  # live as long as their addresses are used
-        return call
+    def bound(self, count: int, *values: Any) -> tuple[Callable[[], None], Callable[[int, float], None]]:
+        """A call on these very arguments, which must stay where they are, and `set(number, value)` of a scalar."""
+        words = ctypes.create_string_buffer(self.words(count, *values))
+        alone, parallel, address, formats = self._alone, self._parallel, self._address, self._formats
 
-    def _packer(self, start: int, stop: int | None) -> Callable[..., bytes]:
-        """What writes arguments from one number to another as the code reads them."""
-        pack = struct.Struct("=" + "".join(self._layouts[start:stop])).pack
-        dtypes = self._dtypes[start:stop]
-        if not any(dtypes):
-            return pack
+        def run(_owned=values):
+            if count == 1 or parallel is None:
+                alone(words)
+            else:
+                parallel(address, words, count, 0)
+                mark_parallel()
 
-        def pack_all(*values: Any) -> bytes:
-            words: list[Any] = []
-            for value, dtype in zip(values, dtypes, strict=True):
-                words += (value,) if dtype is None else _words(value, dtype)
-            return pack(*words)
+        def set_(number, value):
+            struct.pack_into("=" + formats[number], words, offsets[number], value)
 
-        return pack_all
+        offsets = [struct.calcsize("=" + "".join(formats[:i])) for i in range(len(formats))]
+        return run, set_
 
+    def words(self, count: int, *values: Any) -> bytes:
+        """The arguments as the code reads them.
 
-def _words(array: Any, dtype: np.dtype) -> tuple[int, ...]:
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"expected a contiguous array of {dtype}. Received: {array.dtype}, strides {array.strides}")
-    if array.flags.writeable and array.size:
-        return ctypes.addressof(_BYTE.from_buffer(array)), *array.shape  # in half the time of the other way
-    return array.__array_interface__["data"][0], *array.shape
+        Raises:
+            TypeError: if an array is not of the signature's dtype, or not contiguous.
+        """
+        found: list[Any] = []
+        for value, dtype in zip(values, self._dtypes, strict=True):
+            if dtype is None:
+                found.append(value)
+                continue
+            if value.dtype != dtype or not value.flags.c_contiguous:
+                raise TypeError(f"expected a contiguous array of {dtype}. Received: {value.dtype}, {value.strides}")
+            found.append(value.__array_interface__["data"][0])
+            found += value.shape
+        return self._pack(*found, count)

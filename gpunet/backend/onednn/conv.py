@@ -10,10 +10,10 @@ import numpy as np
 
 from gpunet.backend.bound import Packing, packing
 from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.memory import lasting
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.library import Handle, dims
 from gpunet.backend.onednn.memory import (
-    aligned_bytes,
     byte_size,
     channels_last,
     row_major,
@@ -40,6 +40,7 @@ from gpunet.backend.onednn.plan import (
 )
 from gpunet.backend.primitives import conv as prim
 
+_BYTES = np.dtype(np.uint8)
 _DIRECT = 1
 _TRAINING = 64
 _LANES = 16  # channels in a vector
@@ -297,7 +298,7 @@ def _bound(plans, operands, out) -> Callable[[], Any]:
         if plain.pack is None or not same_layout(plain.layout, fused.layout):
             return None
         x, w, *rest = operands
-        kernel = aligned_bytes(plain.packed_bytes)
+        kernel = lasting(np, (plain.packed_bytes,), _BYTES)
         kept = Kept(w, plain.pack.bound(w, kernel))
         return kept.pack, chosen([plan.bound_to_packed(x, kernel, *rest, out) for plan in plans], kept)
 

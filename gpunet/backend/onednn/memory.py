@@ -90,14 +90,6 @@ def byte_size(descriptor: Any) -> int:
 
 def workspace(slot: str, nbytes: int) -> np.ndarray:
     """Aligned bytes that are valid until this thread asks for the slot again."""
-    return _aligned(scratch(slot, (nbytes + _ALIGNMENT,), np.dtype(np.uint8)), nbytes)
-
-
-def aligned_bytes(nbytes: int) -> np.ndarray:
-    """Aligned bytes of the caller's own."""
-    return _aligned(np.empty(nbytes + _ALIGNMENT, np.uint8), nbytes)
-
-
-def _aligned(buffer: np.ndarray, nbytes: int) -> np.ndarray:
+    buffer = scratch(slot, (nbytes + _ALIGNMENT,), np.dtype(np.uint8))
     start = -address(buffer) % _ALIGNMENT
     return buffer[start : start + nbytes]

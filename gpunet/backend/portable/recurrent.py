@@ -1,6 +1,7 @@
 """LSTM and GRU: a loop over the steps, of products and of elementwise functions on arrays that are made once.
 
-Products are the primitive's, so that a provider that has it serves these too.
+Products are the primitive's, so that a provider that has it serves these too, unless the caller has better ones:
+`products(kernel, rows)` makes the function `product(a, out=)` that multiplies (rows, …) matrices by one kernel.
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ from gpunet.backend.primitives import recurrent as prim
 from gpunet.backend.primitives.matmul import matmul
 
 
-def _sigmoid_of_tanh(xp, like, gates, linear):
+def by_primitive(kernel, rows):
+    """Products with the kernel by the primitive."""
+    return lambda a, out: matmul(a, kernel, out=out)
+
+
+def sigmoid_of_tanh(xp, like, gates, linear):
     """(scale, shift) with scale·tanh(scale·z) + shift = sigmoid(z) for all gates but `linear`, and tanh(z) for that."""
     width = like.shape[-1] // gates
     scale, shift = (xp.full((like.shape[-1],), 0.5, like.dtype) for _ in range(2))
@@ -40,30 +46,35 @@ def _keep(xp, mask, t, new, old):
 
 @portable.implements(prim.lstm)
 def lstm(xp, x, kernel, h, c, mask, *, out=None, residuals=False):
+    return run_lstm(xp, by_primitive, x, kernel, h, c, mask, out, residuals)
+
+
+def run_lstm(xp, products, x, kernel, h, c, mask, out, residuals):
+    """The primitive with these products."""
     steps, (batch, units) = len(x), h.shape
     kept = steps if residuals else 1
     h_all = xp.empty((steps, batch, units), x.dtype) if out is None else out
     gates = xp.empty((kept, batch, 4 * units), x.dtype)
     cs = xp.empty((steps if residuals else 2, batch, units), x.dtype)
     tanhs = xp.empty((kept, batch, units), x.dtype)
-    lstm_steps(xp, x, kernel, h, c, mask, h_all, gates, cs, tanhs)
+    _lstm_steps(xp, products(kernel, batch), x, h, c, mask, h_all, gates, cs, tanhs)
     last = h_all[-1].copy(), cs[(steps - 1) % len(cs)].copy()
     return (h_all, *last), (gates, cs, tanhs) if residuals else ()
 
 
-def lstm_steps(xp, x, kernel, h, c, mask, h_all, gates, cs, tanhs):
+def _lstm_steps(xp, product, x, h, c, mask, h_all, gates, cs, tanhs):
     """Compute all steps into the last four arrays, of which those shorter than the sequence are used in turn."""
-    scale, shift = _sigmoid_of_tanh(xp, kernel, 4, 2)
-    product = xp.empty(h.shape, h.dtype)
+    scale, shift = sigmoid_of_tanh(xp, gates, 4, 2)
+    part = xp.empty(h.shape, h.dtype)
     for t in range(len(x)):
         z, new_c, tanh_c = gates[t % len(gates)], cs[t % len(cs)], tanhs[t % len(tanhs)]
-        matmul(h, kernel, out=z)
+        product(h, out=z)
         xp.add(z, x[t], out=z)
         _activate(xp, z, scale, shift)
         i, f, g, o = _parts(z, 4)
-        xp.multiply(i, g, out=product)
+        xp.multiply(i, g, out=part)
         xp.multiply(f, c, out=new_c)
-        xp.add(new_c, product, out=new_c)
+        xp.add(new_c, part, out=new_c)
         xp.tanh(new_c, out=tanh_c)
         xp.multiply(o, tanh_c, out=h_all[t])
         _keep(xp, mask, t, h_all[t], h)
@@ -73,16 +84,20 @@ def lstm_steps(xp, x, kernel, h, c, mask, h_all, gates, cs, tanhs):
 
 @portable.implements(prim.lstm_grad)
 def lstm_grad(xp, kernel, h, c, mask, gates, cs, tanhs, g, g_h, g_c, *, out=None):
+    return run_lstm_grad(xp, by_primitive, kernel, h, c, mask, gates, cs, tanhs, g, g_h, g_c, out)
+
+
+def run_lstm_grad(xp, products, kernel, h, c, mask, gates, cs, tanhs, g, g_h, g_c, out):
+    """The primitive with these products."""
     dx = xp.empty(gates.shape, gates.dtype) if out is None else out
     dh = xp.zeros(h.shape, h.dtype) if g_h is None else g_h.copy()
     dc = xp.zeros(c.shape, c.dtype) if g_c is None else g_c.copy()
-    lstm_steps_back(xp, kernel, c, mask, gates, cs, tanhs, g, dx, dh, dc)
+    _lstm_steps_back(xp, products(kernel.T.copy(), len(h)), c, mask, gates, cs, tanhs, g, dx, dh, dc)
     return dx, dh, dc
 
 
-def lstm_steps_back(xp, kernel, c, mask, gates, cs, tanhs, g, dx, dh, dc):
+def _lstm_steps_back(xp, product, c, mask, gates, cs, tanhs, g, dx, dh, dc):
     """Carry dh and dc back to the first step, in place, and write what every step's gates get into dx."""
-    transposed = kernel.T.copy()
     slope = xp.empty(gates.shape[1:], gates.dtype)
     inner, new_dc = (xp.empty(dh.shape, dh.dtype) for _ in range(2))
     for t in reversed(range(len(gates))):
@@ -103,10 +118,10 @@ def lstm_steps_back(xp, kernel, c, mask, gates, cs, tanhs, g, dx, dh, dc):
         _multiply_slopes(xp, d, gates[t], slope, 4, 2)
         xp.multiply(new_dc, f, out=new_dc)
         if mask is None:
-            matmul(d, transposed, out=dh)
+            product(d, out=dh)
             dc[...] = new_dc
         else:
-            _through_mask(xp, mask[t], d, transposed, dh)
+            _through_mask(xp, mask[t], d, product, dh)
             dc[...] = xp.where(mask[t][:, None] != 0, new_dc, dc)
 
 
@@ -122,36 +137,41 @@ def _multiply_slopes(xp, d, gates, slope, count, linear):
     xp.multiply(d, slope, out=d)
 
 
-def _through_mask(xp, mask, d, transposed, dh):
+def _through_mask(xp, mask, d, product, dh):
     """dh of the step before: by the product for samples that took part, as it is for the others, which have d = 0."""
     takes_part = mask[:, None] != 0
     d[...] = xp.where(takes_part, d, 0)
-    dh[...] = xp.where(takes_part, matmul(d, transposed), dh)
+    dh[...] = xp.where(takes_part, product(d, out=xp.empty(dh.shape, dh.dtype)), dh)
 
 
 @portable.implements(prim.gru)
 def gru(xp, x, kernel, bias, h, mask, *, out=None, residuals=False):
+    return run_gru(xp, by_primitive, x, kernel, bias, h, mask, out, residuals)
+
+
+def run_gru(xp, products, x, kernel, bias, h, mask, out, residuals):
+    """The primitive with these products."""
     steps, (batch, units) = len(x), h.shape
     kept = steps if residuals else 1
     h_all = xp.empty((steps, batch, units), x.dtype) if out is None else out
     gates = xp.empty((kept, batch, 3 * units), x.dtype)
     inner = xp.empty((kept, batch, units), x.dtype)
-    gru_steps(xp, x, kernel, bias, h, mask, h_all, gates, inner)
+    _gru_steps(xp, products(kernel, batch), x, bias, h, mask, h_all, gates, inner)
     return (h_all, h_all[-1].copy()), (gates, inner) if residuals else ()
 
 
-def gru_steps(xp, x, kernel, bias, h, mask, h_all, gates, inner):
+def _gru_steps(xp, product, x, bias, h, mask, h_all, gates, inner):
     """Compute all steps into the last three arrays, of which those shorter than the sequence are used in turn."""
     units = h.shape[1]
-    product = xp.empty(gates.shape[1:], gates.dtype)
+    shares = xp.empty(gates.shape[1:], gates.dtype)
     for t in range(len(x)):
         a, share = gates[t % len(gates)], inner[t % len(inner)]
-        matmul(h, kernel, out=product)
+        product(h, out=shares)
         if bias is not None:
-            xp.add(product, bias, out=product)
-        share[...] = product[:, 2 * units :]
+            xp.add(shares, bias, out=shares)
+        share[...] = shares[:, 2 * units :]
         both, candidate = a[:, : 2 * units], a[:, 2 * units :]
-        xp.add(product[:, : 2 * units], x[t][:, : 2 * units], out=both)
+        xp.add(shares[:, : 2 * units], x[t][:, : 2 * units], out=both)
         _activate(xp, both, 0.5, 0.5)
         z, r = both[:, :units], both[:, units:]
         xp.multiply(r, share, out=candidate)
@@ -166,17 +186,21 @@ def gru_steps(xp, x, kernel, bias, h, mask, h_all, gates, inner):
 
 @portable.implements(prim.gru_grad)
 def gru_grad(xp, kernel, h, mask, outputs, gates, inner, g, g_h, *, out=None):
+    return run_gru_grad(xp, by_primitive, kernel, h, mask, outputs, gates, inner, g, g_h, out)
+
+
+def run_gru_grad(xp, products, kernel, h, mask, outputs, gates, inner, g, g_h, out):
+    """The primitive with these products."""
     dx = xp.empty(gates.shape, gates.dtype) if out is None else out
     d_product = xp.empty(gates.shape, gates.dtype)
     dh = xp.zeros(h.shape, h.dtype) if g_h is None else g_h.copy()
-    gru_steps_back(xp, kernel, h, mask, outputs, gates, inner, g, dx, d_product, dh)
+    _gru_steps_back(xp, products(kernel.T.copy(), len(h)), h, mask, outputs, gates, inner, g, dx, d_product, dh)
     return dx, d_product, dh
 
 
-def gru_steps_back(xp, kernel, h, mask, outputs, gates, inner, g, dx, d_product, dh):
+def _gru_steps_back(xp, product, h, mask, outputs, gates, inner, g, dx, d_product, dh):
     """Carry dh back to the first step, in place; write what x and the product with the kernel get at every step."""
     units = h.shape[1]
-    transposed = kernel.T.copy()
     slope = xp.empty(gates.shape[1:], gates.dtype)
     part = xp.empty(dh.shape, dh.dtype)
     for t in reversed(range(len(gates))):
@@ -200,5 +224,5 @@ def gru_steps_back(xp, kernel, h, mask, outputs, gates, inner, g, dx, d_product,
             part[...] = xp.where(takes_part, part, dh)
         p[:, : 2 * units] = d[:, : 2 * units]
         xp.multiply(d_candidate, r, out=p[:, 2 * units :])
-        matmul(p, transposed, out=dh)
+        product(p, out=dh)
         xp.add(dh, part, out=dh)

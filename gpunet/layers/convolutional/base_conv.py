@@ -27,13 +27,26 @@ def as_tuple(value: Any, rank: int, name: str) -> tuple[int, ...]:
     return tuple(map(int, values))
 
 
+def as_count(value: Any, name: str) -> int:
+    """A positive int.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received {name}={value}."
+        )
+    return int(value)
+
+
 def check_windows(layer: str, shape: Any, data_format: str, window: tuple[int, ...], padding: str) -> None:
     """Raise ValueError if a window, dilation included, is larger than the input that it should move over."""
     spatial = tuple(shape[1:-1] if data_format == "channels_last" else shape[2:])
     if padding == "valid" and any(n is not None and n < w for n, w in zip(spatial, window)):
         raise ValueError(
-            f'Layer "{layer}" expected inputs at least as large as its window {window}, as padding="valid" leaves '
-            f"no output otherwise. Received: shape={tuple(shape)}"
+            f"Computed output size would be zero or negative. Layer '{layer}' with padding='valid' expected inputs at "
+            f"least as large as its window {window}. Received: shape={tuple(shape)}"
         )
 
 
@@ -181,8 +194,8 @@ class BaseConv(WindowedConv):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.filters = as_tuple(filters, 1, "filters")[0]
-        self.groups = as_tuple(groups, 1, "groups")[0]
+        self.filters = as_count(filters, "filters")
+        self.groups = as_count(groups, "groups")
         if self.filters % self.groups:
             raise ValueError(
                 f"The number of filters must be evenly divisible by the number of groups. "

@@ -220,7 +220,7 @@ class RandomColorJitter(RandomImageLayer):
         **kwargs: Any,
     ):
         super().__init__(seed, data_format, **kwargs)
-        self.value_range = value_range
+        self.value_range = as_value_range(value_range)
         self.brightness_factor = brightness_factor
         self.contrast_factor = contrast_factor
         self.saturation_factor = saturation_factor
@@ -233,6 +233,10 @@ class RandomColorJitter(RandomImageLayer):
         )
         options = {"value_range": value_range, "data_format": "channels_last", "dtype": self.dtype_policy}
         self._steps = [kind(factor, seed=seed, **options) for kind, factor in given if factor is not None]
+
+    def build(self, input_shape: Any) -> None:
+        for layer in self._steps:
+            layer.build(input_shape)
 
     def _draw(self, x: Any, draws: Draws) -> Any:
         return [step.get_random_transformation(x, seed=draws.seed) for step in self._steps]

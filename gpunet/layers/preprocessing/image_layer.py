@@ -65,7 +65,7 @@ class ImageLayer(Layer):
             return self.transform_images(data, transformation, training)
         if "bounding_boxes" in data:
             raise ValueError(f"{type(self).__name__} does not move bounding boxes. Received keys: {sorted(data)}")
-        functions = {
+        functions: dict[str, Any] = {
             "images": self.transform_images,
             "labels": self.transform_labels,
             "segmentation_masks": self.transform_segmentation_masks,
@@ -132,6 +132,10 @@ class Draws:
         """True with a probability that is drawn within the bounds, (batch,)."""
         probability = self.uniform(*bounds)
         return ops.less(self.uniform(), probability)
+
+    def noise(self, x: Any) -> Any:
+        """Standard normal numbers of the shape of x, the same ones in all dtypes."""
+        return random.normal_like(ops.cast(ops.stop_gradient(x), "float32"), seed=self.seed)
 
     def sign(self) -> Any:
         """−1 or 1, (batch,)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet import ops, random
-from gpunet.layers.preprocessing.image_layer import Draws, RandomImageLayer, as_range, per_image
+from gpunet import ops
+from gpunet.layers.preprocessing.image_layer import Draws, RandomImageLayer, as_range, as_value_range, per_image
 from gpunet.ops.image.layout import as_floats, constant
 
 
@@ -60,14 +60,14 @@ class RandomErasing(RandomImageLayer):
                 f"Received: fill_value={fill_value}"
             )
         self.fill_value = fill_value
-        self.value_range = value_range
+        self.value_range = as_value_range(value_range)
 
     def _draw(self, x: Any, draws: Draws) -> Any:
-        ratios = ops.sqrt(draws.uniform(*self.scale, (2,)))
+        ratios = ops.sqrt(draws.uniform(self.scale[0], self.scale[1], (2,)))
         masks, _ = _box(draws, x, ratios[:, 1], ratios[:, 0])
         applied = draws.chance(self.factor)
         if self.fill_value is None:
-            fill = random.normal_like(as_floats(x), seed=draws.seed) * float(self.value_range[1])
+            fill = draws.noise(x) * float(self.value_range[1])
         else:
             fill = ops.add(ops.zeros_like(as_floats(x)), constant(self.fill_value, x, "float32"))
         return {

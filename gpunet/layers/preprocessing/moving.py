@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gpunet import ops, random
+from gpunet import ops
 from gpunet.layers.preprocessing.image_layer import (
     Draws,
     RandomImageLayer,
     as_range,
+    as_value_range,
     check_filling,
     per_image,
 )
-from gpunet.ops.image.layout import as_floats, check_choice, constant
+from gpunet.ops.image.layout import check_choice, constant
 from gpunet.ops.image.sampling import FILL_MODES, displaced
 
 HORIZONTAL, VERTICAL, BOTH = "horizontal", "vertical", "horizontal_and_vertical"
@@ -141,8 +142,8 @@ class RandomZoom(AffineLayer):
         **kwargs: Any,
     ):
         super().__init__(fill_mode, interpolation, fill_value, seed=seed, data_format=data_format, **kwargs)
-        self.height_factor = height_factor
-        self.width_factor = width_factor
+        self.height_factor = _plain(height_factor)
+        self.width_factor = _plain(width_factor)
         self._heights = _above_minus_one(height_factor, "height_factor")
         self._widths = None if width_factor is None else _above_minus_one(width_factor, "width_factor")
 
@@ -154,6 +155,11 @@ class RandomZoom(AffineLayer):
     def _matrix(self, transformation: Any, height: int, width: int) -> list[Any]:
         across, down = transformation["width_zoom"][:, 0], transformation["height_zoom"][:, 0]
         return _about_middle(across, 0.0, 0.0, down, height, width)
+
+
+def _plain(factor: Any) -> Any:
+    """The factor as a configuration holds it."""
+    return list(factor) if isinstance(factor, tuple) else factor
 
 
 def _above_minus_one(factor: Any, name: str) -> tuple:
@@ -192,14 +198,14 @@ class RandomTranslation(AffineLayer):
         **kwargs: Any,
     ):
         super().__init__(fill_mode, interpolation, fill_value, seed=seed, data_format=data_format, **kwargs)
-        self.height_factor = height_factor
-        self.width_factor = width_factor
+        self.height_factor = _plain(height_factor)
+        self.width_factor = _plain(width_factor)
         self._heights = as_range(height_factor, "height_factor")
         self._widths = as_range(width_factor, "width_factor")
 
     def _draw(self, x: Any, draws: Draws) -> Any:
-        down = draws.uniform(*self._heights, (1,)) * x.shape[1]
-        across = draws.uniform(*self._widths, (1,)) * x.shape[2]
+        down = draws.uniform(self._heights[0], self._heights[1], (1,)) * x.shape[1]
+        across = draws.uniform(self._widths[0], self._widths[1], (1,)) * x.shape[2]
         return {"translations": ops.concatenate([across, down], 1)}
 
     def _matrix(self, transformation: Any, height: int, width: int) -> list[Any]:
@@ -237,7 +243,8 @@ class RandomShear(AffineLayer):
 
     def _draw(self, x: Any, draws: Draws) -> Any:
         sign = ops.expand_dims(draws.sign(), 1)
-        down, across = draws.uniform(*self.y_factor, (1,)), draws.uniform(*self.x_factor, (1,))
+        down = draws.uniform(self.y_factor[0], self.y_factor[1], (1,))
+        across = draws.uniform(self.x_factor[0], self.x_factor[1], (1,))
         return {"shear_factor": ops.concatenate([across, down], 1) * sign}
 
     def _matrix(self, transformation: Any, height: int, width: int) -> list[Any]:
@@ -338,14 +345,13 @@ class RandomElasticTransform(RandomImageLayer):
         self.interpolation = interpolation
         self.fill_mode = fill_mode
         self.fill_value = fill_value
-        self.value_range = value_range
+        self.value_range = as_value_range(value_range)
 
     def _draw(self, x: Any, draws: Draws) -> Any:
-        plane = as_floats(x)[..., 0]
         return {
             "apply_transform": draws.chance(self.factor),
             "distortion_factor": draws.one(*self.scale),
-            "noise": [random.normal_like(plane, seed=draws.seed) for _ in range(2)],
+            "noise": [draws.noise(x[..., 0]) for _ in range(2)],
         }
 
     def _apply(self, x: Any, transformation: Any, interpolation: str) -> Any:

@@ -20,6 +20,12 @@ class Pipeline(Layer):
         super().__init__(name=name, **kwargs)
         self._pipeline_layers = list(layers)
 
+    def build(self, input_shape: Any) -> None:
+        for layer in self._pipeline_layers:
+            if not layer.built:
+                layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
+
     @property
     def layers(self) -> list[Any]:
         """The layers in their order."""

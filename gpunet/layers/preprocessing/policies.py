@@ -6,7 +6,7 @@ from typing import Any
 
 from gpunet import ops, random
 from gpunet.layers.preprocessing.colors import RandomBrightness, RandomColorDegeneration, RandomContrast
-from gpunet.layers.preprocessing.image_layer import Draws, RandomImageLayer, as_range
+from gpunet.layers.preprocessing.image_layer import Draws, RandomImageLayer, as_range, as_value_range
 from gpunet.layers.preprocessing.moving import RandomRotation, RandomShear, RandomTranslation
 from gpunet.layers.preprocessing.tones import (
     AutoContrast,
@@ -45,11 +45,15 @@ class RandAugment(RandomImageLayer):
         **kwargs: Any,
     ):
         super().__init__(seed, data_format, **kwargs)
-        self.value_range = value_range
+        self.value_range = as_value_range(value_range)
         self.num_ops = num_ops
         self.factor = as_range(factor, "factor", 0, 1)
         self.interpolation = interpolation
         self._choices = _augmentations(self.factor, value_range, interpolation, seed, self.dtype_policy)
+
+    def build(self, input_shape: Any) -> None:
+        for layer in self._choices:
+            layer.build(input_shape)
 
     def _draw(self, x: Any, draws: Draws) -> Any:
         chosen = [ops.floor(draws.one(0.0, float(len(self._choices)))) for _ in range(self.num_ops)]
@@ -96,7 +100,7 @@ class AugMix(RandomImageLayer):
         **kwargs: Any,
     ):
         super().__init__(seed, data_format, **kwargs)
-        self.value_range = value_range
+        self.value_range = as_value_range(value_range)
         self.num_chains = num_chains
         self.chain_depth = chain_depth
         self.factor = as_range(factor, "factor", 0, 1)
@@ -104,6 +108,10 @@ class AugMix(RandomImageLayer):
         self.all_ops = all_ops
         self.interpolation = interpolation
         self._choices = _augmentations(self.factor, value_range, interpolation, seed, self.dtype_policy, all_ops)
+
+    def build(self, input_shape: Any) -> None:
+        for layer in self._choices:
+            layer.build(input_shape)
 
     def _draw(self, x: Any, draws: Draws) -> Any:
         chains = []
