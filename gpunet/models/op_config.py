@@ -89,7 +89,7 @@ def _split(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     for name, value in bound.arguments.items():
         if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
             call += value
-        elif name in _CALL:
+        elif name in _CALL and (name != "fill_value" or operation.function is ops.full_like):
             call.append(value)
         elif not (value is None and name in _NEVER_IN_KERAS):
             fixed[name] = value
