@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet import tree
 from gpunet.data.arrays import ArrayBatches, as_array_leaf, is_array_like
+from gpunet.data.py_dataset import PyDataset
 
 
 class Batches(Protocol):
@@ -133,7 +134,8 @@ def make_batches(
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
                 raise ValueError(f"`{name}` cannot be given when `x` is a {type(x).__name__} that yields batches.")
-        if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "__iter__"):
+        indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "__iter__")
+        if indexed or isinstance(x, PyDataset):
             batches = IndexedBatches(x, bool(shuffle))
         elif hasattr(x, "__iter__"):
             batches = IterableBatches(x)

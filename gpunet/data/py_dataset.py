@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -41,8 +43,13 @@ class PyDataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError("A PyDataset implements __getitem__(self, index), a batch.")
 
+    def __iter__(self) -> Iterator[Any]:
+        """The batches in order, once; without end where `num_batches` is None."""
+        count = self.num_batches
+        return (self[i] for i in (itertools.count() if count is None else range(count)))
+
     @property
-    def num_batches(self) -> int:
+    def num_batches(self) -> int | None:
         """The number of batches."""
         return len(self)
 

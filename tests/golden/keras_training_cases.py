@@ -108,10 +108,8 @@ for _scale in (1.0, 1e-4):
     optimizer("Lamb", _scale, learning_rate=0.01)
     optimizer("Adafactor", _scale, learning_rate=0.01)
     optimizer("Muon", _scale, learning_rate=0.01)
-    optimizer("ScheduleFreeAdamW", _scale, learning_rate=0.01)
 optimizer("Muon", learning_rate=0.1, momentum=0.8, nesterov=False, ns_steps=3, rms_rate=None, adam_lr_ratio=0.5)
 optimizer("Muon", learning_rate=0.1, exclude_layers=["ari"], adam_weight_decay=0.1, weight_decay=None)
-optimizer("ScheduleFreeAdamW", learning_rate=0.1, warmup_steps=7, weight_decay=0.1, beta_1=0.8)
 optimizer("Ftrl", learning_rate=0.1, learning_rate_power=-0.3, l2_regularization_strength=0.02, beta=0.3,
           l2_shrinkage_regularization_strength=0.05)  # fmt: skip
 optimizer("Adafactor", learning_rate=0.1, beta_2_decay=-0.6, epsilon_2=0.5, clip_threshold=0.3)
@@ -146,6 +144,9 @@ def _softmax(z):
 
 def pairs(kind: str, random: np.random.RandomState, n: int = 6, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """Targets and predictions that fit a kind of loss or metric."""
+    if kind == "sequences":
+        lengths = random.randint(1, 4, (n, 1))
+        return np.where(np.arange(3) < lengths, random.randint(1, 5, (n, 3)), 0), random.randn(n, 7, 5) * 2
     labels, z = random.randint(0, classes, n), random.randn(n, classes) * 2
     sides, one_hot = random.randint(0, 2, (n, classes)) * 1.0, np.eye(classes)[labels]
     return {
@@ -161,12 +162,7 @@ def pairs(kind: str, random: np.random.RandomState, n: int = 6, classes: int = 4
         "labels logits": (labels, z),
         "embeddings": (labels, z / np.sqrt((z * z).sum(-1, keepdims=True))),
         "indices": (labels, random.randint(0, classes, n)),
-        "sequences": (_padded(random.randint(1, 5, (n, 3)), labels % 3 + 1), random.randn(n, 7, 5) * 2),
     }[kind]
-
-
-def _padded(labels: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    return np.where(np.arange(labels.shape[1]) < lengths[:, None], labels, 0)
 
 
 def loss(name: str, kind: str, **attributes: Any) -> None:
