@@ -22,6 +22,7 @@ PROGRAMS = {
     "accuracy": "validation accuracy of two networks on MNIST, against aims (--seeds N, --data FOLDER)",
     "demo_seeds": "test accuracy of the demo's network for twenty seeds",
     "shares": "primitives with a CUDA kernel: emulated, and measured on a GPU",
+    "compare": "what became slower or faster from one result file to another (OLD, NEW, --all)",
     "report": "the report of a result file, as HTML and Markdown (FILE, --readme)",
 }
 

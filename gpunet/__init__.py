@@ -53,6 +53,7 @@ _NAMES = {
     "no_grad": "autograd",
     "value_and_grad": "autograd",
     "vjp": "autograd",
+    "name_scope": "autograd.variable",
     "stop_gradient": "ops",
     "DTypePolicy": "dtype_policies",
     "Initializer": "initializers",

@@ -12,7 +12,13 @@ _FORMATS = ("channels_last", "channels_first")
 
 _CPU_PROVIDERS = ("onednn", "numba", "numpy")
 
-_state: dict[str, Any] = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "threads": None}
+_state: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "threads": None,
+    "fusion": True,
+}
 _observers: dict[str, list[Callable[[], object]]] = {}
 
 
@@ -79,6 +85,21 @@ def backend() -> str:
     return "gpunet"
 
 
+def enable_flash_attention() -> None:
+    """Note that attention may be computed in blocks. gpunet computes it in one way, to the same values."""
+    _state["flash_attention"] = True
+
+
+def disable_flash_attention() -> None:
+    """Note that attention is not to be computed in blocks."""
+    _state["flash_attention"] = False
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """Return what was noted, None where nothing was."""
+    return _state.get("flash_attention")
+
+
 def set_threads(count: int | None) -> None:
     """Set how many threads gpunet's work on the CPU takes: its own, BLAS's and OpenMP's; None is the default.
 
@@ -87,6 +108,21 @@ def set_threads(count: int | None) -> None:
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise ValueError(f"set_threads expected a positive int or None. Received: count={count!r}")
     _change("threads", count)
+
+
+def enable_fusion() -> None:
+    """Let functional and Sequential models compute some of their layers together, as they do by default."""
+    _change("fusion", True)
+
+
+def disable_fusion() -> None:
+    """Let functional and Sequential models call each of their layers by itself, which rounds differently."""
+    _change("fusion", False)
+
+
+def is_fusion_enabled() -> bool:
+    """Return whether functional and Sequential models compute some of their layers together (`model.fusions`)."""
+    return _state["fusion"]
 
 
 def cpu_providers() -> tuple[str, ...]:

@@ -70,12 +70,23 @@ def map_structure(function: Callable, *structures: Any) -> Any:
     Raises:
         ValueError: if the structures have different numbers of leaves.
     """
-    if not is_nested(structures[0]) and len(structures) == 1:
-        return function(structures[0])
+    if len(structures) == 1:
+        return _map(function, structures[0])
     leaves = [flatten(s) for s in structures]
     if len({len(x) for x in leaves}) > 1:
         raise ValueError(f"structures differ. Received: {[len(x) for x in leaves]} leaves")
     return pack_like(structures[0], [function(*items) for items in zip(*leaves)])
+
+
+def _map(function: Callable, structure: Any) -> Any:
+    """The same for one structure, in one pass."""
+    if isinstance(structure, dict):
+        values = {key: _map(function, structure[key]) for key in sorted_keys(structure)}
+        return type(structure)((key, values[key]) for key in structure)
+    if isinstance(structure, list | tuple):
+        items = [_map(function, item) for item in structure]
+        return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
+    return function(structure)
 
 
 pack_sequence_as = pack_like

@@ -30,6 +30,7 @@ from gpunet.ops import (
     tanh_shrink,
     threshold,
 )
+from gpunet.ops.operands import operand
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
@@ -78,6 +79,19 @@ def sparse_sigmoid(x: Any) -> Any:
     return ops.clip((x + 1.0) / 2, 0.0, 1.0)
 
 
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """The point of the simplex next to x along `axis`, mostly zeros (Martins and Astudillo, arXiv:1602.02068)."""
+    x = operand(x)
+    count = x.shape[axis]
+    largest = ops.flip(ops.sort(x, axis=axis), axis=axis)
+    position = ops.reshape(
+        ops.arange(1, count + 1, dtype=x.dtype), [count if i == axis % x.ndim else 1 for i in range(x.ndim)]
+    )
+    supports = ops.cast(1.0 + position * largest > ops.cumsum(largest, axis=axis), x.dtype)
+    total = ops.sum(supports * largest, axis=axis, keepdims=True)
+    return ops.maximum(x - (total - 1.0) / ops.sum(supports, axis=axis, keepdims=True), 0.0)
+
+
 swish, hard_swish = silu, hard_silu
 for _function, _aliases in (
     (relu, ()),
@@ -105,6 +119,7 @@ for _function, _aliases in (
     (softsign, ()),
     (sparse_plus, ()),
     (sparse_sigmoid, ()),
+    (sparsemax, ()),
     (squareplus, ()),
     (tanh, ()),
     (tanh_shrink, ()),

@@ -95,7 +95,11 @@ def binary(primitive: Primitive, general: Callable) -> Callable:
             saved = (None if node is None else b, None if other is None else a)
         else:
             saved = gradient.saved((a, b), (node, other), out) if saves else ()
-        versions = note_use((x, y), base) if tx is Variable or ty is Variable else None
+        versions = None
+        if ty is Variable and tx is Tensor and y._leaf[4] == base:  # noted before: spares a call
+            versions = ((y, y._version),)
+        elif tx is Variable or ty is Variable:
+            versions = note_use((x, y), base)
         tensor = _new(Tensor)
         tensor.array = out
         tensor._node = [clock(), gradient, (node, other), saved, versions if saved else None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -127,10 +127,7 @@ class GradientTape:
         wanted = [self._node_of(x) for x in flat_sources]
         seeds = self._seeds(target, output_gradients)
         release = not (self._persistent or self._nested)
-        contains: Any = contained_in(self._spans)
-        if not self._nested and len(self._spans) == 1 and all(contains(node[0]) for node, _ in seeds):
-            contains = None  # parents of nodes of this tape alone are its own
-        found = walk(seeds, wanted, contains, self._complete(wanted), release)
+        found = walk(seeds, wanted, self._limits(seeds), self._complete(wanted), release)
         if unconnected_gradients == "zero":
             found = [arithmetic.zeros_like(x) if g is None else g for x, g in zip(flat_sources, found)]
         results = [_as_tensor(g) for g in found]
@@ -201,6 +198,16 @@ class GradientTape:
         if target._node is None or target.dtype.kind in "iub":
             return []
         return [(self._original(target._node), cotangent)]
+
+    def _limits(self, seeds: list[tuple[list, Any]]) -> Callable[[int], bool] | None:
+        """A test for the nodes of this tape; None where all that is reached from the seeds is its own."""
+        contains = contained_in(self._spans)
+        if self._nested or len(self._spans) > 1:
+            return contains
+        for node, _ in seeds:
+            if not contains(node[0]):
+                return contains
+        return None
 
     def _complete(self, wanted: Sequence[list | None]) -> bool:
         """True if all that was watched is wanted, so that no node leads nowhere."""

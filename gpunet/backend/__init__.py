@@ -41,7 +41,7 @@ def result_type(*dtypes: Any) -> str:
 
 
 _FURTHER_UP = {
-    "clear_session": ("gpunet.symbolic.operation", "reset_names"),
+    "clear_session": ("gpunet.utils.global_state", "clear_session"),
     "is_keras_tensor": ("gpunet.symbolic", "is_keras_tensor"),
 }
 

@@ -1,15 +1,32 @@
 """Calls that are ready to be made many times on the same arrays: functions without arguments, with some marks.
 
 A mark is an attribute of the function. `parts` are the arrays that it gives in every call, results and residuals in a
-flat tuple; `declines` says that it may return NotImplemented for the elements that it finds.
+flat tuple; `declines` says that it may return NotImplemented for the elements that it finds; `packs` is a `Packing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Packing(NamedTuple):
+    """What a call first makes of one of its operands, and how to do so only when that operand has changed.
+
+    `apart()` gives two functions: one that packs the operand into memory of its own, about as large as the operand, and
+    the call itself on what was packed; or None where that is no better.
+    """
+
+    operand: int
+    apart: Callable[[], tuple[Callable[[], Any], Callable[[], Any]] | None]
+
+
+def packing(run: Any, packs: Packing) -> Callable[[], Any]:
+    """`run`, marked as better done by `packs` where an operand seldom changes."""
+    run.packs = packs
+    return run
 
 
 def giving(run: Any, *parts: Any) -> Callable[[], Any]:

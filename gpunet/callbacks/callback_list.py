@@ -85,7 +85,8 @@ class CallbackList:
         self._connect()
 
     def _connect(self) -> None:
-        for hook in _HOOKS:
+        vars(self).update(_NOBODY)
+        for hook in _HOOKS if self.callbacks else ():
             setattr(self, hook, _caller(hook, [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)]))
 
     def __getattr__(self, name: str) -> Any:  # for type checkers: hooks are set in _connect
@@ -99,7 +100,7 @@ def _check(callback: Any) -> None:
 
 def _caller(hook: str, listeners: list[Callable]) -> Callable:
     if not listeners:
-        return _nothing
+        return nothing
     count = 1 if hook in _WITHOUT_NUMBER else 2
 
     def call(*args: Any, logs: Any = None) -> None:
@@ -111,5 +112,8 @@ def _caller(hook: str, listeners: list[Callable]) -> Callable:
     return call
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
+def nothing(*args: Any, **kwargs: Any) -> None:
     """What a hook does that nobody listens to."""
+
+
+_NOBODY = dict.fromkeys(_HOOKS, nothing)

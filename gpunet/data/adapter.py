@@ -142,6 +142,16 @@ def make_batches(
     return batches if class_weight is None else WeightedBatches(batches, class_weight, output_names)
 
 
+def one_batch(
+    x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, output_names: list[str] | None = None
+) -> tuple:
+    """All samples as one batch, (x, y, sample_weight); arguments and errors are those of `make_batches`."""
+    alone = y is None and sample_weight is None and class_weight is None
+    if alone and type(x) is np.ndarray and x.ndim and x.size and x.dtype.kind in "fiub":
+        return x, None, None
+    return next(make_batches(x, y, sample_weight, 2**62, False, class_weight, output_names).epoch())
+
+
 def _is_arrays(x: Any) -> bool:
     leaves = tree.flatten(x)
     return bool(leaves) and all(is_array_like(leaf) or isinstance(leaf, int | float) for leaf in leaves)

@@ -142,7 +142,7 @@ class PerClassAccuracy(_Matrix):
         dtype: Any = None,
     ):
         self.classes = classes if isinstance(classes, int) else list(classes)
-        self._names = list(map(str, range(classes))) if isinstance(classes, int) else self.classes
+        self._names = list(map(str, range(classes) if isinstance(classes, int) else classes))
         super().__init__(len(self._names), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
     def result(self) -> dict[str, Any]:
@@ -240,9 +240,7 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ):
-        super().__init__(
-            num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
-        )
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
     def get_config(self) -> dict[str, Any]:
         return self._without("target_class_ids")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from gpunet import dtype_policies, initializers, losses, ops, tree
+from gpunet import config, dtype_policies, initializers, losses, ops, tree
 from gpunet.autograd.stateless import holding
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor
@@ -14,7 +14,8 @@ from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.dtypes import as_dtype
 from gpunet.losses.reduction import align_weight
 from gpunet.ops.operands import operand
-from gpunet.serialization import Catalog, deserialize
+from gpunet.serialization import Catalog, deserialize, serialize
+from gpunet.symbolic import KerasTensor
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("metric", "keras.metrics")
@@ -30,7 +31,7 @@ class Metric:
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(snake_case(type(self).__name__))
-        self._dtype_policy = dtype_policies.get(dtype)
+        self._dtype_policy = dtype_policies.get(dtype or config.floatx())
         self._dtype = self._dtype_policy.compute_dtype
         self._variables: list[Variable] = []
         self._initial: list[Any] = []
@@ -148,10 +149,15 @@ class _Weighted(Metric):
         values = ops.cast(operand(values), self.dtype)
         if sample_weight is not None and not isinstance(sample_weight, int | float):
             sample_weight = align_weight(sample_weight, values)
-        if mask is not None:
-            mask = align_weight(mask, values)
-            sample_weight = mask if sample_weight is None else sample_weight * mask
+            if (
+                mask is not None
+            ):  # without weights the values that a mask leaves out are zeros, which count, as in Keras
+                sample_weight = sample_weight * align_weight(mask, values)
         return values, sample_weight
+
+
+def _tensor(x: Any) -> Any:
+    return x if isinstance(x, Tensor | KerasTensor) else ops.convert_to_tensor(x)
 
 
 class Sum(_Weighted):
@@ -199,11 +205,16 @@ class MeanMetricWrapper(Mean):
         if self._direction is None and losses.catalog.entries.get(getattr(fn, "__name__", "")) is fn:
             self._direction = "down"
 
+    def get_config(self) -> dict[str, Any]:
+        own = type(self) is MeanMetricWrapper  # a subclass chooses the function itself
+        return super().get_config() | ({"fn": serialize(self._fn)} | serialize(self._fn_kwargs) if own else {})
+
     def update_state(  # type: ignore[override]  # as in Keras: other values than those of Mean
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
         mask = getattr(y_pred, "_keras_mask", None)
         with no_grad():
+            y_pred = tree.map_structure(_tensor, y_pred)  # whose values can have a mask
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
             if mask is not None and sample_weight is not None:
                 sample_weight = align_weight(sample_weight, ops.cast(mask, self.dtype)) * ops.cast(mask, self.dtype)

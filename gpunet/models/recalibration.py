@@ -12,6 +12,7 @@ from gpunet import ops
 from gpunet.autograd.tape import no_grad
 from gpunet.data import Batches, unpack_batch
 from gpunet.layers.normalization.batch_normalization import BatchNormalization
+from gpunet.models.epochs import placed
 
 
 class _Seen(Exception):
@@ -94,7 +95,7 @@ def _moments(model: Any, batches: Batches, layer: BatchNormalization, calls: int
 
 
 def _run(model: Any, batch: tuple) -> Any:
-    x, _, _ = unpack_batch(model._placed(batch))
+    x, _, _ = unpack_batch(placed(batch, model._home()))
     return model(x, training=False) if model._call_takes_training() else model(x)
 
 

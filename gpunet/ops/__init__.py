@@ -36,8 +36,42 @@ from gpunet.ops.activation import (
     tanh_shrink,
     threshold,
 )
+from gpunet.ops.adaptive import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+)
+from gpunet.ops.arrangement import (
+    append,
+    argpartition,
+    array_split,
+    cdist,
+    correlate,
+    cross,
+    depth_to_space,
+    diag,
+    diagflat,
+    dsplit,
+    dstack,
+    fliplr,
+    flipud,
+    fold,
+    hsplit,
+    kron,
+    rot90,
+    segment_max,
+    segment_min,
+    segment_prod,
+    segment_sum,
+    space_to_depth,
+    unfold,
+    unravel_index,
+    vander,
+    vsplit,
+)
 from gpunet.ops.attention import dot_product_attention
+from gpunet.ops.control import associative_scan, cond, fori_loop, map, scan, switch, vectorized_map, while_loop
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
+from gpunet.ops.counting import bincount, digitize, histogram, isin, multi_hot, searchsorted
 from gpunet.ops.creation import (
     arange,
     array,
@@ -59,6 +93,7 @@ from gpunet.ops.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.elementwise import (
     abs,
     absolute,
@@ -174,6 +209,44 @@ from gpunet.ops.linalg import (
     triu,
     vdot,
 )
+from gpunet.ops.mathematics import (
+    allclose,
+    angle,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_right_shift,
+    cbrt,
+    conj,
+    conjugate,
+    deg2rad,
+    erfc,
+    erfinv,
+    fabs,
+    fmax,
+    fmin,
+    fmod,
+    gcd,
+    heaviside,
+    hypot,
+    i0,
+    imag,
+    isneginf,
+    isposinf,
+    isreal,
+    lcm,
+    ldexp,
+    logaddexp2,
+    rad2deg,
+    real,
+    saturate_cast,
+    select,
+    signbit,
+    sinc,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
+)
 from gpunet.ops.normalization import (
     batch_norm_relu,
     batch_norm_relu_training,
@@ -183,6 +256,7 @@ from gpunet.ops.normalization import (
     rms_normalization,
 )
 from gpunet.ops.pooling import average_pool, max_pool, min_pool
+from gpunet.ops.recurrent import gru, lstm
 from gpunet.ops.reduction import (
     all,
     amax,
@@ -205,7 +279,30 @@ from gpunet.ops.reduction import (
     sum,
     var,
 )
+from gpunet.ops.statistics import (
+    average,
+    corrcoef,
+    diff,
+    median,
+    nanargmax,
+    nanargmin,
+    nancumprod,
+    nancumsum,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+    percentile,
+    psnr,
+    ptp,
+    quantile,
+    trapezoid,
+)
 from gpunet.ops.transfer import to_device
+from gpunet.ops.value_shaped import nonzero, unique
 from gpunet.ops.views import (
     expand_dims,
     flip,
@@ -219,5 +316,6 @@ from gpunet.ops.views import (
     swapaxes,
     transpose,
 )
+from gpunet.ops.windows import bartlett, blackman, geomspace, hamming, hanning, kaiser, logspace
 
 __all__ = sorted(name for name, value in list(globals().items()) if callable(value) and not name.startswith("_"))

@@ -1,6 +1,5 @@
 """Random numbers from counter-based streams: the same seed gives the same bits on every device."""
 
-from gpunet.random.distributions import beta, binomial, gamma
 from gpunet.random.draw import (
     categorical,
     dropout,
@@ -13,6 +12,7 @@ from gpunet.random.draw import (
     uniform,
     uniform_like,
 )
+from gpunet.random.gamma import beta, binomial, gamma
 from gpunet.random.seed import SeedGenerator, global_generator, make_default_seed, set_random_seed
 
 __all__ = [

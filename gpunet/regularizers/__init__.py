@@ -30,9 +30,7 @@ class Regularizer:
 
 def _factor(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < float("inf"):
-        raise ValueError(
-            f"Invalid value for argument {name}: expected a non-negative float. Received: {name}={value}"
-        )
+        raise ValueError(f"Invalid value for argument {name}: expected a non-negative float. Received: {name}={value}")
     return float(value)
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from gpunet.serialization import serialize as serialize_keras_object
     from gpunet.symbolic import is_keras_tensor
     from gpunet.symbolic.operation import get_source_inputs
-    from gpunet.symbolic.operation import reset_names as clear_session
     from gpunet.utils.files import get_file
+    from gpunet.utils.global_state import clear_session
     from gpunet.utils.images import array_to_img, image_dataset_from_directory, img_to_array, load_img, save_img
     from gpunet.utils.numerical import normalize, to_categorical
     from gpunet.utils.pictures import model_to_dot, plot_model
@@ -43,7 +43,7 @@ _WHERE = {
     "PyDataset": "data",
     "Sequence": "data:PyDataset",
     "array_to_img": "utils.images",
-    "clear_session": "symbolic.operation:reset_names",
+    "clear_session": "utils.global_state",
     "custom_object_scope": "serialization",
     "deserialize_keras_object": "serialization:deserialize",
     "get_custom_objects": "serialization",

@@ -1,6 +1,7 @@
 """`python -m tests.keras_suite [FOLDER ...]`: gpunet's share of Keras's own tests, file by file.
 
-With `--keras` the tests run against Keras through the same adapter, and `passed_by_keras.txt` is written anew.
+With `--keras` the tests run against Keras through the same adapter, and `passed_by_keras.txt` is written anew, under
+PyTorch unless KERAS_BACKEND says otherwise. KERAS_SUITE_LOG names a file for pytest's own report.
 """
 
 import argparse
@@ -16,7 +17,7 @@ parser.add_argument("-k", dest="only", help="run the tests whose names match onl
 options = parser.parse_args()
 
 if options.keras:
-    outcomes.write_reference(outcomes.run("keras", options.folders, options.workers))
+    outcomes.write_reference(outcomes.run("keras", options.folders, options.workers), options.folders)
 else:
     found = outcomes.run("gpunet", options.folders, options.workers, options.only)
     print(outcomes.table(found, options.folders))

@@ -22,7 +22,7 @@ def make_testing(root: Any) -> Any:
         maxDiff = None
 
         def setUp(self):
-            root.utils.clear_session()
+            root.utils.clear_session(free_memory=False)
 
     libraries = ("", "jax_", "tensorflow_", "torch_")
     never = {f"{name}uses_{kind}": lambda: False for name in libraries for kind in ("gpu", "tpu")}

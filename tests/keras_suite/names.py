@@ -27,6 +27,7 @@ _PUBLIC = {
     "dtype_policies": ("dtype_policies",),
 }
 _ELSEWHERE = ("", "ops", "backend", "config", "utils", "saving", "random")
+_RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}  # classes that are public under another name
 _NOT_INSTALLED = ("tensorflow", "grain", "tensorflow_io")
 
 
@@ -89,12 +90,19 @@ class Adapter:
         below = self.folder.joinpath(*path, name)
         if below.is_dir() or below.with_suffix(".py").is_file():
             return self.module((*path, name))
-        home = _PUBLIC.get(path[0], path[:1]) if path else ()
-        for place in (*home, *_ELSEWHERE):
-            namespace = getattr(self.root, place, None) if place else self.root
+        name = _RENAMED.get(name, name)
+        prefixes = [".".join(path[:n]) for n in range(len(path), 0, -1)]
+        for place in (*_PUBLIC.get("".join(path[:1]), prefixes), *_ELSEWHERE):
+            namespace = self._namespace(place)
             if not name.startswith("_") and hasattr(namespace, name):
                 return getattr(namespace, name)
         return Absent(".".join(("keras.src", *path, name)))
+
+    def _namespace(self, place: str) -> Any:
+        found = self.root
+        for part in place.split(".") if place else ():
+            found = getattr(found, part, None)
+        return found
 
     def _import(self, name: str, globals_=None, locals_=None, fromlist=(), level=0) -> Any:
         package, *path = name.split(".")

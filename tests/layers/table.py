@@ -13,6 +13,7 @@ class Indices(tuple):
 
 
 SEVERAL = {"MultiHeadAttention", "GroupQueryAttention"}  # take their inputs one by one, not as a list
+STEPS = {"Discretization", "RandomPosterization"}  # go in steps, so that no gradient flows
 
 
 def call(layer: Any, inputs: Any, **options: Any) -> Any:
@@ -22,6 +23,7 @@ def call(layer: Any, inputs: Any, **options: Any) -> Any:
 
 
 IMAGE = (7, 6, 4)
+PICTURE = (7, 6, 3)
 VOLUME = (4, 5, 3, 2)
 TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Dense", {"units": 5, "activation": "relu", "kernel_regularizer": "l2"}, [(4,)]),
@@ -94,6 +96,30 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Masking", {"mask_value": 0.5}, [(3, 4)]),
     ("Lambda", {"function": lambda **dtype: activations.tanh}, [IMAGE]),
     ("Embedding", {"input_dim": 7, "output_dim": 3, "embeddings_regularizer": "l2"}, [Indices((5,))]),
+    ("SimpleRNN", {"units": 3, "dropout": 0.2, "recurrent_dropout": 0.3}, [(5, 4)]),
+    ("SimpleRNN", {"units": 3, "return_sequences": True, "go_backwards": True}, [(5, 4)]),
+    ("LSTM", {"units": 3, "kernel_regularizer": "l2", "bias_constraint": "max_norm"}, [(5, 4)]),
+    ("LSTM", {"units": 3, "return_sequences": True, "dropout": 0.3, "seed": 1}, [(5, 4)]),
+    ("LSTM", {"units": 3, "dropout": 0.2, "recurrent_dropout": 0.3, "unroll": True}, [(5, 4)]),
+    ("LSTM", {"units": 3, "activation": "softsign", "unit_forget_bias": False, "use_bias": False}, [(5, 4)]),
+    ("GRU", {"units": 3, "return_sequences": True}, [(5, 4)]),
+    ("GRU", {"units": 3, "reset_after": False, "dropout": 0.2, "recurrent_dropout": 0.3}, [(5, 4)]),
+    ("RNN", {"cell": lambda **dtype: layers.LSTMCell(3, **dtype), "zero_output_for_mask": True}, [(5, 4)]),
+    (
+        "RNN",
+        {
+            "cell": lambda **dtype: layers.StackedRNNCells(
+                [layers.GRUCell(3, dropout=0.2, **dtype), layers.SimpleRNNCell(2, **dtype)], **dtype
+            )
+        },
+        [(5, 4)],
+    ),
+    ("Bidirectional", {"layer": lambda **dtype: layers.LSTM(3, return_sequences=True, **dtype)}, [(5, 4)]),
+    ("Bidirectional", {"layer": lambda **dtype: layers.GRU(3, **dtype), "merge_mode": "ave"}, [(5, 4)]),
+    ("ConvLSTM1D", {"filters": 3, "kernel_size": 2, "data_format": "channels_first"}, [(3, 4, 6)]),
+    ("ConvLSTM2D", {"filters": 3, "kernel_size": 3, "padding": "same", "return_sequences": True}, [(2, 5, 4, 2)]),
+    ("ConvLSTM2D", {"filters": 3, "kernel_size": 2, "dropout": 0.2, "recurrent_dropout": 0.3}, [(2, 5, 4, 2)]),
+    ("ConvLSTM3D", {"filters": 2, "kernel_size": 2, "strides": 2, "go_backwards": True}, [(2, 3, 4, 3, 2)]),
     ("ReversibleEmbedding", {"input_dim": 7, "output_dim": 3, "mask_zero": True}, [Indices((5,))]),
     ("TimeDistributed", {"layer": lambda **dtype: layers.Dense(3, **dtype)}, [(3, 4)]),
     ("Attention", {"use_scale": True, "dropout": 0.2, "seed": 1}, [(3, 4), (5, 4)]),
@@ -129,4 +155,59 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Concatenate", {"axis": 1}, [(3, 4), (2, 4)]),
     ("UpSampling2D", {"size": (2, 3)}, [IMAGE]),
     ("UpSampling2D", {"size": 2, "interpolation": "bilinear", "data_format": "channels_first"}, [IMAGE]),
+    ("Rescaling", {"scale": 0.1, "offset": 1.0}, [IMAGE]),
+    ("Normalization", {"axis": None, "mean": 1.0, "variance": 4.0}, [IMAGE]),
+    ("Normalization", {"axis": (1, -1), "invert": True}, [(3, 4)]),
+    ("Discretization", {"bin_boundaries": [-0.5, 0.5], "output_mode": "one_hot"}, [(3, 4)]),
+    ("CategoryEncoding", {"num_tokens": 7}, [Indices((5,))]),
+    ("CategoryEncoding", {"num_tokens": 7, "output_mode": "count"}, [Indices((5,))]),
+    (
+        "Pipeline",
+        {"layers": lambda **dtype: [layers.Rescaling(2.0, **dtype), layers.CenterCrop(3, 4, **dtype)]},
+        [PICTURE],
+    ),
+    ("Resizing", {"height": 4, "width": 9, "interpolation": "bicubic", "antialias": True}, [PICTURE]),
+    ("Resizing", {"height": 9, "width": 4, "crop_to_aspect_ratio": True, "data_format": "channels_first"}, [(3, 7, 6)]),
+    ("CenterCrop", {"height": 4, "width": 3}, [PICTURE]),
+    ("RandomCrop", {"height": 4, "width": 5, "seed": 1}, [PICTURE]),
+    ("RandomFlip", {"seed": 1}, [PICTURE]),
+    ("RandomRotation", {"factor": 0.2, "fill_mode": "constant", "seed": 1}, [PICTURE]),
+    ("RandomZoom", {"height_factor": 0.3, "width_factor": (0.1, 0.2), "seed": 1}, [PICTURE]),
+    ("RandomTranslation", {"height_factor": 0.3, "width_factor": 0.2, "fill_mode": "wrap", "seed": 1}, [PICTURE]),
+    ("RandomShear", {"x_factor": 0.3, "fill_mode": "nearest", "seed": 1}, [PICTURE]),
+    ("RandomPerspective", {"scale": 0.3, "seed": 1, "data_format": "channels_first"}, [(3, 7, 6)]),
+    ("RandomElasticTransform", {"value_range": (-9, 9), "seed": 1}, [PICTURE]),
+    ("RandomBrightness", {"factor": 0.1, "value_range": (-9, 9), "seed": 1}, [PICTURE]),
+    ("RandomContrast", {"factor": 0.1, "value_range": (-9, 9), "seed": 1}, [PICTURE]),
+    ("RandomSaturation", {"factor": 0.6, "seed": 1}, [PICTURE]),
+    ("RandomHue", {"factor": 0.3, "value_range": (-4, 4), "seed": 1}, [PICTURE]),
+    ("RandomGrayscale", {"factor": 0.5, "seed": 1}, [PICTURE]),
+    ("RandomColorDegeneration", {"factor": 0.5, "value_range": (-9, 9), "seed": 1}, [PICTURE]),
+    (
+        "RandomColorJitter",
+        {"brightness_factor": 0.1, "contrast_factor": 0.2, "value_range": (-9, 9), "seed": 1},
+        [PICTURE],
+    ),
+    ("RandomInvert", {"factor": 0.5, "value_range": (-4, 4), "seed": 1}, [PICTURE]),
+    ("RandomPosterization", {"factor": (2, 6), "value_range": (-8, 8), "seed": 1}, [PICTURE]),
+    ("Solarization", {"addition_factor": 0.2, "threshold_factor": 0.5, "value_range": (-4, 4), "seed": 1}, [PICTURE]),
+    ("AutoContrast", {"value_range": (-4, 4)}, [PICTURE]),
+    ("Equalization", {"value_range": (-4, 4), "bins": 16}, [PICTURE]),
+    ("RandomSharpness", {"factor": 0.9, "value_range": (-9, 9), "seed": 1}, [PICTURE]),
+    ("RandomGaussianBlur", {"kernel_size": (3, 5), "value_range": (-9, 9), "seed": 1}, [PICTURE]),
+    ("RandomErasing", {"value_range": (-1, 1), "seed": 1}, [PICTURE]),
+    ("MixUp", {"alpha": 0.4, "seed": 1}, [PICTURE]),
+    ("CutMix", {"seed": 1}, [PICTURE]),
+    ("RandAugment", {"value_range": (-9, 9), "num_ops": 1, "seed": 1}, [PICTURE]),
+    ("AugMix", {"value_range": (-9, 9), "num_chains": 2, "chain_depth": 1, "all_ops": False, "seed": 1}, [PICTURE]),
+    ("AdaptiveAveragePooling1D", {"output_size": 3}, [(7, 4)]),
+    ("AdaptiveAveragePooling2D", {"output_size": (3, 4), "data_format": "channels_first"}, [IMAGE]),
+    ("AdaptiveAveragePooling3D", {"output_size": 2}, [VOLUME]),
+    ("AdaptiveMaxPooling1D", {"output_size": 9, "data_format": "channels_first"}, [(4, 7)]),
+    ("AdaptiveMaxPooling2D", {"output_size": (3, 4)}, [IMAGE]),
+    ("AdaptiveMaxPooling3D", {"output_size": (2, 3, 1)}, [VOLUME]),
+    ("GlobalMinPooling1D", {}, [(7, 4)]),
+    ("GlobalMinPooling2D", {"keepdims": True}, [IMAGE]),
+    ("GlobalMinPooling3D", {"data_format": "channels_first"}, [VOLUME]),
+    ("UpSampling2D", {"size": 2, "interpolation": "bicubic"}, [IMAGE]),
 ]

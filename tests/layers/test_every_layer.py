@@ -9,7 +9,7 @@ import gpunet as keras
 from gpunet import layers, ops
 from gpunet.testing import emulated_gpu
 
-from .table import IMAGE, SEVERAL, TABLE, Indices, call
+from .table import IMAGE, SEVERAL, STEPS, TABLE, Indices, call
 
 each = pytest.mark.parametrize(("name", "arguments", "shapes"), TABLE, ids=[f"{i}-{c[0]}" for i, c in enumerate(TABLE)])
 
@@ -73,7 +73,7 @@ def test_configuration_makes_an_equal_layer(name, arguments, shapes):
     assert set(arguments) <= set(layer.get_config())
     x = batch(shapes)
     expected = call(layer, x)
-    call(copy, x)
+    call(copy, symbols(shapes))  # builds it, and draws nothing
     copy.set_weights(layer.get_weights())
     np.testing.assert_array_equal(expected, call(copy, x))
     rebuilt = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
@@ -86,7 +86,7 @@ def test_on_the_stand_in_gpu(name, arguments, shapes):
     expected = np.asarray(call(layer, batch(shapes)))
     with emulated_gpu() as gpu:
         other = make(name, arguments)
-        call(other, batch(shapes))
+        call(other, symbols(shapes))
         other.set_weights(layer.get_weights())
         found = call(other, batch(shapes))
         assert found.device == gpu
@@ -102,6 +102,9 @@ def test_gradients_reach_inputs_and_weights(name, arguments, shapes):
         loss = ops.sum(y * y)
     sources = [*(v for v in x if v.dtype == "float32"), *layer.trainable_weights]
     for source, gradient in zip(sources, tape.gradient(loss, sources)):
+        if name in STEPS:
+            assert gradient is None
+            continue
         assert gradient.shape == source.shape
         assert np.isfinite(gradient.numpy()).all()
 
@@ -146,14 +149,14 @@ def test_float64_and_mixed_precision(name, arguments, shapes):
     double = make(name, arguments | {"dtype": "float64"})
     y = call(double, batch(shapes))
     assert y.dtype == "float64"
-    assert all(w.dtype == "float64" for w in double.weights)
+    assert all(w.dtype in ("float64", "int32") for w in double.weights)
     for policy, dtype, tolerance in (("mixed_float16", "float16", 2e-2), ("mixed_bfloat16", "bfloat16", 2e-1)):
         mixed = make(name, arguments | {"dtype": policy})
         assert call(mixed, symbols(shapes)).dtype == dtype
         mixed.set_weights(double.get_weights())
         found = call(mixed, batch(shapes))
         assert found.dtype == dtype
-        assert all(w.dtype == "float32" for w in mixed.weights)
+        assert all(w.dtype in ("float32", "int32") for w in mixed.weights)
         np.testing.assert_allclose(found.numpy().astype("float64"), y.numpy(), rtol=tolerance, atol=tolerance)
 
 
@@ -165,4 +168,5 @@ def test_an_empty_batch(name, arguments, shapes):
 
 
 def test_the_table_has_every_layer():
-    assert {case[0] for case in TABLE} == set(layers.catalog.entries) - {"InputLayer"}
+    cells = {name for name in layers.catalog.entries if "Cell" in name}  # in the rows of RNN, and in test_recurrent
+    assert {case[0] for case in TABLE} == set(layers.catalog.entries) - cells - {"InputLayer"}

@@ -94,6 +94,10 @@ for shape in ((), (1,), (N, 0), (2, 1, 3, 1)):
         row(name, function, away_from(0, *shape))
     row("add", np.add, normal(*shape), normal(*shape))
     row("multiply", np.multiply, normal(*shape), 3.0)
+for name, function in {"sigmoid": reference.sigmoid, "softplus": reference.softplus}.items():
+    row(name, function, normal())
+row("rsqrt", lambda x: 1 / np.sqrt(x), positive())
+row("erf", reference.erf, normal())
 
 # Two operands.
 row("add", np.add, normal(N, 3), normal(N, 3)).checked(dtypes=NUMBERS)

@@ -38,5 +38,5 @@ class Arena:
         if held is not None:
             self.moves += 1
         memory.trim()  # what eager runs left behind, so that the peak is not the sum of both
-        self._memory[where] = xp.empty((nbytes,), _BYTES)
+        self._memory[where] = memory.lasting(xp, (nbytes,), _BYTES)
         return self._memory[where]

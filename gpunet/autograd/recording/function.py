@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gpunet import config, tree
 from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.program import Program
@@ -20,6 +22,7 @@ from gpunet.autograd.tape import state as taping
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.autograd.variable import Variable, scopes, structure
 from gpunet.autograd.watching import state as watching
+from gpunet.backend.rows import Rows
 
 _log = logging.getLogger("gpunet")
 _MOST = 8  # recordings of one function
@@ -30,7 +33,7 @@ def _begin_anew() -> None:
     structure.version += 1
 
 
-for _setting in ("cpu_providers", "threads"):
+for _setting in ("cpu_providers", "threads", "fusion"):
     config.observe(_setting, _begin_anew)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
@@ -67,7 +70,8 @@ class RecordedFunction:
     recorded goes on eagerly, with one line in the log "gpunet" that says why.
 
     Args:
-        function: of arrays, tensors and plain values, in nested structures.
+        function: of arrays, tensors and plain values, in nested structures; where it is given `Rows`, replays copy them
+            to their place, and the function must take both them and tensors.
         must: log obstacles as warnings rather than as information.
         arena: storage to share with other functions that do not run at the same time.
     """
@@ -94,6 +98,8 @@ class RecordedFunction:
                 if not self._arena.running:
                     return self._run(recording, arrays)
             return self.function(*args, **kwargs)  # called by the code of an op that is being replayed
+        if Rows in map(type, arrays):
+            return self(*tree.map_structure(as_tensor, args), **tree.map_structure(as_tensor, kwargs))
         if recording.obstacle is None and arrays and recording.lock.acquire(blocking=False):
             try:
                 return self._learn(recording, arrays, args, kwargs)
@@ -127,7 +133,7 @@ class RecordedFunction:
     def _replay(self, recording: _Recording, arrays: list[Any]) -> Any:
         found = iter(recording.program(arrays))  # type: ignore[misc]
         for variable in recording.touched:
-            variable.touched()
+            variable._version += 1  # as `touched` does where nothing is traced
         outcome: Any = recording.outcome
         if outcome.structure is None and not outcome.kinds[0]:
             return outcome.leaves[0]
@@ -192,11 +198,19 @@ def _signature(x: Any, arrays: list[Any]) -> Any:
         a = raw(x)
         arrays.append(a)
         return (kind, type(a), a.shape, a.dtype)
+    if kind is Rows:
+        arrays.append(x)
+        return (Tensor, np.ndarray, x.shape, x.dtype)
     if isinstance(x, list | tuple):
         return (kind, *[_signature(item, arrays) for item in x])
     if isinstance(x, dict):
         return (kind, *[(key, _signature(x[key], arrays)) for key in tree.sorted_keys(x)])
     return (kind, x if isinstance(x, Hashable) and not isinstance(x, Variable) else id(x))
+
+
+def as_tensor(x: Any) -> Any:
+    """Rows as a tensor; anything else as it is."""
+    return wrap(x.taken()) if type(x) is Rows else x
 
 
 def _outcome(trace: Trace, result: Any) -> _Outcome:

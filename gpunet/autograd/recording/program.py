@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.recording.arena import Arena
-from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, extent
+from gpunet.autograd.recording.packings import Packings
+from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, touches
 from gpunet.backend.bound import flat
+from gpunet.backend.memory import lasting
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives.update import assign
+from gpunet.backend.rows import Rows
 
 _ALIGNMENT = 256
 _FOLDED_BYTES = 1 << 12  # of a result that is computed once and kept
@@ -40,7 +43,7 @@ class Program:
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
         self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
-        self.inputs = [self.xp.empty(x.shape, x.dtype) for x in inputs]
+        self.inputs = [lasting(self.xp, x.shape, x.dtype) for x in inputs]
         self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
         self._last = _last_uses(calls, outputs)
         self._outputs = outputs
@@ -50,12 +53,20 @@ class Program:
         self._place_results(arena)
         self._placed = dict(self._arrays)
         self._home = threading.get_ident()
+        self._packings = Packings(self.calls)
         self._run = self._compile(is_home=True)
 
     def __call__(self, arrays: Sequence[Any]) -> tuple:
         for place, array in zip(self.inputs, arrays):
-            assign(place, array)
-        run = self._run if threading.get_ident() == self._home else self._elsewhere
+            if type(array) is Rows:
+                array.take_into(place)
+            else:
+                assign(place, array)
+        if threading.get_ident() == self._home:
+            run = self._run
+            self._packings.renew()
+        else:
+            run = self._elsewhere
         return run() if self.graph is None else self.graph.run(run)
 
     @functools.cached_property
@@ -115,7 +126,7 @@ class Program:
             spec = maker.results[0]
         if spec is None or (spec.shape, spec.strides, spec.dtype) != (there.shape, there.strides, there.dtype):
             return False
-        if any(_touches(call, there) for call in self.calls[value.call : number]):
+        if any(touches(call, there) for call in self.calls[value.call : number]):
             return False
         self._arrays[value] = there
         return True
@@ -201,7 +212,7 @@ class Program:
             return general
         step = self._backend.ready(call.primitive, general, *operands, **attributes)
         self._arrays.update({Result(i, part): array for part, array in enumerate(getattr(step, "parts", ()))})
-        return step
+        return self._packings.without(call, step)
 
     def _kept(self, i: int, call: Call, expression: str) -> str:
         """The expression, its results kept where a later call reads one that is not in the arena."""
@@ -215,18 +226,6 @@ class Program:
 def _is_placed(call: Call) -> bool:
     made_anew = call.primitive.is_view or call.primitive.allocates
     return bool(call.results) and call.results[0].shares < 0 and not made_anew
-
-
-def _touches(call: Call, array: Any) -> bool:
-    """Whether an array from outside, among the call's operands, shares memory with `array`."""
-    low, high = extent(array)
-    for reference in call.operands:
-        for member in reference.members if isinstance(reference, Group) else (reference,):
-            if isinstance(member, Constant) and hasattr(member.value, "strides") and member.value.size:
-                start, stop = extent(member.value)
-                if low < stop and start < high:
-                    return True
-    return False
 
 
 def _laid_out(flat: Any, spec: Spec) -> Any:

@@ -131,6 +131,18 @@ def extent(array: Any) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
+def touches(call: Call, array: Any) -> bool:
+    """Whether an array from outside, among the call's operands, shares memory with `array`."""
+    low, high = extent(array)
+    for reference in call.operands:
+        for member in reference.members if isinstance(reference, Group) else (reference,):
+            if isinstance(member, Constant) and hasattr(member.value, "strides") and member.value.size:
+                start, stop = extent(member.value)
+                if low < stop and start < high:
+                    return True
+    return False
+
+
 def address(array: Any) -> int:
     """The address of an array's first element."""
     return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr

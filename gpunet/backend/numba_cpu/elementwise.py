@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpunet.backend.bound import declining
 from gpunet.backend.cpu.results import deliver, is_flat, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
@@ -21,16 +20,7 @@ def _bound(loop: Loop, operands, out):
     """What `_apply` does on these very arrays, where also small ones are quicker."""
     if out is None or out.size < _TINY or any(a.shape != out.shape or not is_flat(a) for a in (*operands, out)):
         return NotImplemented
-    choose, arrays = loop.chooser(out.size), [a.reshape(-1) for a in (*operands, out)]
-
-    def run():
-        code = choose()
-        if code is None:
-            return NotImplemented
-        code(*arrays)
-        return out
-
-    return declining(run)
+    return loop.bound(out.size, *[a.reshape(-1) for a in (*operands, out)], result=out)
 
 
 def _apply(loop: Loop, operands, out):

@@ -1,14 +1,20 @@
 """Batch normalisation, alone and ended by an addition and a ReLU, in two passes over the data forward and backward.
 
-Sums are taken in blocks of rows in float32, then in float64; the blocks depend on the shape alone.
+Sums are taken in blocks of rows in float32, then in float64; the blocks depend on the shape alone. A call is made ready
+on contiguous arrays and then run, once or as often as a recorded step is replayed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.nn import widened
-from gpunet.backend.cpu.results import FLOAT32, deliver, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
+from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
@@ -16,6 +22,7 @@ from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
 _SMALL_MAP = 1 << 13  # items: below it a few calls into NumPy are as quick
+_TINY_MAP = 1 << 10  # the same for a bound call
 _BLOCK_ITEMS = 1 << 15  # of a block of rows that is summed in float32
 
 _M, _V, _SUMS, _TOTALS = "float32[:, ::1]", "float32[::1]", "float32[:, :, ::1]", "float64[:, ::1]"
@@ -28,21 +35,32 @@ def _loop(function, *types: str) -> Loop:
 _MOMENTS = _loop(loops.moments, _M, _V, _SUMS, "intp")
 _PRODUCTS = _loop(loops.products, _M, _M, _V, _SUMS, "intp")
 _RELU_PRODUCTS = _loop(loops.relu_products, *[_M] * 3, _V, _M, _SUMS, "intp")
-_FOLD = _loop(loops.fold, _SUMS, _TOTALS)
+_RECTIFIED_PRODUCTS = _loop(loops.rectified_products, *[_M] * 3, _SUMS, "intp")
+_FOLD = _loop(loops.fold, _SUMS, _TOTALS, _TOTALS)
 _STATISTICS = _loop(loops.statistics, _TOTALS, "intp", "float32", *[_V] * 3, _M, _M)
 _SLOPES = _loop(loops.slopes, _TOTALS, "intp", *[_V] * 3, _M, _M)
-_NORMALISE = _loop(loops.normalise, *[_M] * 3, "boolean")
+_NORMALISE = _loop(loops.normalise, *[_M] * 3, "intp")
 _NORMALISE_ADD_RELU = _loop(loops.normalise_add_relu, *[_M] * 4)
 _COMBINE = _loop(loops.combine, *[_M] * 4)
-_RELU_COMBINE = _loop(loops.relu_combine, *[_M] * 5)
+_RECTIFIED_COMBINE = _loop(loops.rectified_combine, *[_M] * 3, _V, _M)
 
 
 def _suits(*arrays) -> bool:
-    return arrays[0].size >= _SMALL and all(a.dtype.char == "f" for a in arrays if a is not None)
+    return arrays[0].size >= _SMALL and all(a is None or a.dtype.char == "f" for a in arrays)
+
+
+def _are_flat(*arrays) -> bool:
+    return all(a is None or is_flat(a) for a in arrays)
+
+
+def _flat(*arrays):
+    return [a if a is None else np.ascontiguousarray(a) for a in arrays]
 
 
 def _wide(x):
-    return widened(np.ascontiguousarray(x))[0]
+    """x as a matrix with rows of many pixels, and work space of so many rows for each channel's numbers, by pixel."""
+    wide = widened(x)[0]
+    return wide, lambda count: np.empty((count, wide.shape[1] // x.shape[-1], x.shape[-1]), np.float32)
 
 
 def _codes(items, *loops):
@@ -52,48 +70,196 @@ def _codes(items, *loops):
 
 
 def _parameter(vector, x, missing):
-    return np.full(x.shape[-1], missing, np.float32) if vector is None else np.ascontiguousarray(vector)
+    return np.full(x.shape[-1], missing, np.float32) if vector is None else vector
 
 
-def _sums(wide):
-    """Storage for two sums of each block of rows, and the rows of a block."""
+def _sums(wide, channels, count=2):
+    """Storage for two sums (or more) of each block of rows, of all blocks, and of each channel; the rows of a block."""
     rows = max(1, _BLOCK_ITEMS // wide.shape[1])
-    return np.empty((-(-wide.shape[0] // rows), 2, wide.shape[1]), np.float32), rows
+    shape = (-(-wide.shape[0] // rows), count, wide.shape[1])
+    return scratch("batch norm", shape, FLOAT32), np.empty((2, wide.shape[1])), np.empty((2, channels)), rows
+
+
+# (a function that fills the results, the results)
+Ready = tuple[Callable[[], Any], Any]
+
+
+def _forward(x, gamma, beta, addend, y, relu, epsilon) -> Ready | None:
+    """y of contiguous arrays, and a matrix with the rows mean, biased variance and 1 / √(variance + epsilon)."""
+    last = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
+    if (codes := _codes(x.size, _MOMENTS, last, _STATISTICS)) is None:
+        return None
+    moments, normalise, fold, statistics = codes
+    (wide, work), channels = _wide(x), x.shape[-1]
+    first, pivot, factors = wide[0, :channels], work(1), work(3)
+    row, rows_of_factors = pivot.reshape(-1), factors.reshape(3, -1)
+    sums, row_totals, totals, rows = _sums(wide, channels)
+    gamma, beta = _parameter(gamma, x, 1), _parameter(beta, x, 0)
+    found = np.empty((3, channels), np.float32)
+    arrays = [a.reshape(wide.shape) for a in (addend, y) if a is not None]
+    options = (relu,) if addend is None else ()
+
+    def run():
+        pivot[:] = first  # near the mean of its channel, so that squares lose no digits
+        moments(wide, row, sums, rows)
+        fold(sums, row_totals, totals)
+        statistics(totals, wide.size // channels, epsilon, first, gamma, beta, found, rows_of_factors)
+        normalise(wide, *arrays, rows_of_factors, *options)
+
+    return run, found
+
+
+def _compute_forward(x, gamma, beta, addend, relu, epsilon, out, residuals):
+    if not _suits(x, gamma, beta, addend):
+        return NotImplemented
+    y = target(x.shape, out)
+    ready = _forward(*_flat(x, gamma, beta, addend), y, relu, epsilon)
+    if ready is None:
+        return NotImplemented
+    run, (mean, variance, inverse) = ready
+    run()
+    y = deliver(y, out)
+    return (y, mean, variance), (mean, inverse, *((y,) if relu else ())) if residuals else ()
+
+
+def _bind_forward(x, gamma, beta, addend, relu, epsilon, out, residuals):
+    if not _suits(x, gamma, beta, addend):
+        return NotImplemented
+    if out is None or not _are_flat(x, gamma, beta, addend, out):
+        return None
+    ready = _forward(x, gamma, beta, addend, out, relu, epsilon)
+    if ready is None:
+        return NotImplemented
+    run, (mean, variance, inverse) = ready
+    kept = (mean, inverse, *((out,) if relu else ())) if residuals else ()
+    return giving(run, out, mean, variance, *kept)
 
 
 @numba.implements(prim.batch_norm)
 def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
-    if not _suits(x, gamma, beta) or (codes := _codes(x.size, _MOMENTS, _NORMALISE, _STATISTICS)) is None:
-        return NotImplemented
-    return _forward(codes, x, gamma, beta, (), epsilon, out, (False,), residuals)
+    return _compute_forward(x, gamma, beta, None, False, epsilon, out, residuals)
+
+
+@numba.binds(prim.batch_norm)
+def bind_batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
+    return _bind_forward(x, gamma, beta, None, False, epsilon, out, residuals)
 
 
 @numba.implements(prim.batch_norm_relu)
 def batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
-    last = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
-    if not _suits(x, gamma, beta, addend) or (codes := _codes(x.size, _MOMENTS, last, _STATISTICS)) is None:
+    return _compute_forward(x, gamma, beta, addend, True, epsilon, out, residuals)
+
+
+@numba.binds(prim.batch_norm_relu)
+def bind_batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    return _bind_forward(x, gamma, beta, addend, True, epsilon, out, residuals)
+
+
+def _backward(g, y, x, gamma, beta, mean, inverse, through, dx) -> Ready | None:
+    """dx of contiguous arrays, and a matrix with the gradients of gamma and of beta.
+
+    With y, g is that of a ReLU which returned y; what passes it is stored in `through` where there is one.
+    """
+    loops = _loops_of_backward(y is not None, through is not None)
+    if (codes := _codes(x.size, *loops, _SLOPES)) is None:
+        return None
+    products, combine, fold, slopes = codes
+    (wide, work), channels = _wide(x), x.shape[-1]
+    g, y, through, dx = (a if a is None else a.reshape(wide.shape) for a in (g, y, through, dx))
+    normal, factors = work(3), work(4).reshape(4, -1)  # normal: the factors of `normalise`
+    rows_of_normal = normal.reshape(3, -1)
+    first: tuple
+    second: tuple
+    if through is not None:
+        first, second = (g, y, wide, rows_of_normal[0], through), (through, wide, dx)
+    elif y is not None:
+        first, second = (g, wide, rows_of_normal), (g, wide, dx, rows_of_normal[2])
+    else:
+        first, second = (g, wide, rows_of_normal[0]), (g, wide, dx)
+    sums, row_totals, totals, rows = _sums(wide, channels, 2 if y is None else 3)
+    gamma, beta = _parameter(gamma, x, 1), _parameter(beta, x, 0)
+    gradients = np.empty((2, channels), np.float32)
+
+    def run():
+        normal[0], normal[1], normal[2] = mean, inverse * gamma, beta
+        products(*first, sums, rows)
+        fold(sums, row_totals, totals)
+        slopes(totals, wide.size // channels, mean, inverse, gamma, gradients, factors)
+        combine(*second, factors)
+
+    return run, gradients
+
+
+def _loops_of_backward(relu, keeps):
+    if not relu:
+        return _PRODUCTS, _COMBINE
+    return (_RELU_PRODUCTS, _COMBINE) if keeps else (_RECTIFIED_PRODUCTS, _RECTIFIED_COMBINE)
+
+
+@numba.implements(prim.batch_norm_grad)
+def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
+    if not _suits(x, g, gamma):
         return NotImplemented
-    addends, options = ((), (True,)) if addend is None else ((addend,), ())
-    (y, *statistics), kept = _forward(codes, x, gamma, beta, addends, epsilon, out, options, residuals)
-    return (y, *statistics), (*kept, y) if residuals else ()
+    dx = target(x.shape, out)
+    g, x, gamma = _flat(g, x, gamma)
+    ready = _backward(g, None, x, gamma, None, mean, inverse, None, dx)
+    return NotImplemented if ready is None else _gradients(ready, dx, out)
 
 
-def _forward(codes, x, gamma, beta, addends, epsilon, out, options, residuals):
-    moments, normalise, fold, statistics = codes
-    wide, channels = _wide(x), x.shape[-1]
-    y = target(x.shape, out)
-    pivot = wide[0, :channels].copy()  # near the mean of its channel, so that squares lose no digits
-    sums, rows = _sums(wide)
-    moments(wide, np.tile(pivot, wide.shape[1] // channels), sums, rows)
-    totals, found = np.empty((2, channels)), np.empty((3, channels), np.float32)
-    fold(sums, totals)
-    parameters = _parameter(gamma, x, 1), _parameter(beta, x, 0)
-    factors = np.empty((3, wide.shape[1]), np.float32)
-    statistics(totals, x.size // channels, epsilon, pivot, *parameters, found, factors)
-    addends = [np.ascontiguousarray(a).reshape(wide.shape) for a in addends]
-    normalise(wide, *addends, y.reshape(wide.shape), factors, *options)
-    mean, variance, inverse = found
-    return (deliver(y, out), mean, variance), (mean, inverse) if residuals else ()
+@numba.binds(prim.batch_norm_grad)
+def bind_batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
+    if not _suits(x, g, gamma):
+        return NotImplemented
+    if out is None or not _are_flat(g, x, gamma, mean, inverse, out):
+        return None
+    ready = _backward(g, None, x, gamma, None, mean, inverse, None, out)
+    return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
+
+
+@numba.implements(prim.batch_norm_relu_grad)
+def batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
+    if not _suits(x, g, gamma, beta):
+        return NotImplemented
+    dx = target(x.shape, out)
+    g, x, gamma, beta, y = _flat(g, x, gamma, beta, y)
+    through = empty(x.shape, FLOAT32) if with_addend else None
+    ready = _backward(g, y, x, gamma, beta, mean, inverse, through, dx)
+    if ready is None:
+        return NotImplemented
+    return (*_gradients(ready, dx, out), through) if with_addend else _gradients(ready, dx, out)
+
+
+@numba.binds(prim.batch_norm_relu_grad)
+def bind_batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
+    if not _suits(x, g, gamma, beta):
+        return NotImplemented
+    if with_addend or out is None or not _are_flat(g, x, gamma, beta, mean, inverse, y, out):
+        return None  # the addend's gradient is as large as x, and better made anew than kept
+    ready = _backward(g, y, x, gamma, beta, mean, inverse, None, out)
+    return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
+
+
+def _gradients(ready, dx, out):
+    run, gradients = ready
+    run()
+    return deliver(dx, out), *gradients
+
+
+def _map(x, scale, shift, addend, y) -> Callable[[], bool]:
+    """A function that computes y of contiguous arrays, and says whether it could."""
+    loop = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
+    wide, work = _wide(x)
+    factors = work(3)
+    factors[0] = 0
+    rows = factors.reshape(3, -1)
+    arrays = [a.reshape(wide.shape) for a in (addend, y) if a is not None]
+    call = loop.bound(x.size, wide, *arrays, rows, *((True,) if addend is None else ()), result=True)
+
+    def run():
+        factors[1], factors[2] = scale, shift
+        return call() is True
+
+    return run
 
 
 @numba.implements(prim.scale_shift_relu)
@@ -101,55 +267,14 @@ def scale_shift_relu(x, scale, shift, addend, *, out=None):
     """In the numpy provider's bits, and so, unlike the others, whenever the loops are ready."""
     if x.size < _SMALL_MAP or not all(a is None or a.dtype.char == "f" for a in (x, scale, shift, addend)):
         return NotImplemented
-    code = (_NORMALISE if addend is None else _NORMALISE_ADD_RELU).when_ready(x.size)
-    if code is None:
-        return NotImplemented
-    wide, channels = _wide(x), x.shape[-1]
     y = target(x.shape, out)
-    factors = np.zeros((3, wide.shape[1] // channels, channels), np.float32)
-    factors[1], factors[2] = scale, shift
-    last = (True,) if addend is None else ()
-    addends = () if addend is None else (np.ascontiguousarray(addend).reshape(wide.shape),)
-    code(wide, *addends, y.reshape(wide.shape), factors.reshape(3, -1), *last)
-    return deliver(y, out)
+    x, addend = _flat(x, addend)
+    return deliver(y, out) if _map(x, scale, shift, addend, y)() else NotImplemented
 
 
-@numba.implements(prim.batch_norm_grad)
-def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
-    if not _suits(x, g, gamma) or (codes := _codes(x.size, _PRODUCTS, _COMBINE, _SLOPES)) is None:
+@numba.binds(prim.scale_shift_relu)
+def bind_scale_shift_relu(x, scale, shift, addend, *, out=None):
+    if out is None or x.size < _TINY_MAP or not _are_flat(x, scale, shift, addend, out):
         return NotImplemented
-    wide = _wide(x)
-    dx = target(x.shape, out)
-    g = np.ascontiguousarray(g).reshape(wide.shape)
-    sums, rows = _sums(wide)
-    codes[0](g, wide, np.tile(mean, wide.shape[1] // x.shape[-1]), sums, rows)
-    gradients, factors = _factors(codes, sums, x, mean, inverse, gamma)
-    codes[1](g, wide, dx.reshape(wide.shape), factors)
-    return deliver(dx, out), *gradients
-
-
-@numba.implements(prim.batch_norm_relu_grad)
-def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
-    last = _COMBINE if with_addend else _RELU_COMBINE
-    if not _suits(x, g, gamma) or (codes := _codes(x.size, _RELU_PRODUCTS, last, _SLOPES)) is None:
-        return NotImplemented
-    wide = _wide(x)
-    dx, through = target(x.shape, out), empty(x.shape if with_addend else (0, wide.shape[1]), FLOAT32)
-    g, y, kept = (np.ascontiguousarray(a).reshape(-1, wide.shape[1]) for a in (g, y, through))
-    sums, rows = _sums(wide)
-    codes[0](g, y, wide, np.tile(mean, wide.shape[1] // x.shape[-1]), kept, sums, rows)
-    gradients, factors = _factors(codes, sums, x, mean, inverse, gamma)
-    codes[1](*((kept,) if with_addend else (g, y)), wide, dx.reshape(wide.shape), factors)
-    gradients = deliver(dx, out), *gradients
-    return (*gradients, through) if with_addend else gradients
-
-
-def _factors(codes, sums, x, mean, inverse, gamma):
-    """The gradients of gamma and beta, and the rows for `combine`."""
-    *_, fold, slopes = codes
-    totals, gradients = np.empty((2, x.shape[-1])), np.empty((2, x.shape[-1]), np.float32)
-    fold(sums, totals)
-    factors = np.empty((4, sums.shape[2]), np.float32)
-    count = x.size // x.shape[-1]
-    slopes(totals, count, mean, inverse, _parameter(gamma, x, 1), gradients, factors)
-    return gradients, factors
+    compute = _map(x, scale, shift, addend, out)
+    return declining(lambda: out if compute() else NotImplemented)

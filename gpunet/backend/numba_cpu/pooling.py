@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-from gpunet.backend.bound import declining
 from gpunet.backend.cpu.results import deliver, is_flat, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
@@ -51,14 +50,5 @@ def bind_max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None
         return NotImplemented
     if out is None or not is_flat(g) or not is_flat(out) or winner.dtype.char != "B" or not winner.flags.c_contiguous:
         return None
-    choose, places = _SCATTER.chooser(g.size), _places(spatial, g.shape[1:-1], window)
     arrays = [a.reshape(g.shape[0], -1, g.shape[-1]) for a in (g, winner, out)]
-
-    def run():
-        code = choose()
-        if code is None:
-            return NotImplemented
-        code(*arrays, *places)
-        return out
-
-    return declining(run)
+    return _SCATTER.bound(g.size, *arrays, *_places(spatial, g.shape[1:-1], window), result=out)

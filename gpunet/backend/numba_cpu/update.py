@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from gpunet.backend.bound import declining
 from gpunet.backend.cpu.results import is_flat
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
@@ -14,7 +15,7 @@ from gpunet.backend.primitives import update as prim
 
 def _loop(function, arrays: int, scalars: int) -> Loop:
     types = ["float32[::1]"] * arrays + ["float32"] * scalars + ["intp"]
-    return Loop(function, f"void({', '.join(types)})")
+    return Loop(function, f"void({', '.join(types)})", call_saving=5000.0)
 
 
 _SGD = _loop(loops.sgd, 2, 1)
@@ -39,19 +40,11 @@ def _run(loop: Loop, arrays, scalars, skip):
     return None
 
 
-def _bound(loop: Loop, arrays, scalars, skip):
-    """What `_run` does on these very arrays; `scalars` gives them at each call."""
-    if not all(is_flat(a) and a.ndim == 1 for a in arrays):
-        return NotImplemented
-    choose = loop.chooser(arrays[0].size)
-
-    def run():
-        if skips(skip):
-            return None
-        code = choose()
-        return NotImplemented if code is None else code(*arrays, *map(np.float32, scalars()))
-
-    return declining(run)
+def _bound(loop: Loop, arrays, rate, scalars, skip):
+    """What `_run` does on these very arrays; `rate()` is the first scalar at each call."""
+    if skip is not None or not all(is_flat(a) and a.ndim == 1 for a in arrays):
+        return None
+    return loop.bound(arrays[0].size, *arrays, 0.0, *scalars, first=rate)
 
 
 @numba.implements(prim.sgd)
@@ -61,7 +54,7 @@ def sgd(p, g, learning_rate, *, skip=None):
 
 @numba.binds(prim.sgd)
 def bind_sgd(p, g, learning_rate, *, skip=None):
-    return _bound(_SGD, (p, g), lambda: (learning_rate,), skip)
+    return _bound(_SGD, (p, g), functools.partial(float, learning_rate), (), skip)
 
 
 @numba.implements(prim.momentum)
@@ -71,7 +64,9 @@ def momentum(p, g, m, learning_rate, *, momentum, nesterov, skip=None):
 
 @numba.binds(prim.momentum)
 def bind_momentum(p, g, m, learning_rate, *, momentum, nesterov, skip=None):
-    return _bound(_NESTEROV if nesterov else _MOMENTUM, (p, g, m), lambda: (learning_rate, momentum), skip)
+    return _bound(
+        _NESTEROV if nesterov else _MOMENTUM, (p, g, m), functools.partial(float, learning_rate), (momentum,), skip
+    )
 
 
 @numba.implements(prim.rmsprop)
@@ -81,7 +76,7 @@ def rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
 
 @numba.binds(prim.rmsprop)
 def bind_rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
-    return _bound(_RMSPROP, (p, g, v), lambda: (learning_rate, rho, 1 - rho, epsilon), skip)
+    return _bound(_RMSPROP, (p, g, v), functools.partial(float, learning_rate), (rho, 1 - rho, epsilon), skip)
 
 
 @numba.implements(prim.adam)
@@ -92,6 +87,5 @@ def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip
 
 @numba.binds(prim.adam)
 def bind_adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
-    fixed = beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon
-    scalars = lambda: (adam_rate(learning_rate, iterations, beta_1, beta_2), *fixed)
-    return _bound(_ADAM, (p, g, m, v), scalars, skip)
+    rate = functools.partial(adam_rate, learning_rate, iterations, beta_1, beta_2)
+    return _bound(_ADAM, (p, g, m, v), rate, (beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon), skip)

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet.backend.bound import Packing, packing
 from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.memory import lasting
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.library import Handle, dims
 from gpunet.backend.onednn.memory import (
@@ -21,7 +23,7 @@ from gpunet.backend.onednn.memory import (
     vector,
     workspace,
 )
-from gpunet.backend.onednn.order import fuses_relu, with_relu
+from gpunet.backend.onednn.order import Kept, fuses_relu, with_relu
 from gpunet.backend.onednn.plan import (
     BIAS,
     DIFF_DST,
@@ -38,6 +40,7 @@ from gpunet.backend.onednn.plan import (
 )
 from gpunet.backend.primitives import conv as prim
 
+_BYTES = np.dtype(np.uint8)
 _DIRECT = 1
 _TRAINING = 64
 _LANES = 16  # channels in a vector
@@ -133,6 +136,7 @@ class _Convolution:
         self.is_slow = description.is_reference
         self.run = Plan(description, *codes)
         plain, layout = geometry.kernel(), description.layout(kernel_code)
+        self.layout = layout
         self.pack = reorder(plain.value, layout)
         self.unpack = reorder(layout, plain.value) if kernel_code == DIFF_WEIGHTS else None
         self.packed_bytes = byte_size(layout)
@@ -157,9 +161,13 @@ class _Convolution:
     def bound(self, x, w, *rest) -> Callable[[], Any]:
         """A function that packs w, runs on these very arrays, and returns the last."""
         if self.pack is None:
-            return self.run.bound(x, w, *rest, result=rest[-1])
+            return self.bound_to_packed(x, w, *rest)
         buffer = workspace("onednn kernel", self.packed_bytes)
-        return _both(self.pack.bound(w, buffer), self.run.bound(x, buffer, *rest, result=rest[-1]))
+        return _both(self.pack.bound(w, buffer), self.bound_to_packed(x, buffer, *rest))
+
+    def bound_to_packed(self, x, packed, *rest) -> Callable[[], Any]:
+        """The same for a kernel that is packed already."""
+        return self.run.bound(x, packed, *rest, result=rest[-1])
 
     def bound_into_kernel(self, x, g, dw) -> Callable[[], Any]:
         """A function that runs on these very arrays, unpacks the gradient, and returns it."""
@@ -264,11 +272,10 @@ def bind_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=
     operands = [a for a in (x, w, b) if a is not None]
     if geometry is None or activation not in (None, "relu"):
         return None
-    plans = [_convolution("conv", geometry, b is not None, relu) for relu in (False, True)]
+    plans = [_convolution("conv", geometry, b is not None, relu) for relu in (False, activation == "relu")]
     if None in plans:
         return None
-    plain, fused = [plan.bound(*operands, out) for plan in plans if plan]
-    return with_relu(plain, fused, operands, out) if activation else plain
+    return _bound(plans, operands, out)
 
 
 @onednn.binds(prim.conv_input_grad)
@@ -277,7 +284,25 @@ def bind_conv_input_grad(g, w, *, spatial, strides, padding, dilation, groups=1,
         return None
     geometry = _geometry(out.shape, w.shape, g.shape, strides, padding, dilation, groups)
     plan = None if geometry is None else _convolution("input_grad", geometry, False, False)
-    return None if plan is None else plan.bound(g, w, out)
+    return None if plan is None else _bound([plan, plan], [g, w], out)
+
+
+def _bound(plans, operands, out) -> Callable[[], Any]:
+    """A function that runs the second plan, with a ReLU, where NaN allows it, else the first."""
+    plain, fused = plans
+
+    def chosen(runs, kept=None):
+        return runs[0] if plain is fused else with_relu(*runs, operands, out, kept)
+
+    def apart():
+        if plain.pack is None or not same_layout(plain.layout, fused.layout):
+            return None
+        x, w, *rest = operands
+        kernel = lasting(np, (plain.packed_bytes,), _BYTES)
+        kept = Kept(w, plain.pack.bound(w, kernel))
+        return kept.pack, chosen([plan.bound_to_packed(x, kernel, *rest, out) for plan in plans], kept)
+
+    return packing(chosen([plan.bound(*operands, out) for plan in plans]), Packing(1, apart))
 
 
 @onednn.binds(prim.conv_weight_grad)

@@ -20,10 +20,15 @@ def relu(xp, x, *, out=None):
     return xp.maximum(x, 0, out=out)
 
 
+def _storage(xp, x, out):
+    """Where several steps write the result: an array even where ufuncs would make a scalar of a 0-d x."""
+    return xp.empty(x.shape, x.dtype) if out is None and not x.ndim else out
+
+
 @portable.implements(prim.UNARY["rsqrt"])
 def rsqrt(xp, x, *, out=None):
-    out = xp.sqrt(x, out=out)
-    return xp.reciprocal(out, out=out if out.ndim else None)
+    out = xp.sqrt(x, out=_storage(xp, x, out))
+    return xp.reciprocal(out, out=out)
 
 
 # 1 / (1 + exp(−x)) with x bounded below so that exp stays finite; the bound is where the result underflows.
@@ -32,12 +37,11 @@ _SIGMOID_BOUND = {FLOAT64: 708.0, FLOAT32: 87.0, BFLOAT16: 87.0, as_dtype("float
 
 @portable.implements(prim.UNARY["sigmoid"])
 def sigmoid(xp, x, *, out=None):
-    out = xp.negative(x, out=out)
-    inplace = out if out.ndim else None
-    out = xp.minimum(out, _SIGMOID_BOUND[x.dtype], out=inplace)
-    out = xp.exp(out, out=inplace)
-    out = xp.add(out, 1, out=inplace)
-    return xp.reciprocal(out, out=inplace)
+    out = xp.negative(x, out=_storage(xp, x, out))
+    xp.minimum(out, _SIGMOID_BOUND[x.dtype], out=out)
+    xp.exp(out, out=out)
+    xp.add(out, 1, out=out)
+    return xp.reciprocal(out, out=out)
 
 
 @portable.implements(prim.UNARY["softplus"])

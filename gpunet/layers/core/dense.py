@@ -29,6 +29,12 @@ def as_units(n: Any, name: str) -> int:
     return int(n)
 
 
+def fused_name(activation: Any) -> str | None:
+    """The activation's name if the product's epilogue can have it or leave it out."""
+    known = {"relu": activations.relu, "linear": activations.linear}
+    return next((name for name, function in known.items() if activation is function), None)
+
+
 class Dense(Layer):
     """activation(x @ kernel + bias): (..., in) → (..., units).
 
@@ -67,7 +73,6 @@ class Dense(Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
-        self._fused, self._rest = split_activation(self.activation)
         self.kernel: Any = None
         self.bias: Any = None
 
@@ -92,9 +97,17 @@ class Dense(Layer):
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
 
+    @property
+    def fused_activation(self) -> str | None:  # type: ignore[override]  # follows from the activation
+        return fused_name(self.activation)
+
     def call(self, inputs: Any) -> Any:
-        y = ops.linear(inputs, self.kernel, self.bias, self._fused)
-        return y if self._rest is None else self._rest(y)
+        fused, rest = split_activation(self.activation)
+        y = ops.linear(inputs, self.kernel, self.bias, fused)
+        return y if rest is None else rest(y)
+
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        return ops.linear(inputs, self.kernel, self.bias, "relu" if relu else None)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

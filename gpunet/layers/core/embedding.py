@@ -65,7 +65,7 @@ class Embedding(Layer):
             inputs = ops.cast(inputs, "int32")
         return ops.cast(ops.take(self.embeddings, inputs, axis=0), self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """True where the integer is not 0, if `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
@@ -138,7 +138,7 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return logits if cap is None else ops.tanh(logits / cap) * cap
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: `call` sets the mask of vectors, and there is none of what it gives in reverse."""
 
     def get_config(self) -> dict[str, Any]:

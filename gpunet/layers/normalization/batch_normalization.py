@@ -24,6 +24,8 @@ class BatchNormalization(Layer):
         NotImplementedError: with `synchronized=True`, which needs a distribution.
     """
 
+    fused_activation = "linear"
+    fuses_addend = True
     _observer: Callable[[BatchNormalization, Any, Any], None] | None = None  # is shown inputs and masks
 
     def __init__(
@@ -111,13 +113,23 @@ class BatchNormalization(Layer):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._observer is not None:
             self._observer(self, inputs, mask)
-        if not (training and self.trainable):
-            return ops.batch_normalization(
-                inputs, self.moving_mean, self.moving_variance, self.axis, self.beta, self.gamma, self.epsilon
-            )
-        if mask is not None:
+        if mask is not None and training and self.trainable:
             return self._masked(inputs, mask)
-        y, mean, variance = ops.batch_norm_training(inputs, self.gamma, self.beta, self.axis, self.epsilon)
+        return self._normalised(inputs, training, False, None)
+
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        if self._observer is not None:
+            self._observer(self, inputs, None)
+        return self._normalised(inputs, training, relu, addend)
+
+    def _normalised(self, inputs: Any, training: bool | None, relu: bool, addend: Any) -> Any:
+        more = {"addend": addend} if relu else {}
+        if not (training and self.trainable):
+            normalise = ops.batch_norm_relu if relu else ops.batch_normalization
+            moving = self.moving_mean, self.moving_variance
+            return normalise(inputs, *moving, self.axis, self.beta, self.gamma, self.epsilon, **more)
+        normalise = ops.batch_norm_relu_training if relu else ops.batch_norm_training
+        y, mean, variance = normalise(inputs, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon, **more)
         self._move(mean, variance)
         return y
 

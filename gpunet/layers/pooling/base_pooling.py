@@ -8,10 +8,10 @@ from gpunet import ops
 from gpunet.config import standardize_data_format
 from gpunet.layers.convolutional.base_conv import as_tuple, check_windows
 from gpunet.layers.input_spec import InputSpec
-from gpunet.layers.layer import Layer
+from gpunet.layers.stateless import StatelessLayer
 
 
-class BasePooling(Layer):
+class BasePooling(StatelessLayer):
     """Pooling over `rank` spatial axes; a subclass sets `rank` and the op.
 
     Args:
@@ -58,7 +58,7 @@ class BasePooling(Layer):
         }
 
 
-class BaseGlobalPooling(Layer):
+class BaseGlobalPooling(StatelessLayer):
     """A reduction over all spatial axes; a subclass sets `rank` and the op.
 
     Args:
@@ -110,3 +110,45 @@ class GlobalAveragePooling(BaseGlobalPooling):
     """The mean over all spatial axes."""
 
     reduce = staticmethod(ops.mean)
+
+
+class BaseAdaptivePooling(StatelessLayer):
+    """Pooling to `output_size` windows along each of `rank` spatial axes, whatever the size of the inputs.
+
+    Args:
+        output_size: an int or one per spatial axis.
+        data_format: "channels_last" or "channels_first"; the configured default where None.
+    """
+
+    rank: int
+    pool: Any
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.output_size = as_tuple(output_size, self.rank, "output_size")
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Any) -> Any:
+        return type(self).pool(inputs, self.output_size, self.data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"output_size": self.output_size, "data_format": self.data_format}
+
+
+class AdaptiveAveragePooling(BaseAdaptivePooling):
+    """The mean of each window."""
+
+    pool = staticmethod(ops.adaptive_average_pool)
+
+
+class AdaptiveMaxPooling(BaseAdaptivePooling):
+    """The largest element of each window."""
+
+    pool = staticmethod(ops.adaptive_max_pool)
+
+
+class GlobalMinPooling(BaseGlobalPooling):
+    """The smallest element over all spatial axes."""
+
+    reduce = staticmethod(ops.min)

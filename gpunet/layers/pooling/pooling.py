@@ -6,9 +6,12 @@ from typing import Any
 
 from gpunet import ops
 from gpunet.layers.pooling.base_pooling import (
+    AdaptiveAveragePooling,
+    AdaptiveMaxPooling,
     AveragePooling,
     GlobalAveragePooling,
     GlobalMaxPooling,
+    GlobalMinPooling,
     MaxPooling,
     MinPooling,
 )
@@ -114,7 +117,7 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
         total = ops.sum(ops.where(counts, inputs, 0), steps, self.keepdims)
         return total / ops.sum(ops.cast(counts, inputs.dtype), steps, self.keepdims)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: no steps are left."""
 
 
@@ -126,5 +129,69 @@ class GlobalAveragePooling2D(GlobalAveragePooling):
 
 class GlobalAveragePooling3D(GlobalAveragePooling):
     """The mean over depth, height and width: (batch, depth, height, width, channels) → (batch, channels)."""
+
+    rank = 3
+
+
+class AdaptiveAveragePooling1D(AdaptiveAveragePooling):
+    """The mean of each of `output_size` windows: (batch, steps, channels) → (batch, size, channels)."""
+
+    rank = 1
+
+
+class AdaptiveAveragePooling2D(AdaptiveAveragePooling):
+    """The mean of each of `output_size` windows:
+    (batch, height, width, channels) → (batch, size, size, channels).
+    """
+
+    rank = 2
+
+
+class AdaptiveAveragePooling3D(AdaptiveAveragePooling):
+    """The mean of each of `output_size` windows:
+    (batch, depth, height, width, channels) → (batch, size, size, size, channels).
+    """
+
+    rank = 3
+
+
+class AdaptiveMaxPooling1D(AdaptiveMaxPooling):
+    """The largest element of each of `output_size` windows:
+    (batch, steps, channels) → (batch, size, channels).
+    """
+
+    rank = 1
+
+
+class AdaptiveMaxPooling2D(AdaptiveMaxPooling):
+    """The largest element of each of `output_size` windows:
+    (batch, height, width, channels) → (batch, size, size, channels).
+    """
+
+    rank = 2
+
+
+class AdaptiveMaxPooling3D(AdaptiveMaxPooling):
+    """The largest element of each of `output_size` windows:
+    (batch, depth, height, width, channels) → (batch, size, size, size, channels).
+    """
+
+    rank = 3
+
+
+class GlobalMinPooling1D(GlobalMinPooling):
+    """The smallest element over the steps: (batch, steps, channels) → (batch, channels)."""
+
+    rank = 1
+
+
+class GlobalMinPooling2D(GlobalMinPooling):
+    """The smallest element over height and width: (batch, height, width, channels) → (batch, channels)."""
+
+    rank = 2
+
+
+class GlobalMinPooling3D(GlobalMinPooling):
+    """The smallest element over all three axes: (batch, depth, height, width, channels) → (batch, channels)."""
 
     rank = 3

@@ -142,7 +142,7 @@ def _patches(images, rank, size, strides, dilation_rate, padding, data_format):
     x = expand_dims(x, 0) if single else x
     x = moveaxis(x, 1, -1) if first else x
     window = per_axis(size, rank, "size")
-    steps = per_axis(size if not strides else strides, rank, "strides")
+    steps = per_axis(strides if strides else size, rank, "strides")
     rates = per_axis(dilation_rate, rank, "dilation_rate")
     widths = resolve_padding(padding, x.shape[1:-1], window, steps, rates)
     x = pad(x, ((0, 0), *widths, (0, 0))) if any(map(any, widths)) else x
