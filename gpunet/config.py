@@ -173,6 +173,19 @@ def is_unsafe_deserialization_enabled() -> bool:
     return _state.get("unsafe", False)
 
 
+def enable_traceback_filtering() -> None:
+    """Do nothing, for scripts that call it: tracebacks are never shortened here."""
+
+
+def disable_traceback_filtering() -> None:
+    """Do nothing, for scripts that call it: tracebacks are never shortened here."""
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Return False: tracebacks are never shortened here."""
+    return False
+
+
 def max_epochs() -> int | None:
     """Return the most epochs that any `fit` runs: a setting, else `KERAS_MAX_EPOCHS`, else None."""
     return _limit("max_epochs", "KERAS_MAX_EPOCHS")

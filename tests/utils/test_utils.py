@@ -274,6 +274,9 @@ def test_names_of_backend_and_config():
     assert keras.backend.floatx() == "float32"
     assert config.dtype_policy().name == "float32"
     assert not config.is_unsafe_deserialization_enabled()
+    config.enable_traceback_filtering()
+    assert not config.is_traceback_filtering_enabled()
+    config.disable_traceback_filtering()
     layers.Dense(1, name=None)
     keras.backend.clear_session()
     assert layers.Dense(1).name == "dense"
