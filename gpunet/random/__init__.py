@@ -1,6 +1,5 @@
 """Random numbers from counter-based streams: the same seed gives the same bits on every device."""
 
-from gpunet.random.distributions import beta, binomial, gamma
 from gpunet.random.draw import (
     categorical,
     dropout,
