@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -20,6 +22,7 @@ PROGRAMS = {
     "accuracy": "validation accuracy of two networks on MNIST, against aims (--seeds N, --data FOLDER)",
     "demo_seeds": "test accuracy of the demo's network for twenty seeds",
     "shares": "primitives with a CUDA kernel: emulated, and measured on a GPU",
+    "compare": "what became slower or faster from one result file to another (OLD, NEW, --all)",
     "report": "the report of a result file, as HTML and Markdown (FILE, --readme)",
 }
 
@@ -34,8 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
             _parser().error(f"{arguments[0]} takes no options. Received: {arguments[1:]}")
         return int(bool(program(*arguments[1:])))
     options = _parser().parse_args(arguments)
-    command = " ".join(["python -m benchmarks", *arguments])
-    return runner.run(options.sections or list(SECTIONS), runner.budget(options), command, options.output, options.only)
+    command = shlex.join(["python", "-m", "benchmarks", *arguments])
+    choice = runner.Choice(options.sections or list(SECTIONS), options.only, options.cases)
+    return runner.run(choice, runner.budget(options), command, options.output)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,12 +51,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="what to measure (default: all)")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="VARIANT", help=f"some of {', '.join(VARIANTS)}")
+    parser.add_argument("--cases", type=_pattern, metavar="PATTERN", help="cases whose names match")
     parser.add_argument("--full", action="store_true", help="large networks, more batches and rounds: hours")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of every library")
     parser.add_argument("--turn", type=float, metavar="S", help="seconds of a turn")
     parser.add_argument("--warm", type=float, metavar="S", help="seconds of warming up")
     parser.add_argument("--output", type=Path, default=results.FOLDER, help="where the folder of the processor goes")
     return parser
+
+
+def _pattern(text: str) -> str:
+    """A regular expression, as it is."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
+    return text
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import math
 import re
 import statistics
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +25,12 @@ Row = dict[str, Any]
 
 
 class Findings:
-    """What a section finds; `only` limits it to some variants."""
+    """What a section finds; `only` limits it to some variants, `cases`, a regular expression, to some of its cases."""
 
-    def __init__(self, only: Iterable[str] | None = None) -> None:
+    def __init__(self, only: Iterable[str] | None = None, cases: str | None = None) -> None:
         self._only = None if only is None else set(only)
+        self._pattern = None if cases is None else re.compile(cases, re.IGNORECASE)
+        self._start = time.perf_counter()
         self.rows: list[Row] = []
         self.missing: dict[str, str] = {}
         self.failures: dict[str, str] = {}
@@ -37,6 +40,25 @@ class Findings:
         keys, absent = installed([key for key in wanted if self._only is None or key in self._only])
         self.missing |= absent
         return keys
+
+    def wants(self, case: str) -> bool:
+        """Whether the case is to be measured."""
+        return self._pattern is None or self._pattern.search(case) is not None
+
+    def keep(self, section: dict[str, Any] | None) -> None:
+        """Take over rows from before, with their date and command, of cases that were not wanted now."""
+        if self._pattern is None or section is None:
+            return
+        origin = {"date": section["date"], "command": section["command"]}
+        found = {row["case"] for row in self.rows}
+        others = (row for row in section["rows"] if row["case"] not in found and not self.wants(row["case"]))
+        self.rows += [origin | row for row in others]
+
+    def section(self, title: str) -> dict[str, Any]:
+        """The part of a result file."""
+        seconds = round(time.perf_counter() - self._start, 1)
+        reasons = {"missing": self.missing, "failures": self.failures}
+        return {"title": title, "seconds": seconds, **reasons, "rows": self.rows}
 
     def add(self, rows: Iterable[Row], failures: dict[str, str], case: str) -> None:
         """Take over the rows of a case and note what failed in it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import time
 import traceback
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks import report, results
 from benchmarks.sections import SECTIONS
@@ -28,35 +28,57 @@ def budget(options: argparse.Namespace) -> Budget:
     return (FULL if options.full else QUICK)._replace(**given)
 
 
-def run(names: list[str], budget: Budget, command: str, output: Path, only: list[str] | None = None) -> int:
-    """Measure; sections not run keep the results of a file from before. 1 if something of gpunet's own failed."""
+class Choice(NamedTuple):
+    """What to measure: sections, of these only some variants, and cases that match a regular expression."""
+
+    sections: list[str]
+    only: list[str] | None = None
+    cases: str | None = None
+
+
+def run(choice: Choice, budget: Budget, command: str, output: Path) -> int:
+    """Measure; sections and cases not run keep the results of a file from before.
+
+    Returns:
+        1 if something of gpunet's own failed, or no case was chosen.
+    """
     found = results.new(command)
     path = results.folder_of(found, output) / "bench.json"
     before = results.load(path)["sections"] if path.exists() else {}
     found["sections"] = {name: before[name] for name in SECTIONS if name in before}
     if found["machine"]["load_before"] > _QUIET:
         print(f"The machine is busy (load {found['machine']['load_before']}): threads will wait for each other.")
-    failed = False
-    for name in ["limits", *(n for n in SECTIONS if n in names and n != "limits")]:
+    failed, chosen = False, False
+    for name in _in_order(choice):
         print(f"\n## {name}: {SECTIONS[name]}\n", flush=True)
-        section = run_section(name, budget, only)
-        found["sections"][name] = section | {"date": found["date"], "command": command}
+        findings = run_section(name, budget, choice)
+        if choice.cases is not None and not (findings.rows or findings.failures):
+            print(f"no case that matches {choice.cases!r}")
+            continue
+        chosen = True
+        findings.keep(found["sections"].get(name))
+        section = findings.section(SECTIONS[name]) | {"date": found["date"], "command": command}
+        found["sections"][name] = section
         results.save(found, path)
         report.write(found, path.parent)
         print(report.section_text(found, name), flush=True)
         failed |= any("gpunet" in failure or failure == name for failure in section["failures"])
     print(f"\nResults and report in {path.parent}.{' Something of gpunet failed.' if failed else ''}")
-    return int(failed)
+    return int(failed or not chosen)
 
 
-def run_section(name: str, budget: Budget, only: list[str] | None = None) -> dict:
-    """One section's part of the results; its failure is part of it."""
-    start = time.perf_counter()
-    findings = results.Findings(only)
+def _in_order(choice: Choice) -> list[str]:
+    """The machine's limits first, unless single cases are asked for."""
+    first = ["limits"] if choice.cases is None or "limits" in choice.sections else []
+    return first + [name for name in SECTIONS if name in choice.sections and name != "limits"]
+
+
+def run_section(name: str, budget: Budget, choice: Choice) -> results.Findings:
+    """What one section finds; its failure is part of it."""
+    findings = results.Findings(choice.only, choice.cases)
     try:
         importlib.import_module(f"benchmarks.sections.{name}").run(budget, findings)
     except Exception as error:
         traceback.print_exc()
         findings.failures[name] = f"{type(error).__name__}: {error}"[:500]
-    taken = {"title": SECTIONS[name], "seconds": round(time.perf_counter() - start, 1)}
-    return taken | {"missing": findings.missing, "failures": findings.failures, "rows": findings.rows}
+    return findings

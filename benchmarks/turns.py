@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.peers import VARIANTS, Variant
+from benchmarks.results import Findings
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PAUSE = 0.1  # s before each turn, in which threads of the one before stop spinning
@@ -106,6 +107,12 @@ class Worker:
         if "error" in found:
             raise WorkerError(found["error"])
         return found
+
+
+def record(case: Case, keys: list[str], budget: Budget, findings: Findings) -> None:
+    """Measure the case, if it is wanted, and add what was found."""
+    if findings.wants(case.name):
+        findings.add(*measure(case, keys, budget), case.name)
 
 
 def measure(case: Case, keys: list[str], budget: Budget) -> tuple[list[dict[str, Any]], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,7 +12,13 @@ _FORMATS = ("channels_last", "channels_first")
 
 _CPU_PROVIDERS = ("onednn", "numba", "numpy")
 
-_state: dict[str, Any] = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "threads": None}
+_state: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "threads": None,
+    "fusion": True,
+}
 _observers: dict[str, list[Callable[[], object]]] = {}
 
 
@@ -73,6 +80,26 @@ def threads() -> int | None:
     return _state["threads"]
 
 
+def backend() -> str:
+    """Return "gpunet", where Keras names the library that it runs on."""
+    return "gpunet"
+
+
+def enable_flash_attention() -> None:
+    """Note that attention may be computed in blocks. gpunet computes it in one way, to the same values."""
+    _state["flash_attention"] = True
+
+
+def disable_flash_attention() -> None:
+    """Note that attention is not to be computed in blocks."""
+    _state["flash_attention"] = False
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """Return what was noted, None where nothing was."""
+    return _state.get("flash_attention")
+
+
 def set_threads(count: int | None) -> None:
     """Set how many threads gpunet's work on the CPU takes: its own, BLAS's and OpenMP's; None is the default.
 
@@ -81,6 +108,21 @@ def set_threads(count: int | None) -> None:
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise ValueError(f"set_threads expected a positive int or None. Received: count={count!r}")
     _change("threads", count)
+
+
+def enable_fusion() -> None:
+    """Let functional and Sequential models compute some of their layers together, as they do by default."""
+    _change("fusion", True)
+
+
+def disable_fusion() -> None:
+    """Let functional and Sequential models call each of their layers by itself, which rounds differently."""
+    _change("fusion", False)
+
+
+def is_fusion_enabled() -> bool:
+    """Return whether functional and Sequential models compute some of their layers together (`model.fusions`)."""
+    return _state["fusion"]
 
 
 def cpu_providers() -> tuple[str, ...]:
@@ -104,3 +146,67 @@ def _providers(names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str) or any(name not in (*_CPU_PROVIDERS, "portable") for name in names):
         raise ValueError(f"CPU providers are {(*_CPU_PROVIDERS, 'portable')}. Received: {names!r}")
     return tuple(name for name in _CPU_PROVIDERS if name in names)
+
+
+def enable_interactive_logging() -> None:
+    """Show progress as a bar that moves where the output is a terminal, and print summaries; the default."""
+    _state["interactive"] = True
+
+
+def disable_interactive_logging() -> None:
+    """Show progress as plain lines, also in a terminal, as suits a log file."""
+    _state["interactive"] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Return whether progress may be shown as a bar."""
+    return _state.get("interactive", True)
+
+
+def enable_unsafe_deserialization() -> None:
+    """Load models as if with `safe_mode=False`, everywhere. Python code in files is not run all the same."""
+    _state["unsafe"] = True
+
+
+def is_unsafe_deserialization_enabled() -> bool:
+    """Return whether `enable_unsafe_deserialization` was called."""
+    return _state.get("unsafe", False)
+
+
+def max_epochs() -> int | None:
+    """Return the most epochs that any `fit` runs: a setting, else `KERAS_MAX_EPOCHS`, else None."""
+    return _limit("max_epochs", "KERAS_MAX_EPOCHS")
+
+
+def set_max_epochs(count: int | None) -> None:
+    """Limit the epochs of any `fit`, to try out a script; None is no limit."""
+    _state["max_epochs"] = _checked_limit("max_epochs", count)
+
+
+def max_steps_per_epoch() -> int | None:
+    """Return the most steps of any epoch: a setting, else `KERAS_MAX_STEPS_PER_EPOCH`, else None."""
+    return _limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
+
+
+def set_max_steps_per_epoch(count: int | None) -> None:
+    """Limit the steps of any epoch, evaluation or prediction; None is no limit."""
+    _state["max_steps_per_epoch"] = _checked_limit("max_steps_per_epoch", count)
+
+
+def _limit(name: str, variable: str) -> int | None:
+    if name not in _state and variable in os.environ:
+        _state[name] = _checked_limit(variable, int(os.environ[variable]))
+    return _state.get(name)
+
+
+def _checked_limit(name: str, count: int | None) -> int | None:
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ValueError(f"{name} must be a positive int or None. Received: {name}={count!r}")
+    return count
+
+
+def __getattr__(name: str) -> Any:
+    """`dtype_policy` and `set_dtype_policy`, which Keras has here and which live further up."""
+    if name in ("dtype_policy", "set_dtype_policy"):
+        return getattr(importlib.import_module("gpunet.dtype_policies"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.tensor import Tensor
+from gpunet.config import is_unsafe_deserialization_enabled
 from gpunet.symbolic.operation import snake_case
 
 _CUSTOM: dict[str, Any] = {}
@@ -116,8 +117,10 @@ class Catalog:
 
     def find(self, name: str) -> Any:
         """The class or function of that name: listed here, or registered by the user; None if there is none."""
-        custom = [value for key, value in _CUSTOM.items() if name in (key, key.rpartition(">")[2])]
-        return custom[-1] if custom else self._aliases.get(name)
+        if name in _CUSTOM:
+            return _CUSTOM[name]
+        custom = [value for key, value in _CUSTOM.items() if name == key.rpartition(">")[2]]
+        return self._aliases.get(name, custom[-1] if custom else None)
 
     def get(self, identifier: Any) -> Any:
         """None as it is, an object as it is, a class or its name as a new instance, a configuration as its object.
@@ -322,7 +325,7 @@ def _check_one(config: dict[str, Any]) -> None:
 
 
 def _refuse_code() -> None:
-    if _SAFE["mode"]:
+    if _SAFE["mode"] and not is_unsafe_deserialization_enabled():
         raise ValueError(
             "the configuration has a Python lambda, which could do anything. Pass safe_mode=False if you trust where "
             "it comes from."

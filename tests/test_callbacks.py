@@ -1,7 +1,11 @@
 """Callbacks: base, lists, history, early stopping, NaN, functions, and the display of progress."""
 
+import http.server
 import io
+import json
 import sys
+import threading
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -240,7 +244,7 @@ def test_the_rate_falls_on_a_plateau(capsys):
         def on_epoch_end(self, epoch, logs=None):
             logs["given"] = next(values)
 
-    reduce = callbacks.ReduceLROnPlateau("given", 0.5, patience=2, cooldown=1, min_lr=0.2, verbose=1)
+    reduce = callbacks.ReduceLROnPlateau("given", 0.5, patience=2, mode="min", cooldown=1, min_lr=0.2, verbose=1)
     history = line_model().fit(ONE, ONE, epochs=9, verbose=0, callbacks=[Given(), reduce]).history
     rates = [0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]
     np.testing.assert_allclose(history["learning_rate"], rates, rtol=1e-6)
@@ -284,3 +288,89 @@ def test_averages_stand_in_while_evaluating(swap_on_epoch):
         assert float(model.layers[-1].kernel) == float(model.optimizer._average.pairs[0][1])
     with pytest.raises(ValueError, match="Received: use_ema=False"):
         line_model().fit(ONE, ONE, verbose=0, validation_data=(ONE, ONE), callbacks=[callbacks.SwapEMAWeights()])
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Notes what it is sent."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.seen.append((self.path, self.headers["Content-Type"], self.headers["X-Key"], body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def test_logs_sent_to_a_server():
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        server.seen = []
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        for as_json in (True, False):
+            monitor = callbacks.RemoteMonitor(root, headers={"X-Key": "k"}, send_as_json=as_json)
+            script = Script("list", [np.arange(2)])
+            history = model().fit(X, Y, verbose=0, callbacks=[script, monitor]).history
+        server.shutdown()
+        thread.join()
+    expected = {"epoch": 0, "loss": history["loss"][0], "list": [0, 1]}
+    (path, kind, key, body), (_, form, _, fields) = server.seen
+    assert (path, kind, key, form) == (
+        "/publish/epoch/end/",
+        "application/json",
+        "k",
+        "application/x-www-form-urlencoded",
+    )
+    assert json.loads(body) == json.loads(urllib.parse.parse_qs(fields)["data"][0]) == expected
+    with pytest.warns(UserWarning, match=f"Could not reach RemoteMonitor root server at {root}"):
+        model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor(root)])
+
+
+def test_what_is_better_is_what_the_metric_says():
+    two = keras.Input((3,))
+    net = keras.Model(two, {"a": layers.Dense(2, name="a")(two), "b": layers.Dense(2, name="b")(two)})
+    own = keras.metrics.MeanMetricWrapper(lambda y, p: keras.ops.mean(p, axis=-1), name="own")
+    net.compile("sgd", "mse", metrics={"a": ["mae", keras.metrics.R2Score(name="fit"), own], "b": ["mse"]})
+    net.fit(X, {"a": Y, "b": Y}, verbose=0)
+    up, down = ("val_a_fit", "val_acc"), ("loss", "val_a_loss", "a_mae", "b_mse")
+    for name in (*up, *down):
+        monitor = callbacks.MonitorCallback(name)
+        monitor.set_model(net)
+        assert monitor._is_improvement(2.0, 1.0) == (name in up), name
+        assert monitor._is_improvement(1.0, None)
+    monitor = callbacks.MonitorCallback("a_own")
+    monitor.set_model(net)
+    with pytest.raises(ValueError, match="MonitorCallback callback received monitor=a_own.*Pass `mode='max'`"):
+        monitor._is_improvement(2.0, 1.0)
+    with pytest.warns(UserWarning, match="EarlyStopping mode 'odd' is unknown, fallback to auto mode"):
+        assert callbacks.EarlyStopping(mode="odd").mode == "auto"
+    close = callbacks.MonitorCallback("x", "max", min_delta=0.5)
+    assert close._is_improvement(0.75, 0)
+    assert not close._is_improvement(0.5, 0)
+
+
+def test_nan_as_an_error():
+    x = X.copy()
+    x[4] = np.nan
+    with pytest.raises(RuntimeError, match="NaN or Inf loss encountered at batch 2. Loss value: nan"):
+        model().fit(x, Y, batch_size=2, shuffle=False, verbose=0, callbacks=[callbacks.TerminateOnNaN(True)])
+
+
+def test_a_list_of_callbacks_for_a_loop_of_ones_own():
+    seen = []
+    note = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    net = model()
+    hooks = callbacks.CallbackList([note], add_history=True, model=net, epochs=2, verbose=0)
+    hooks.append(callbacks.LambdaCallback(on_train_end=lambda logs: seen.append("end")))
+    hooks.on_train_begin()
+    for epoch in range(2):
+        hooks.on_epoch_end(epoch, logs={"loss": float(epoch)})
+    hooks.on_train_end()
+    assert seen == [0, 1, "end"]
+    assert net.history.history == {"loss": [0.0, 1.0]}
+    assert net.fit(X, Y, verbose=0, callbacks=hooks) is net.history
+    assert seen[3:] == [0, "end"]
+    with pytest.raises(TypeError, match="callbacks must be Callback objects"):
+        callbacks.CallbackList([callbacks.Callback])

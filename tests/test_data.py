@@ -5,6 +5,7 @@ import pytest
 
 import gpunet as keras
 from gpunet import ops
+from gpunet.backend.rows import Rows
 from gpunet.data import make_batches, split_validation, unpack_batch
 from gpunet.data.adapter import pack_batch
 from gpunet.testing import DeviceArray, emulated_gpu
@@ -27,6 +28,27 @@ def test_arrays():
     first = next(structured.epoch())
     assert first[0]["b"][1].tolist() == [0, 1, 2, 3]
     assert len(first[1]) == 2
+
+
+def test_shuffled_rows_are_copied_when_they_are_used():
+    x = np.random.default_rng(0).standard_normal((7, 3, 2)).astype("float32")
+    batches = make_batches(
+        {"whole": x, "strided": x[:, ::2], "transposed": x.T.copy().T}, Y, batch_size=3, shuffle=True
+    )
+    seen = []
+    for first, y, _ in batches.epoch():
+        labels = np.asarray(y)
+        seen += labels.tolist()
+        np.testing.assert_array_equal(np.asarray(first["whole"]), x[labels])
+        np.testing.assert_array_equal(first["strided"], x[labels, ::2])
+        np.testing.assert_array_equal(first["transposed"], x[labels])
+        assert type(first["whole"]) is Rows
+        assert type(first["strided"]) is np.ndarray
+        place = np.empty(first["whole"].shape, first["whole"].dtype)
+        first["whole"].take_into(place)
+        np.testing.assert_array_equal(place, x[labels])
+    assert sorted(seen) == list(range(7))
+    assert seen != sorted(seen)
 
 
 def test_array_likes():

@@ -125,10 +125,20 @@ def test_metrics_inside_metrics_are_reset_too():
     assert sorted(found) == ["loss", "mean", "seen"]
 
 
+REQUIRED: dict = {
+    "ConfusionMatrix": (3,),
+    "PerClassAccuracy": (3,),
+    "IoU": (3, [0, 2]),
+    "MeanIoU": (3,),
+    "OneHotIoU": (3, [1]),
+    "OneHotMeanIoU": (3,),
+}
+
+
 @pytest.mark.parametrize("name", [n for n in metrics.catalog.entries if n[0].isupper()])
 def test_metric_configurations(name):
-    bound = [0.5] if "At" in name else []
-    metric = getattr(metrics, name)(*bound, name="mine")
+    needed = [0.5] if "At" in name else REQUIRED.get(name, ())
+    metric = getattr(metrics, name)(*needed, name="mine")
     copy = metrics.deserialize(metrics.serialize(metric))
     assert type(copy) is type(metric)
     assert copy.get_config() == metric.get_config()
@@ -138,7 +148,7 @@ def test_metric_configurations(name):
 def test_metrics_refuse_bad_arguments():
     for make, message in (
         (lambda: metrics.Precision(thresholds=[0.5, 1.5]), r"must be in \[0, 1\]. Received: \[1.5\]"),
-        (lambda: metrics.AUC(curve="X"), "curve must be one of .* Received: curve='X'"),
+        (lambda: metrics.AUC(curve="X"), 'Invalid AUC curve value: "X"'),
         (lambda: metrics.AUC(num_labels=3), "needed only when `multi_label` is True"),
         (lambda: metrics.PrecisionAtRecall(1.5), "`recall` must be in the range"),
         (lambda: metrics.F1Score(average="all"), "Received: average=all"),

@@ -243,7 +243,7 @@ def test_a_schedule_sets_the_rate_before_each_update(where):
             optimizer.apply([np.ones(3, "float32")], [v])
             np.testing.assert_allclose(v, np.full(3, -sum(rates[: step + 1])))
         assert optimizer._learning_rate.device == v.device
-        assert [x.name for x in optimizer.variables] == ["iterations"]
+        assert [x.name for x in optimizer.variables] == ["iteration"]
 
 
 def test_schedules_in_optimizers():
@@ -288,7 +288,7 @@ def test_variables_and_names():
     optimizer = Adam(name="adam")
     optimizer.build(layer.trainable_variables)
     assert [v.path for v in optimizer.variables] == [
-        "adam/iterations",
+        "adam/iteration",
         "adam/learning_rate",
         "adam/d_kernel_momentum",
         "adam/d_kernel_velocity",

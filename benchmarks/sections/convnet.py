@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.gpu.shapes import ALEXNET, CIFAR_RESNET, CONVNET_BENCHMARKS, LENET, RESNET50, VGG_A, Conv
 from benchmarks.results import Findings
-from benchmarks.turns import Budget, Case, measure
+from benchmarks.turns import Budget, Case, record
 
 _QUICK_BATCH = 8
 
@@ -15,7 +15,7 @@ def run(budget: Budget, findings: Findings) -> None:
     for shape in _shapes(budget.full):
         for part in ("forward", "backward"):
             case = _case(shape, part)
-            findings.add(*measure(case, keys, budget), case.name)
+            record(case, keys, budget, findings)
 
 
 def _shapes(full: bool) -> list[Conv]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.networks import NETWORKS
 from benchmarks.peers import GPU
 from benchmarks.results import Findings
-from benchmarks.turns import Budget, Case, measure
+from benchmarks.turns import Budget, Case, record
 from gpunet.backend.cupy_gate import probe
 
 _BATCHES = (1, 16, 64, 256)
@@ -27,4 +27,4 @@ def run(budget: Budget, findings: Findings) -> None:
                 facts = {"group": task, "network": network.name, "batch": batch, "flops": flops}
                 arguments = {"network": {"name": key}, "batch": batch}
                 case = Case(f"{network.name} {task}, batch {batch}", task, arguments, facts)
-                findings.add(*measure(case, keys, budget), case.name)
+                record(case, keys, budget, findings)

@@ -16,6 +16,7 @@ from benchmarks.turns import Budget, Case, Worker, WorkerError
 
 _IMPORTS = ("numpy", "gpunet", "torch", "jax", "keras", "tinygrad")
 _FIRST = ("gpunet", "gpunet-numpy", "torch", "torch-compile", "jax", "keras")
+_IMPORT, _INSTALLED = "import, CPU seconds", "installed, with dependencies"
 _SIZED = {"keras": "keras, without a backend"}
 # Where libraries keep compiled code from one process to the next.
 _CACHES = ("GPUNET_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "NUMBA_CACHE_DIR", "CACHEDB")
@@ -23,23 +24,24 @@ _CACHES = ("GPUNET_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "NUMBA_CA
 
 def run(budget: Budget, findings: Findings) -> None:
     """Rows of imports in CPU seconds, of packages in bytes, and of first steps, cold and warm, in seconds."""
-    _imports(budget, findings)
-    for name in ("gpunet", "gpunet[cpu]", "torch", "jax", "keras", "tinygrad"):
-        size, packages = closure(name)
-        if size:
-            row = {
-                "case": "installed, with dependencies",
-                "variant": _SIZED.get(name, name),
-                "group": "size",
-                "unit": "B",
-            }
-            findings.rows.append({**row, "values": [size], "packages": packages})
+    if findings.wants(_IMPORT):
+        _imports(budget, findings)
+    if findings.wants(_INSTALLED):
+        _sizes(findings)
     keys = findings.ready([*_FIRST, *(["tinygrad"] if budget.full else [])])
     for name, network in (("mlp", MLP), ("lenet5", LENET5)):
         arguments = {"network": {"name": name}, "batch": network.batch}
         case = Case(f"{network.name} training, batch {network.batch}", "training", arguments)
-        for key in keys:
+        for key in keys if findings.wants(case.name) else ():
             _first_step(case, key, budget, findings)
+
+
+def _sizes(findings: Findings) -> None:
+    for name in ("gpunet", "gpunet[cpu]", "torch", "jax", "keras", "tinygrad"):
+        size, packages = closure(name)
+        if size:
+            row = {"case": _INSTALLED, "variant": _SIZED.get(name, name), "group": "size", "unit": "B"}
+            findings.rows.append({**row, "values": [size], "packages": packages})
 
 
 def _imports(budget: Budget, findings: Findings) -> None:
@@ -55,7 +57,7 @@ def _imports(budget: Budget, findings: Findings) -> None:
             else:
                 values[name].append(seconds - start)
     for name, found in values.items():
-        row = {"case": "import, CPU seconds", "variant": name, "group": "import", "unit": "s"}
+        row = {"case": _IMPORT, "variant": name, "group": "import", "unit": "s"}
         findings.rows.append({**row, "values": found})
 
 

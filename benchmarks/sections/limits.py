@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.results import Findings
-from benchmarks.turns import Budget, Case, measure
+from benchmarks.turns import Budget, Case, record
 
 
 def run(budget: Budget, findings: Findings) -> None:
@@ -11,7 +11,7 @@ def run(budget: Budget, findings: Findings) -> None:
     size = 2048
     keys = findings.ready(["numpy", "gpunet-eager", "torch", "jax"])
     product = Case(f"{size} × {size} matrix product", "product", {"size": size}, {"flops": 2 * size**3})
-    findings.add(*measure(product, keys, budget), product.name)
+    record(product, keys, budget, findings)
     nbytes = 128 * 2**20
     copy = Case("copy of 128 MiB, one thread", "copy", {"nbytes": nbytes}, {"nbytes": 2 * nbytes})
-    findings.add(*measure(copy, ["numpy"], budget), copy.name)
+    record(copy, ["numpy"], budget, findings)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import VARIANTS
+from benchmarks.peers.task import OPS
 from benchmarks.results import Findings
 from benchmarks.turns import Budget
 
@@ -24,21 +25,29 @@ def run(budget: Budget, findings: Findings) -> None:
     if importlib.util.find_spec("pytest_benchmark") is None:
         findings.missing["pytest-benchmark"] = "not installed (pip install '.[bench]')"
         return
-    keys = findings.ready(_VARIANTS)
+    names = [name for name in OPS if findings.wants(name)]
+    keys = findings.ready(_VARIANTS) if names else []
     found: dict[tuple[str, str], list[float]] = {}
     for number in range(budget.rounds):
         for key in keys[::-1] if number % 2 else keys:
-            for name, seconds in _run_suite(key, budget, findings).items():
+            for name, seconds in _run_suite(key, names, budget, findings).items():
                 found.setdefault((name, key), []).append(seconds)
     for (name, key), values in sorted(found.items()):
         findings.rows.append({"case": name, "variant": key, "unit": "s", "values": values})
 
 
-def _run_suite(key: str, budget: Budget, findings: Findings) -> dict[str, float]:
+def _run_suite(key: str, names: list[str], budget: Budget, findings: Findings) -> dict[str, float]:
     """Median seconds by op."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pytest", "-q", str(_SUITE), f"--benchmark-json={report}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            *(f"{_SUITE}::test_op[{name}]" for name in names),
+            f"--benchmark-json={report}",
+        ]
         command += ["-o", "filterwarnings=default", "-p", "no:cacheprovider", "-p", "no:xdist"]
         command += [f"--benchmark-max-time={budget.turn / 3}", "--benchmark-min-rounds=3"]
         environment = {**os.environ, **dict(VARIANTS[key].environment), "GPUNET_BENCH_VARIANT": key}

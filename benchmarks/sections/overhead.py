@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.results import Findings
-from benchmarks.turns import Budget, Case, measure
+from benchmarks.turns import Budget, Case, record
 
 
 def run(budget: Budget, findings: Findings) -> None:
@@ -14,8 +14,8 @@ def run(budget: Budget, findings: Findings) -> None:
     """
     keys = findings.ready(["gpunet-eager", "gpunet-numpy-eager", "torch"])
     chain = Case("chain of small ops, per op", "chain", {}, {"group": "tape"})
-    findings.add(*measure(chain, keys, budget), chain.name)
+    record(chain, keys, budget, findings)
     keys = findings.ready(["gpunet", "gpunet-recorded", "gpunet-numpy", "gpunet-numpy-recorded", "keras"])
     arguments = {"network": {"mlp": [8, 2], "inputs": 8}, "batch": 8}
     tiny = Case("training step of an MLP 8-8-2, batch 8", "training", arguments, {"group": "fit"})
-    findings.add(*measure(tiny, keys, budget), tiny.name)
+    record(tiny, keys, budget, findings)

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.peers.task import network
 from benchmarks.results import Findings
-from benchmarks.turns import Budget, Case, measure
+from benchmarks.turns import Budget, Case, record
 
 # dimension → (what is grown, description of the network for x, batch for x, quick values, full values)
 _ROWS: dict[str, tuple[str, Any, Any, tuple[int, ...], tuple[int, ...]]] = {
@@ -44,4 +44,4 @@ def run(budget: Budget, findings: Findings) -> None:
             flops = network(describe(x)).training_flops(batch(x))
             facts = {"group": dimension, "of": words, "x": x, "flops": flops}
             case = Case(f"{dimension} {x}", "training", arguments, facts)
-            findings.add(*measure(case, keys, budget), case.name)
+            record(case, keys, budget, findings)

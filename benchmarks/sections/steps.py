@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.networks import LARGE, SMALL
 from benchmarks.peers import CPU
 from benchmarks.results import Findings
-from benchmarks.turns import Budget, Case, measure
+from benchmarks.turns import Budget, Case, record
 
 _QUICK = ("gpunet", "gpunet-recorded", "gpunet-eager", "gpunet-numpy", "gpunet-numpy-eager", "torch", "torch-malloc")
 _QUICK += ("torch-default",)
@@ -27,7 +27,7 @@ def run(budget: Budget, findings: Findings) -> None:
         for case in cases:
             standard = case.arguments["batch"] in (network.batch, 1)
             fewer = [v for v in ready if standard or v not in ("torch-compile", "tinygrad", "keras")]
-            findings.add(*measure(case, fewer, budget), case.name)
+            record(case, fewer, budget, findings)
 
 
 def _case(task: str, key: str, batch: int) -> Case:

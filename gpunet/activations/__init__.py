@@ -26,10 +26,15 @@ from gpunet.ops import (
     softmax,
     softplus,
     softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
     tanh,
     tanh_shrink,
     threshold,
 )
+from gpunet.ops.operands import operand
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
@@ -63,21 +68,6 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return ops.gelu(x, approximate)
 
 
-def squareplus(x: Any, b: float = 4) -> Any:
-    """(x + √(x² + b)) / 2, a smooth ReLU without exponentials."""
-    return (x + ops.sqrt(ops.square(x) + b)) / 2
-
-
-def sparse_plus(x: Any) -> Any:
-    """0 up to −1, x from 1 on, and (x + 1)² / 4 between."""
-    return ops.where(ops.less(x, 1), ops.square(ops.maximum(x, -1.0) + 1.0) / 4, x)
-
-
-def sparse_sigmoid(x: Any) -> Any:
-    """0 up to −1, 1 from 1 on, and (x + 1) / 2 between."""
-    return ops.clip((x + 1.0) / 2, 0.0, 1.0)
-
-
 swish, hard_swish = silu, hard_silu
 for _function, _aliases in (
     (relu, ()),
@@ -105,6 +95,7 @@ for _function, _aliases in (
     (softsign, ()),
     (sparse_plus, ()),
     (sparse_sigmoid, ()),
+    (sparsemax, ()),
     (squareplus, ()),
     (tanh, ()),
     (tanh_shrink, ()),

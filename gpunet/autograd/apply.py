@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.tape import Broadcast, Gradient, Record, clock, state
+from gpunet.autograd.tape import POSITIONS, Broadcast, Gradient, Record, clock, note_use, state
 from gpunet.autograd.tensor import Tensor, wrap
 from gpunet.autograd.variable import Variable, compute_dtype_of, scopes
 from gpunet.backend.abstract import AbstractArray
@@ -29,11 +30,11 @@ def apply(primitive: Primitive, *inputs: Any, **attributes: Any) -> Any:
     """
     if scopes.compute_dtype is not None and primitive is not elementwise.cast:
         inputs = tuple(map(autocast, inputs))
-    arrays, nodes, plain = unpack(inputs)
+    base = state.base
+    arrays, nodes, plain = unpack(inputs, base)
+    recording = nodes is not None and primitive.gradient is not None
     first = arrays[0]
     kind = type(first) if type(first) not in _NUMBERS else type(_first_array(arrays))
-    base = state.base
-    recording = base is not None and not plain and any(n is not None and n[0] < base for n in nodes)
     storage = output(primitive, arrays, attributes) if kind is np.ndarray and not primitive.is_view else {}
     residuals: Any = ()
     if primitive.has_residuals:
@@ -48,7 +49,7 @@ def apply(primitive: Primitive, *inputs: Any, **attributes: Any) -> Any:
         return out
     if primitive.is_view and type(inputs[0]) is Variable:
         out = elementwise.copy(out)  # a variable's storage changes in place, a tensor's value does not
-    if recording and primitive.gradient is not None:
+    if recording:
         return _record(primitive, inputs, arrays, nodes, out, attributes, residuals)
     return tuple(map(wrap, out)) if type(out) is tuple else wrap(out)
 
@@ -68,20 +69,22 @@ def _settle(out: Any) -> Any:
     return np.asarray(out) if isinstance(out, np.generic) else out
 
 
-def unpack(inputs) -> tuple[list, list, bool]:
-    """Raw arrays on one device, nodes (None where untracked), and whether no input is a Tensor."""
+def unpack(inputs: Sequence[Any], base: int | None) -> tuple[list, list | None, bool]:
+    """Raw arrays on one device, nodes, and whether no input is a Tensor.
+
+    Nodes are None where an input is not tracked by a tape that began at `base`, and no list where none is.
+    """
     arrays: list[Any] = []
     nodes: list[list | None] = []
     kind = None
-    mixed = False
+    mixed = tracked = False
     plain = True
     for x in inputs:
         t = type(x)
         node = None
         if t is Tensor or t is Variable:
             plain = False
-            a = x.array
-            node = x._node
+            a, node = x.array, x._node
         elif x is None or t in _NUMBERS:
             arrays.append(x)
             nodes.append(None)
@@ -91,11 +94,16 @@ def unpack(inputs) -> tuple[list, list, bool]:
             a, node = x.array, x._node
         else:
             a = x if is_array_type(t) else as_array(x)
+        if node is not None:
+            if base is not None and node[0] < base:
+                tracked = True
+            else:
+                node = None
         arrays.append(a)
         nodes.append(node)
         mixed = mixed or (kind is not None and type(a) is not kind)
         kind = type(a)
-    return _on_one_device(inputs, arrays) if mixed else arrays, nodes, plain
+    return _on_one_device(inputs, arrays) if mixed else arrays, nodes if tracked else None, plain
 
 
 def _on_one_device(inputs, arrays) -> list:
@@ -130,26 +138,19 @@ def _describe(x: Any) -> str:
 
 def _record(primitive, inputs, arrays, nodes, out, attributes, residuals):
     gradient: Gradient = primitive.gradient
-    base = state.base
-    parents = tuple([n if n is not None and n[0] < base else None for n in nodes])
     versions: Any = None
     for x in inputs:
         if type(x) is Variable:
-            if x._trainable:
-                state.variables[id(x._leaf)] = x._leaf
-            versions = ((x, x._version), *(versions or ()))
-    saved: Any
-    if gradient.rules is None:
+            versions = note_use(inputs, state.base)
+            break
+    if gradient.vjp is not None:
         saved = _general_record(gradient, arrays, out, attributes, residuals)
     else:
-        saved = _local_saved(gradient, arrays, out)
-    node = [clock(), gradient, parents, saved, versions if gradient.saves else None]
+        saved = _local_saved(gradient, arrays, nodes, out)
+    node = [clock(), gradient, tuple(nodes), saved, versions if gradient.saves else None]
     if type(out) is not tuple:
         return wrap(out, node)
-    return tuple(wrap(part, [clock(), i, (node,), len(out), None]) for i, part in enumerate(out))
-
-
-_POSITIONS = {"x": 0, "y": 1, "z": 2}
+    return tuple([wrap(part, [clock(), i, (node,), len(out), None]) for i, part in enumerate(out)])
 
 
 def _general_record(gradient, arrays, out, attributes, residuals) -> Record:
@@ -159,14 +160,14 @@ def _general_record(gradient, arrays, out, attributes, residuals) -> Record:
     for name in saves:
         if name == "i":
             inputs[1:] = arrays[1:]
-        elif name != "o" and _POSITIONS[name] < len(arrays):
-            inputs[_POSITIONS[name]] = arrays[_POSITIONS[name]]
+        elif name != "o" and POSITIONS[name] < len(arrays):
+            inputs[POSITIONS[name]] = arrays[POSITIONS[name]]
     shapes = tuple([getattr(a, "shape", None) for a in arrays])
     return Record(tuple(inputs), out if "o" in saves else None, attributes, residuals, shapes, arrays[0].dtype)
 
 
-def _local_saved(gradient, arrays, out):
-    saved = tuple([out if name == "o" else arrays[_POSITIONS[name]] for name in gradient.saves])
+def _local_saved(gradient: Gradient, arrays: list, nodes: list, out: Any) -> tuple:
+    saved = gradient.saved(arrays, nodes, out)
     shape = out.shape
     shapes = tuple([a.shape if hasattr(a, "shape") and a.shape != shape else None for a in arrays])
-    return saved if not any(s is not None for s in shapes) else Broadcast(saved, shapes)
+    return Broadcast(saved, shapes) if shapes.count(None) < len(shapes) else saved

@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gpunet.autograd.tape import Gradient, clock, state
+from gpunet.autograd.tape import Gradient, clock, note_use, state
 from gpunet.autograd.tensor import Tensor, wrap
+from gpunet.autograd.variable import Variable, scopes
 from gpunet.backend.dtypes import FLOAT32, FLOAT64
 from gpunet.backend.memory import POOLED_BYTES, empty_like
 from gpunet.backend.primitive import Primitive
 
-_NUMBERS = (float, int)
+_new = object.__new__
 
 
 def unary(primitive: Primitive, general: Callable) -> Callable:
@@ -26,8 +27,8 @@ def unary(primitive: Primitive, general: Callable) -> Callable:
     saves = gradient.saves
 
     def op(x):
-        plain = type(x) in table
-        if not plain and type(x) is not Tensor:
+        plain = type(x) is not Tensor
+        if plain and type(x) not in table:
             return general(x)
         a = x if plain else x.array
         kind, dtype = type(a), a.dtype
@@ -38,11 +39,13 @@ def unary(primitive: Primitive, general: Callable) -> Callable:
             out = np.asarray(out)
         if plain:
             return out
-        base, node = state.base, x._node
-        if base is None or node is None or node[0] >= base:
+        node = x._node
+        if node is None or (base := state.base) is None or node[0] >= base:
             return wrap(out)
-        saved = () if not saves else (out,) if saves == "o" else (a,)
-        return wrap(out, [clock(), gradient, (node,), saved, None])
+        tensor = _new(Tensor)  # as `wrap` does, without its call
+        tensor.array = out
+        tensor._node = [clock(), gradient, (node,), (out,) if saves == "o" else (a,) if saves else (), None]
+        return tensor
 
     return op
 
@@ -52,45 +55,54 @@ def binary(primitive: Primitive, general: Callable) -> Callable:
     table = primitive.table
     gradient: Gradient = primitive.gradient
     saves = gradient.saves
+    crosswise = gradient.by is not None and saves == "yx"  # each operand's cotangent takes the other one
 
     def op(x, y):
-        plain = type(x) in table
-        if not plain and type(x) is not Tensor:
+        tx, ty = type(x), type(y)
+        if tx is Tensor or (tx is Variable and scopes.compute_dtype is None):
+            a, node = x.array, x._node
+        elif tx in table:
+            a, node = x, None
+        else:
             return general(x, y)
-        a = x if plain else x.array
-        kind, dtype, other = type(a), a.dtype, None
+        kind, dtype = type(a), a.dtype
         if dtype is not FLOAT32 and dtype is not FLOAT64:
             return general(x, y)
-        if type(y) in _NUMBERS:
-            b = y
+        if ty is float or ty is int:
+            b, other = y, None
         else:
-            if type(y) is Tensor:
-                b, other, plain = y.array, y._node, False
+            if ty is Tensor or (ty is Variable and scopes.compute_dtype is None):
+                b, other = y.array, y._node
             else:
-                b = y
+                b, other = y, None
             if type(b) is not kind or b.dtype is not dtype or b.shape != a.shape:
                 return general(x, y)
         out = table[kind](a, b) if a.nbytes < POOLED_BYTES else table[kind](a, b, out=empty_like(a))
         if type(out) is not kind:
             out = np.asarray(out)
-        if plain:
-            return out
+        if node is None and other is None:
+            return out if a is x and b is y else wrap(out)
         base = state.base
         if base is None:
             return wrap(out)
-        node = x._node if type(x) is Tensor else None
         if node is not None and node[0] >= base:
             node = None
         if other is not None and other[0] >= base:
             other = None
         if node is None and other is None:
             return wrap(out)
-        if saves == "xy":
-            saved = (a, b)
-        elif not saves:
-            saved = ()
+        if crosswise:
+            saved = (None if node is None else b, None if other is None else a)
         else:
-            saved = tuple(out if name == "o" else a if name == "x" else b for name in saves)
-        return wrap(out, [clock(), gradient, (node, other), saved, None])
+            saved = gradient.saved((a, b), (node, other), out) if saves else ()
+        versions = None
+        if ty is Variable and tx is Tensor and y._leaf[4] == base:  # noted before: spares a call
+            versions = ((y, y._version),)
+        elif tx is Variable or ty is Variable:
+            versions = note_use((x, y), base)
+        tensor = _new(Tensor)
+        tensor.array = out
+        tensor._node = [clock(), gradient, (node, other), saved, versions if saved else None]
+        return tensor
 
     return op

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpunet.autograd.tape import Gradient, GradientTape, Record, alias, no_grad
+from gpunet.autograd.gradient_tape import GradientTape
+from gpunet.autograd.tape import Gradient, Record, alias, no_grad
 from gpunet.autograd.tensor import Tensor, raw, wrap
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gpunet import tree
-from gpunet.autograd.tape import GradientTape, alias, arithmetic, is_tracked
+from gpunet.autograd.gradient_tape import GradientTape
+from gpunet.autograd.tape import alias, arithmetic, is_tracked
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.autograd.variable import Variable
 from gpunet.backend.dtypes import is_float

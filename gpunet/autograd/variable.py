@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +19,8 @@ from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitives import update
 from gpunet.backend.primitives.elementwise import cast, copy
 
-LEAF_SERIAL = -float("inf")  # newer than every tape: a trainable variable is always tracked
+LEAVES = -(1 << 62)  # serials of variables begin below, newer than every tape: a trainable one is always tracked
+_leaf_serial = itertools.count(LEAVES, -1).__next__
 _names = itertools.count()
 _NUMBERS = {"i": int, "u": int, "b": bool}  # by the kind of dtype; float for the others
 
@@ -32,6 +34,15 @@ class _Scopes(threading.local):
 
 
 scopes = _Scopes()
+
+
+_living: weakref.WeakValueDictionary[int, Variable] = weakref.WeakValueDictionary()  # by id
+
+
+def storages() -> dict[int, Variable]:
+    """The variables that there are, by the id of the array that holds their values."""
+    living = [reference() for reference in _living.valuerefs()]
+    return {id(variable.array): variable for variable in living if variable is not None}
 
 
 class _Structure:
@@ -123,6 +134,7 @@ class Variable(Tensor):
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(f"Variable expected a name without '/'. Received: name={name!r}")
         self.array = _initial_array(initializer, shape, dtype, device or default_device())
+        _living[id(self)] = self
         self.name = name or ("variable" if (n := next(_names)) == 0 else f"variable_{n}")
         self.path = "/".join([*scopes.names, self.name])
         self.aggregation = aggregation
@@ -132,7 +144,7 @@ class Variable(Tensor):
         self._autocast = autocast
         self._version = 0
         self._arena: Any = None  # the optimizer arena that holds the storage
-        self._leaf = [LEAF_SERIAL, None, (), None, None]
+        self._leaf: list[Any] = [_leaf_serial(), None, (), None, None]
         self.trainable_at_birth = bool(trainable)
         self.trainable = trainable
 
@@ -181,7 +193,7 @@ class Variable(Tensor):
         if type(value) in (int, float, bool) and (broadcast or not self.shape):
             if not scopes.abstract:
                 primitive(self.array, _NUMBERS.get(self.dtype.kind, float)(value))
-                self._version += 1
+                self.touched()
             return
         value = raw(as_operand(value))
         if not broadcast and tuple(value.shape) != self.shape:
@@ -207,7 +219,7 @@ class Variable(Tensor):
         return self
 
     def touched(self) -> None:
-        """Note that the storage was changed in place."""
+        """Note that the storage was changed in place; assignments do, other code that writes into `.array` has to."""
         self._version += 1
         if watching.trace is not None:
             watching.trace.touched.append(self)

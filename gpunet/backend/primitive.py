@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
 from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.bound import settled
 
 PRIMITIVES: dict[str, Primitive] = {}
 
@@ -40,10 +40,11 @@ class Primitive:
 
     `is_view` says that the result may share memory with the first operand, `allocates` that implementations make their
     results themselves and take no `out=`, `gathers` that without attributes a call only copies arrays to places: its
-    operands are (whole, places, values). `gradient` belongs to `gpunet.autograd`; nothing in the backend reads it.
+    operands are (whole, places, values), `of_shape` that only the shapes and dtypes of operands matter. `gradient`
+    belongs to `gpunet.autograd`; nothing in the backend reads it.
     """
 
-    __slots__ = ("allocates", "gathers", "gradient", "has_residuals", "infer", "is_view", "name", "table")
+    __slots__ = ("allocates", "gathers", "gradient", "has_residuals", "infer", "is_view", "name", "of_shape", "table")
 
     def __init__(self, name: str, infer: Callable, has_residuals: bool = False, is_view: bool = False):
         if name in PRIMITIVES:
@@ -54,6 +55,7 @@ class Primitive:
         self.is_view = is_view
         self.allocates = False
         self.gathers = False
+        self.of_shape = False
         self.gradient: Any = None
         self.table = _Table(self)
         PRIMITIVES[name] = self
@@ -106,8 +108,8 @@ class Provider:
         """Decorator: register what makes a call of `primitive` on these very arrays ready, to be made many times.
 
         The function takes what an implementation takes, `out=` included, and returns a function without arguments that
-        does exactly what the implementation would, NotImplemented if the implementation would always return that, or
-        None where the call cannot be made ready.
+        does exactly what the implementation would, in the thread that asked; NotImplemented if the implementation would
+        always return that, or None where the call cannot be made ready. `backend/bound.py` has marks for the function.
         """
 
         def register(function: Callable) -> Callable:
@@ -176,7 +178,10 @@ class ArrayBackend:
         raise NotImplementedError(f"{primitive.name} has no implementation for {self.array_type} in: {names}")
 
     def ready(self, primitive: Primitive, general: Callable[[], Any], *arrays: Any, **attributes: Any) -> Callable:
-        """`general`, a call of `primitive` on these very arrays, as a function that does the same more quickly."""
+        """`general`, a call of `primitive` on these very arrays, as a function that does the same more quickly.
+
+        What it returns is for this thread, whose work space it uses.
+        """
         for provider in self.providers:
             if not provider.serves(primitive):
                 continue
@@ -185,7 +190,7 @@ class ArrayBackend:
             if bound is None:
                 break
             if bound is not NotImplemented:
-                return _in_this_thread(bound, general)
+                return settled(bound, general, primitive.has_residuals)
         return general
 
     def provider_of(self, primitive: Primitive) -> str | None:
@@ -202,17 +207,6 @@ def _either(first: Callable, rest: Callable) -> Callable:
     def run(*arrays, **attributes):
         result = first(*arrays, **attributes)
         return rest(*arrays, **attributes) if result is NotImplemented else result
-
-    return run
-
-
-def _in_this_thread(bound: Callable[[], Any], general: Callable[[], Any]) -> Callable[[], Any]:
-    """`bound`, whose work space belongs to the thread that made it, or `general` in others and where it declines."""
-    home = threading.get_ident()
-
-    def run():
-        result = bound() if threading.get_ident() == home else NotImplemented
-        return general() if result is NotImplemented else result
 
     return run
 

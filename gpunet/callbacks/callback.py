@@ -1,4 +1,4 @@
-"""The base of callbacks, and the list that calls them."""
+"""The base of callbacks, and logs that are read late."""
 
 from __future__ import annotations
 
@@ -85,52 +85,3 @@ class LazyLogs(MutableMapping):
 
     def copy(self) -> dict[str, Any]:
         return dict(self._loaded())
-
-
-_HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
-
-
-def _overrides(callback: Any, hook: str) -> bool:
-    """True if the callback does something in `hook`; any object with such a method will do."""
-    if hook in vars(callback):
-        return True
-    method = getattr(type(callback), hook, None)
-    if hook in ("on_train_batch_begin", "on_train_batch_end"):
-        alias = hook.replace("train_", "")
-        return method is not getattr(Callback, hook) or _overrides(callback, alias)
-    return method is not None and method is not getattr(Callback, hook)
-
-
-class CallbackList:
-    """Calls each hook on the callbacks that have one, in order."""
-
-    def __init__(self, callbacks: list[Any], model: Any, params: dict[str, Any]):
-        self.callbacks = callbacks
-        for callback in callbacks:
-            if isinstance(callback, type) or not hasattr(callback, "set_model"):
-                raise TypeError(f"callbacks must be Callback objects. Received: {callback!r}")
-            callback.set_model(model)
-            callback.set_params(params)
-        for hook in _HOOKS:
-            listeners = [getattr(c, hook) for c in callbacks if _overrides(c, hook)]
-            setattr(self, hook, _caller(listeners))
-
-    def __getattr__(self, name: str) -> Any:  # for type checkers: hooks are set in __init__
-        raise AttributeError(name)
-
-
-def _caller(listeners: list[Callable]) -> Callable:
-    if not listeners:
-        return _nothing
-    if len(listeners) == 1:
-        return listeners[0]
-
-    def call(*args: Any) -> None:
-        for listener in listeners:
-            listener(*args)
-
-    return call
-
-
-def _nothing(*args: Any) -> None:
-    """What a hook does that nobody listens to."""

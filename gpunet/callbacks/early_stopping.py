@@ -14,13 +14,10 @@ class EarlyStopping(MonitorCallback):
     Args:
         monitor: a log, e.g. "val_loss".
         min_delta: the least change that counts as an improvement.
-        mode: "min", "max" or "auto", which takes "max" for accuracies, AUC and scores and "min" for the rest.
+        mode: "min", "max" or "auto", which asks the metric of that name.
         baseline: the value to beat.
         restore_best_weights: put the weights of the best epoch back at the end.
         start_from_epoch: epochs to wait before looking.
-
-    Raises:
-        ValueError: on another mode.
     """
 
     def __init__(
@@ -34,7 +31,7 @@ class EarlyStopping(MonitorCallback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ):
-        super().__init__(monitor, mode, min_delta)
+        super().__init__(monitor, mode, min_delta=min_delta)
         self.patience = patience
         self.verbose = verbose
         self.baseline = baseline
@@ -44,7 +41,7 @@ class EarlyStopping(MonitorCallback):
     def on_train_begin(self, logs: Any = None) -> None:
         self.wait = 0
         self.stopped_epoch = 0
-        self.best: float | None = None
+        self.best = None
         self.best_weights: Any = None
         self.best_epoch = 0
 
@@ -59,14 +56,16 @@ class EarlyStopping(MonitorCallback):
             return
         if epoch < self.start_from_epoch:
             return
+        if self.monitor_op is None:
+            self._set_monitor_op()
         value = logs[self.monitor]
-        improved = self._improves(value, self.best)
+        improved = self._is_improvement(value, self.best)
         if self.restore_best_weights and (improved or self.best_weights is None):
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
         self.wait += 1
         if improved:
             self.best, self.best_epoch = value, epoch
-            self.wait = 0 if self._improves(value, self.baseline) else self.wait
+            self.wait = 0 if self._is_improvement(value, self.baseline) else self.wait
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True

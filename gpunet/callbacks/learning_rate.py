@@ -13,6 +13,16 @@ from gpunet.callbacks.callback import Callback
 from gpunet.callbacks.monitor import MonitorCallback
 
 
+def rates(optimizer: Any) -> list[tuple[str, str, Any]]:
+    """For each optimizer with a learning rate: its name in the logs, its name in messages, and itself.
+
+    Those of a `MultiOptimizer` are told apart by their names.
+    """
+    if not hasattr(optimizer, "optimizers"):
+        return [("learning_rate", "", optimizer)]
+    return [(f"learning_rate_{one.name}", f"{one.name} ", one) for one in optimizer.optimizers]
+
+
 class LearningRateScheduler(Callback):
     """Sets the learning rate of each epoch to `schedule(epoch, learning_rate)`, or `schedule(epoch)`.
 
@@ -28,14 +38,14 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        optimizer = self.model.optimizer
-        arguments = (epoch, float(optimizer.learning_rate))[: self._arguments()]
-        rate = self.schedule(*arguments)
-        if not isinstance(rate, float | np.floating):
-            raise ValueError(f"The output of the `schedule` function should be a float. Received: {rate!r}")
-        optimizer.learning_rate = rate
-        if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        for _, name, optimizer in rates(self.model.optimizer):
+            arguments = (epoch, float(optimizer.learning_rate))[: self._arguments()]
+            rate = self.schedule(*arguments)
+            if not isinstance(rate, float | np.floating):
+                raise ValueError(f"The output of the `schedule` function should be a float. Received: {rate!r}")
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {name}learning rate to {rate}.")
 
     def _arguments(self) -> int:
         """1 if the schedule takes the epoch only, else 2."""
@@ -47,7 +57,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs |= {key: float(one.learning_rate) for key, _, one in rates(self.model.optimizer)}
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -62,7 +72,7 @@ class ReduceLROnPlateau(MonitorCallback):
         min_lr: the lowest rate.
 
     Raises:
-        ValueError: if the factor is not below 1, or on another mode.
+        ValueError: if the factor is not below 1.
     """
 
     def __init__(
@@ -76,7 +86,7 @@ class ReduceLROnPlateau(MonitorCallback):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ):
-        super().__init__(monitor, mode, min_delta)
+        super().__init__(monitor, mode, min_delta=min_delta)
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received: factor={factor}")
         self.factor = factor
@@ -86,7 +96,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.min_lr = min_lr
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.best: float | None = None
+        self.best = None
         self.wait = 0
         self.cooldown_counter = 0
 
@@ -96,7 +106,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = {} if logs is None else logs
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs |= {key: float(one.learning_rate) for key, _, one in rates(self.model.optimizer)}
         if self.monitor not in logs:
             warnings.warn(
                 f"Learning rate reduction is conditioned on metric `{self.monitor}` which is not available. "
@@ -104,10 +114,12 @@ class ReduceLROnPlateau(MonitorCallback):
                 stacklevel=2,
             )
             return
+        if self.monitor_op is None:
+            self._set_monitor_op()
         if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
-        if self._improves(logs[self.monitor], self.best):
+        if self._is_improvement(logs[self.monitor], self.best):
             self.best, self.wait = logs[self.monitor], 0
         elif not self.in_cooldown():
             self.wait += 1
@@ -115,11 +127,12 @@ class ReduceLROnPlateau(MonitorCallback):
                 self._reduce(epoch)
 
     def _reduce(self, epoch: int) -> None:
-        before = float(self.model.optimizer.learning_rate)
-        if before <= np.float32(self.min_lr):
-            return
-        rate = max(before * self.factor, self.min_lr)
-        self.model.optimizer.learning_rate = rate
-        if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
-        self.cooldown_counter, self.wait = self.cooldown, 0
+        for _, name, optimizer in rates(self.model.optimizer):
+            before = float(optimizer.learning_rate)
+            if before <= np.float32(self.min_lr):
+                continue
+            rate = max(before * self.factor, self.min_lr)
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {name}learning rate to {rate}.")
+            self.cooldown_counter, self.wait = self.cooldown, 0

@@ -24,11 +24,12 @@ class SwapEMAWeights(Callback):
 
     def _pairs(self) -> list[tuple[Any, Any]]:
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        if not optimizer.use_ema:
+        averaging = [one for one in getattr(optimizer, "optimizers", [optimizer]) if one.use_ema]
+        if not averaging:
             raise ValueError(
                 "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. Received: use_ema=False"
             )
-        return optimizer._average.pairs
+        return [pair for one in averaging for pair in one._average.pairs]
 
     def _swap(self, wanted: bool) -> None:
         """Have the averages in the model, or its own weights."""

@@ -12,6 +12,7 @@ from gpunet import tree
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.backend.devices import device_of, to_device
 from gpunet.backend.primitive import is_array_type
+from gpunet.backend.rows import Rows
 from gpunet.random import permutation
 
 
@@ -42,33 +43,29 @@ def positive(name: str, value: Any) -> int:
     return int(value)
 
 
-def _lengths(structure: Any) -> list[int]:
-    leaves = [x for x in tree.flatten(structure) if x is not None]
-    for x in leaves:
-        if not x.shape:
-            raise ValueError("expected arrays with a first axis, the samples. Received: a scalar")
-    return [int(x.shape[0]) for x in leaves]
-
-
 def check_lengths(x: Any, y: Any = None, sample_weight: Any = None) -> int:
     """The common number of samples.
 
     Raises:
         ValueError: if the arrays have different lengths, or none.
     """
-    parts = {"x": x, "y": y, "sample_weight": sample_weight}
-    sizes = {name: _lengths(part) for name, part in parts.items() if part is not None}
-    counts = {n for lengths in sizes.values() for n in lengths}
+    counts = {leaf.shape[:1] for leaf in tree.flatten((x, y, sample_weight)) if leaf is not None}
+    if len(counts) == 1 and (0,) not in counts and () not in counts:
+        return int(counts.pop()[0])
+    if () in counts:
+        raise ValueError("expected arrays with a first axis, the samples. Received: a scalar")
     if len(counts) > 1:
-        listing = "; ".join(f"{name} sizes: {', '.join(map(str, n))}" for name, n in sizes.items())
+        parts = {"x": x, "y": y, "sample_weight": sample_weight}
+        sizes = {name: _lengths(part) for name, part in parts.items() if part is not None}
         raise ValueError(
             f"Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
-            f"Received: {listing}"
+            f"Received: {'; '.join(f'{name} sizes: {listed}' for name, listed in sizes.items())}"
         )
-    count = next(iter(counts), 0)
-    if count == 0:
-        raise ValueError("expected at least one sample. Received: empty arrays")
-    return count
+    raise ValueError("expected at least one sample. Received: empty arrays")
+
+
+def _lengths(structure: Any) -> str:
+    return ", ".join(str(x.shape[0]) for x in tree.flatten(structure) if x is not None)
 
 
 def split_validation(arrays: tuple, validation_split: float) -> tuple[tuple, tuple]:
@@ -114,23 +111,24 @@ class ArrayBatches:
         self.num_batches: int | None = -(-self.count // self.batch_size)
 
     def epoch(self) -> Iterator[tuple]:
-        """The batches of one epoch as (x, y, sample_weight)."""
-        starts = np.arange(0, self.count, self.batch_size)
-        if self.shuffle == "batch":
-            starts = starts[permutation(len(starts))]
-        elif self.shuffle:
+        """The batches of one epoch as (x, y, sample_weight); shuffled rows of NumPy arrays are `Rows`."""
+        starts = range(0, self.count, self.batch_size)
+        if self.shuffle and self.shuffle != "batch":
             order = permutation(self.count)
             for start in starts:
-                yield self._take(order[start : start + self.batch_size])
+                yield self._cut(order[start : start + self.batch_size])
             return
-        for start in starts:
-            yield self._take(slice(int(start), int(start) + self.batch_size))
+        for number in permutation(len(starts)).tolist() if self.shuffle else range(len(starts)):
+            yield self._cut(slice(starts[number], starts[number] + self.batch_size))
 
-    def _take(self, where: Any) -> tuple:
-        def take(x):
-            if x is None:
-                return None
-            index = where if isinstance(where, slice) else to_device(where, device_of(x))
-            return x[index]
+    def _cut(self, where: Any) -> tuple:
+        return tuple([tree.map_structure(lambda x: _cut(x, where), part) for part in self.arrays])
 
-        return tuple(tree.map_structure(take, part) for part in self.arrays)
+
+def _cut(x: Any, where: slice | np.ndarray) -> Any:
+    """Some rows of an array, or None."""
+    if x is None or type(where) is slice:
+        return None if x is None else x[where]
+    if type(x) is np.ndarray and x.flags.c_contiguous:  # others would be copied as a whole
+        return Rows(x, where)
+    return x[to_device(where, device_of(x))]

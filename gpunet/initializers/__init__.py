@@ -3,6 +3,7 @@
 from typing import Any
 
 from gpunet.initializers.constant import Constant, Identity, Ones, Zeros
+from gpunet.initializers.fourier import STFT
 from gpunet.initializers.initializer import Initializer, catalog
 from gpunet.initializers.scaled import (
     ForActivation,
@@ -26,6 +27,7 @@ for _cls, _aliases in (
     (Ones, ("one",)),
     (Constant, ()),
     (Identity, ("IdentityInitializer",)),
+    (STFT, ("stft", "STFTInitializer")),
     (RandomNormal, ("normal",)),
     (RandomUniform, ("uniform",)),
     (TruncatedNormal, ()),
@@ -65,8 +67,11 @@ variance_scaling, orthogonal = VarianceScaling, Orthogonal
 glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform
 he_normal, he_uniform = HeNormal, HeUniform
 lecun_normal, lecun_uniform = LecunNormal, LecunUniform
+stft = STFT
+IdentityInitializer, OrthogonalInitializer, STFTInitializer = Identity, Orthogonal, STFT
 
 __all__ = [
+    "STFT",
     "Constant",
     "ForActivation",
     "GlorotNormal",

@@ -24,13 +24,17 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """One number everywhere, or an array that broadcasts to the shape."""
+    """One number everywhere, or an array of the shape."""
 
     def __init__(self, value: Any = 0.0):
         self.value = deserialize(value)
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         value = ops.cast(ops.convert_to_tensor(self.value), dtype)
+        if value.shape and tuple(value.shape) != tuple(shape):
+            raise ValueError(
+                f"Expected `shape` to be {tuple(value.shape)}, that of the values. Received: shape={tuple(shape)}"
+            )
         return ops.broadcast_to(value, shape)
 
     def get_config(self) -> dict[str, Any]:

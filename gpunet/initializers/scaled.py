@@ -85,9 +85,12 @@ class VarianceScaling(RandomInitializer):
     ):
         super().__init__(seed)
         if scale <= 0:
-            raise ValueError(f"scale must be positive. Received: scale={scale}")
+            raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f"mode must be 'fan_in', 'fan_out' or 'fan_avg'. Received: mode={mode!r}")
+            raise ValueError(
+                f"Invalid `mode` argument: {mode}. Please use one of 'fan_in', 'fan_out', 'fan_avg'. "
+                f"Received: mode={mode!r}"
+            )
         distribution = "truncated_normal" if distribution == "normal" else distribution
         if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
             raise ValueError(

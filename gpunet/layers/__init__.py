@@ -92,6 +92,13 @@ from gpunet.layers.preprocessing.tones import (
     RandomSharpness,
     Solarization,
 )
+from gpunet.layers.recurrent.bidirectional import Bidirectional
+from gpunet.layers.recurrent.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
+from gpunet.layers.recurrent.gru import GRU, GRUCell
+from gpunet.layers.recurrent.lstm import LSTM, LSTMCell
+from gpunet.layers.recurrent.rnn import RNN
+from gpunet.layers.recurrent.simple_rnn import SimpleRNN, SimpleRNNCell
+from gpunet.layers.recurrent.stacked_rnn_cells import StackedRNNCells
 from gpunet.layers.recurrent.time_distributed import TimeDistributed
 from gpunet.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from gpunet.layers.regularization.noise import ActivityRegularization, AlphaDropout, GaussianDropout, GaussianNoise
@@ -137,6 +144,7 @@ for _cls in (
     AveragePooling2D,
     AveragePooling3D,
     BatchNormalization,
+    Bidirectional,
     CategoryEncoding,
     CenterCrop,
     Concatenate,
@@ -146,6 +154,9 @@ for _cls in (
     Conv2DTranspose,
     Conv3D,
     Conv3DTranspose,
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM3D,
     Cropping1D,
     Cropping2D,
     Cropping3D,
@@ -161,6 +172,8 @@ for _cls in (
     Embedding,
     Equalization,
     Flatten,
+    GRU,
+    GRUCell,
     GaussianDropout,
     GaussianNoise,
     GlobalAveragePooling1D,
@@ -175,6 +188,8 @@ for _cls in (
     GroupNormalization,
     Identity,
     InputLayer,
+    LSTM,
+    LSTMCell,
     Lambda,
     LayerNormalization,
     LeakyReLU,
@@ -195,6 +210,7 @@ for _cls in (
     Permute,
     Pipeline,
     RMSNormalization,
+    RNN,
     RandAugment,
     RandomBrightness,
     RandomColorDegeneration,
@@ -225,12 +241,15 @@ for _cls in (
     ReversibleEmbedding,
     SeparableConv1D,
     SeparableConv2D,
+    SimpleRNN,
+    SimpleRNNCell,
     Softmax,
     Solarization,
     SpatialDropout1D,
     SpatialDropout2D,
     SpatialDropout3D,
     SpectralNormalization,
+    StackedRNNCells,
     Subtract,
     TimeDistributed,
     UnitNormalization,
@@ -316,6 +335,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",
@@ -338,6 +360,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
@@ -347,6 +370,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
@@ -367,6 +393,7 @@ __all__ = [
     "Embedding",
     "Equalization",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -390,6 +417,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -446,12 +474,15 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
+    "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
     "UnitNormalization",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,18 @@ def takes_training(function: Callable) -> bool:
     """True if the function has an argument `training`, or takes any."""
     parameters = inspect.signature(function).parameters
     return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def out_of_memory(error: MemoryError, layer: Any) -> MemoryError:
+    """The error with the innermost layer in which it happened, and the bytes that were asked for."""
+    if hasattr(error, "layer"):
+        return error
+    wanted = ""
+    if hasattr(error, "shape") and hasattr(error, "dtype"):  # NumPy's; CuPy's message has the bytes
+        wanted = f" asking for {math.prod(error.shape) * error.dtype.itemsize:,} bytes"
+    named: Any = MemoryError(f"Out of memory in layer {layer.path!r} ({type(layer).__name__}){wanted}: {error}")
+    named.layer = layer.path
+    return named
 
 
 def is_tensor_like(x: Any) -> bool:

@@ -21,6 +21,7 @@ from gpunet.layers.calling import (
     fill_masks,
     get_mask,
     is_tensor_like,
+    out_of_memory,
     set_mask,
     signature_of,
     tensor_arguments,
@@ -31,7 +32,8 @@ from gpunet.serialization import serialize
 from gpunet.symbolic import KerasTensor, Operation, any_symbolic, infer_output
 
 
-def _is_default(method: Callable) -> bool:
+def is_default(method: Callable) -> bool:
+    """Whether a method of a layer is that of the base class, as `default` marks it."""
     return getattr(method, "_is_default", False)
 
 
@@ -82,6 +84,10 @@ class Layer(WeightOwner, Operation):
 
     _quick_dtype: Any
     _quick_signature: Any
+    fused_activation: str | None = None
+    """What `call` ends in, "linear" or "relu", of a layer whose `call_fused` can add or leave out the ReLU."""
+    fuses_addend = False
+    """Whether `call_fused` also takes an addend."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -99,6 +105,10 @@ class Layer(WeightOwner, Operation):
         **kwargs: Any,
     ):
         Operation.__init__(self, name=name)
+        if not isinstance(trainable, bool):
+            raise ValueError(
+                f"Expected `trainable` to be a boolean. Received: trainable={trainable} (of type {type(trainable)})"
+            )
         self._input_shape_argument = _pop_input_shape(kwargs)
         if kwargs:
             raise ValueError(
@@ -109,7 +119,7 @@ class Layer(WeightOwner, Operation):
         self.autocast = autocast
         self.built = False
         self.input_spec: Any = None
-        self.supports_masking = _is_default(self.compute_mask) is False
+        self.supports_masking = is_default(self.compute_mask) is False
         self.trainable = trainable
         self.dtype_policy = dtype_policies.get(dtype)
         self._losses: list[Any] = []
@@ -172,13 +182,18 @@ class Layer(WeightOwner, Operation):
         )
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes the layer was built with, or None."""
+        """The shapes the layer was built with, or None: `input_shape`, or several by name in `shapes_dict`."""
         shapes = {k: v for k, v in self._shapes_dict.items() if v is not None}
-        return dict(shapes) if self.built and shapes else None
+        if not self.built or not shapes:
+            return None
+        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build with the shapes of `get_build_config`."""
-        self.build(**tree.map_structure(lambda x: x, {k: _as_shape(v) for k, v in config.items()}))
+        if "input_shape" in config:
+            self.build(_as_shape(config["input_shape"]))
+        else:
+            self.build(**{name: _as_shape(shape) for name, shape in config["shapes_dict"].items()})
 
     @default
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -199,24 +214,34 @@ class Layer(WeightOwner, Operation):
         output = self.compute_output_spec(*inputs)
         return tree.map_structure(lambda t: tuple(t.shape), output) if tree.is_nested(output) else tuple(output.shape)
 
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        """`call` without its own activation, plus `addend`, and then a ReLU or not: what a functional model may run
+        in place of this layer and those around it.
+        """
+        raise NotImplementedError(f"Layer {type(self).__name__} has nothing to be fused with.")
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The output as KerasTensors: through `compute_output_shape` if that is overridden, else by running `call`."""
-        if _is_default(self.compute_output_shape):
-            return infer_output(self.call, args, kwargs)
+        if is_default(self.compute_output_shape):
+            with self._autocast():
+                return infer_output(self.call, args, kwargs)
         arguments = signature_of(self).bind(args, kwargs)
         tensors = tensor_arguments(arguments)
         shapes = build_shapes(self.compute_output_shape, tensors, arguments, self.name)
         return _symbolic_like(self.compute_output_shape(**shapes), self.compute_dtype)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and type(args[0]) is Tensor and self.__dict__.get("_quick"):
-            x = args[0]
-            if x.array.dtype is self._quick_dtype and get_mask(x) is None:
-                if not kwargs:
-                    return self._quick_call(x, None)
-                if len(kwargs) == 1 and "training" in kwargs:
-                    return self._quick_call(x, kwargs["training"])
-        return self._general_call(args, kwargs)
+        try:
+            if len(args) == 1 and type(args[0]) is Tensor and self.__dict__.get("_quick"):
+                x = args[0]
+                if x.array.dtype is self._quick_dtype and get_mask(x) is None:
+                    if not kwargs:
+                        return self._quick_call(x, None)
+                    if len(kwargs) == 1 and "training" in kwargs:
+                        return self._quick_call(x, kwargs["training"])
+            return self._general_call(args, kwargs)
+        except MemoryError as error:
+            raise out_of_memory(error, self) from error
 
     def _quick_call(self, x: Tensor, training: bool | None) -> Any:
         """A call on one tensor of the right dtype, of a built layer without masks, mixed precision or penalties."""
@@ -306,7 +331,7 @@ class Layer(WeightOwner, Operation):
 
     def _build_for(self, arguments: dict, tensors: dict, signature: Any) -> None:
         """Build with the shapes of the call; a layer without `build` is built by running `call` without data."""
-        if type(self).build is not Layer.build and not _is_default(type(self).build):
+        if type(self).build is not Layer.build and not is_default(type(self).build):
             self.build(**build_shapes(self.build, tensors, arguments, self.name))
             return
         if any(not layer.built for layer in self._layers):
@@ -346,7 +371,7 @@ class Layer(WeightOwner, Operation):
                     stacklevel=4,
                 )
             return
-        if all(m is None for m in masks) and _is_default(self.compute_mask):
+        if all(m is None for m in masks) and is_default(self.compute_mask):
             return
         computed = tree.flatten(self.compute_mask(inputs, mask))
         for y, m in zip(tree.flatten(outputs), computed):
@@ -357,7 +382,7 @@ class Layer(WeightOwner, Operation):
         """Remember that calls of the usual kind need none of the general steps."""
         if self._quick or not self.built or not signature.simple or self.activity_regularizer is not None:
             return
-        if self.compute_dtype != self.variable_dtype or not _is_default(self.compute_mask):
+        if self.compute_dtype != self.variable_dtype or not is_default(self.compute_mask):
             return
         if scopes.compute_dtype is None and is_float(as_dtype(self.compute_dtype)):
             object.__setattr__(self, "_quick_signature", signature)

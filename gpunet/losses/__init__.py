@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gpunet.losses.ctc import CTC, ctc
 from gpunet.losses.focal import (
     BinaryFocalCrossentropy,
     CategoricalFocalCrossentropy,
@@ -57,6 +58,12 @@ from gpunet.losses.similarity import (
     Circle,
     circle,
 )
+from gpunet.losses.textbook import (
+    GaussianKLDivergence,
+    HalfSquaredError,
+    gaussian_kl_divergence,
+    half_squared_error,
+)
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
 
@@ -77,6 +84,7 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -86,6 +94,8 @@ __all__ = [
     "Circle",
     "CosineSimilarity",
     "Dice",
+    "GaussianKLDivergence",
+    "HalfSquaredError",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -108,9 +118,12 @@ __all__ = [
     "categorical_hinge",
     "circle",
     "cosine_similarity",
+    "ctc",
     "deserialize",
     "dice",
+    "gaussian_kl_divergence",
     "get",
+    "half_squared_error",
     "hinge",
     "huber",
     "kl_divergence",

@@ -47,12 +47,16 @@ class Loss:
         masks = [getattr(y, "_keras_mask", None) for y in (y_pred, y_true)]
         y_pred = tree.map_structure(self._convert, y_pred)
         home = getattr(next(iter(tree.flatten(y_pred)), None), "device", None)
-        values = self.call(tree.map_structure(lambda y: self._convert(y, home), y_true), y_pred)
+        values = self.call(tree.map_structure(lambda y: self._convert_target(y, home), y_true), y_pred)
         mask = _common([*masks, getattr(values, "_keras_mask", None)])
         weight = apply_mask(sample_weight, mask, values, self.reduction)
         return reduce_values(values, weight, self.reduction)
 
-    def _convert(self, x: Any, home: Any = None) -> Any:
+    def _convert(self, x: Any) -> Any:
+        x = x if isinstance(x, Tensor | KerasTensor) else Tensor(x)
+        return x if x.dtype == self._dtype else ops.cast(x, self._dtype)
+
+    def _convert_target(self, x: Any, home: Any) -> Any:
         """A tensor, of a plain array one on the device `home`; floats in the loss's dtype, integers (labels) as is."""
         x = x if isinstance(x, Tensor | KerasTensor) else Tensor(x, device=home)
         return ops.cast(x, self._dtype) if is_float(x.dtype) and x.dtype != self._dtype else x

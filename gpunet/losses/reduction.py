@@ -14,7 +14,9 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "
 def standardize_reduction(reduction: Any) -> Any:
     """Return `reduction` if it is one of `REDUCTIONS`, else raise ValueError."""
     if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {REDUCTIONS}. Received: reduction={reduction!r}")
+        raise ValueError(
+            f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. Received: reduction={reduction}"
+        )
     return reduction
 
 

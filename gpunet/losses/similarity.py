@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+import ml_dtypes
 
 from gpunet import ops
 from gpunet.losses.loss import FunctionLoss, catalog
@@ -46,7 +46,7 @@ def circle(
 
 def _logsumexp(x: Any, mask: Any) -> Any:
     """Over the second axis, where the mask holds; if nowhere, far below 0 rather than −∞, whose gradient is NaN."""
-    return ops.logsumexp(ops.where(mask, x, float(np.finfo(x.dtype).min) / 4), axis=1)
+    return ops.logsumexp(ops.where(mask, x, float(ml_dtypes.finfo(x.dtype).min) / 4), axis=1)
 
 
 class Circle(FunctionLoss):

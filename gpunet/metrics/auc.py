@@ -32,6 +32,8 @@ class AUC(Confusion):
         ValueError: on another curve or summation, fewer than two thresholds, or `num_labels` without `multi_label`.
     """
 
+    _direction = "up"
+
     def __init__(
         self,
         num_thresholds: int = 200,
@@ -46,10 +48,10 @@ class AUC(Confusion):
         from_logits: bool = False,
     ):
         if str(curve).upper() not in CURVES:
-            raise ValueError(f"curve must be one of {CURVES}. Received: curve={curve!r}")
+            raise ValueError(f'Invalid AUC curve value: "{curve}". Expected values are {list(CURVES)}')
         if str(summation_method).lower() not in SUMMATIONS:
             raise ValueError(
-                f"summation_method must be one of {SUMMATIONS}. Received: summation_method={summation_method!r}"
+                f'Invalid AUC summation method value: "{summation_method}". Expected values are {list(SUMMATIONS)}'
             )
         if num_labels and not multi_label:
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")

@@ -82,8 +82,8 @@ class Confusion(Metric):
             if self.class_id is not None:
                 if len(y_pred.shape) == 1:
                     raise ValueError(
-                        f"When class_id is provided, y_pred must be a 2D array with shape (num_samples, num_classes). "
-                        f"Received: y_pred.shape={y_pred.shape}"
+                        f"When class_id is provided, y_pred must be a 2D array with shape (num_samples, num_classes), "
+                        f"found shape: {tuple(y_pred.shape)}"
                     )
                 y_true, y_pred = y_true[..., self.class_id, None], y_pred[..., self.class_id, None]
             weight = None if sample_weight is None else self._weight(sample_weight, y_pred)
@@ -164,6 +164,8 @@ class FalseNegatives(_Count):
 class _Share(Confusion):
     """The share of true positives in the sum of both counts."""
 
+    _direction = "up"
+
     def __init__(
         self,
         thresholds: Any = None,
@@ -206,6 +208,8 @@ class Recall(_Share):
 class _Best(Confusion):
     """The best of one rate at the thresholds where another one is at least `bound`."""
 
+    _direction = "up"
+
     bound_name: str
 
     def __init__(
@@ -224,6 +228,7 @@ class _Best(Confusion):
                 f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
             )
         self.value = bound
+        setattr(self, self.bound_name, bound)
         self.num_thresholds = num_thresholds
         super().__init__(evenly_spaced(num_thresholds), name, dtype, class_id=class_id)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from gpunet import dtype_policies, initializers, ops
+from gpunet import config, dtype_policies, initializers, losses, ops, tree
+from gpunet.autograd.stateless import holding
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor
 from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.dtypes import as_dtype
 from gpunet.losses.reduction import align_weight
 from gpunet.ops.operands import operand
-from gpunet.serialization import Catalog, deserialize
+from gpunet.serialization import Catalog, deserialize, serialize
+from gpunet.symbolic import KerasTensor
 from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("metric", "keras.metrics")
@@ -23,20 +27,23 @@ class Metric:
     Variables made with `add_variable` (or assigned as attributes) start at their initial value again in `reset_state`.
     """
 
+    _direction: str | None = None  # "up" where more is better, "down" where less is, for callbacks that compare
+
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(snake_case(type(self).__name__))
-        self.dtype_policy = dtype_policies.get(dtype)
+        self._dtype_policy = dtype_policies.get(dtype or config.floatx())
+        self._dtype = self._dtype_policy.compute_dtype
         self._variables: list[Variable] = []
         self._initial: list[Any] = []
-        self._inner: list[Metric] = []
+        self._metrics: list[Metric] = []
 
     @property
     def dtype(self) -> str:
-        return self.dtype_policy.variable_dtype
+        return self._dtype
 
     @property
     def variables(self) -> list[Variable]:
-        return [*self._variables, *(v for metric in self._inner for v in metric.variables)]
+        return [*self._variables, *(v for metric in self._metrics for v in metric.variables)]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
@@ -55,12 +62,15 @@ class Metric:
     add_weight = add_variable
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Metric):
-            self._inner.append(value)
-        elif isinstance(value, Variable) and not any(value is v for v in self._variables):
-            self._variables.append(value)
-            self._initial.append(initializers.Constant(value.numpy()))
         object.__setattr__(self, name, value)
+        if name in ("_metrics", "_variables", "_initial"):
+            return
+        for item in tree.flatten(value) if isinstance(value, list | tuple | dict) else [value]:
+            if isinstance(item, Metric):
+                self._metrics.append(item)
+            elif isinstance(item, Variable) and not any(item is v for v in self._variables):
+                self._variables.append(item)
+                self._initial.append(initializers.Constant(item.numpy()))
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Accumulate a batch."""
@@ -70,11 +80,41 @@ class Metric:
         """The value so far: a scalar tensor or a dict of them."""
         raise NotImplementedError("A metric implements result(self).")
 
+    def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """The variables' values after a batch, from the given ones; the metric itself stays as it is.
+
+        Raises:
+            ValueError: if there are not as many values as variables.
+        """
+        with self._holding(metric_variables):
+            self.update_state(*args, **kwargs)
+            return [v.detach() for v in self.variables]
+
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+        """The result that these values of the variables give."""
+        with self._holding(metric_variables):
+            return self.result()
+
+    def stateless_reset_state(self) -> list[Any]:
+        """The values that `reset_state` would give the variables."""
+        with self._holding([v.detach() for v in self.variables]):
+            self.reset_state()
+            return [v.detach() for v in self.variables]
+
+    def _holding(self, values: Sequence[Any]) -> AbstractContextManager:
+        if len(values) != len(self.variables):
+            raise ValueError(
+                f"Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
+                f"{type(self).__name__}().variables. Received list with length {len(values)}, but expected "
+                f"{len(self.variables)} variables."
+            )
+        return holding(self.variables, values)
+
     def reset_state(self) -> None:
         """Start from the beginning."""
         for variable, initializer in zip(self._variables, self._initial):
             variable.assign(initializer(variable.shape, dtype=variable.dtype))
-        for metric in self._inner:
+        for metric in self._metrics:
             metric.reset_state()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -109,10 +149,15 @@ class _Weighted(Metric):
         values = ops.cast(operand(values), self.dtype)
         if sample_weight is not None and not isinstance(sample_weight, int | float):
             sample_weight = align_weight(sample_weight, values)
-        if mask is not None:
-            mask = align_weight(mask, values)
-            sample_weight = mask if sample_weight is None else sample_weight * mask
+            if (
+                mask is not None
+            ):  # without weights the values that a mask leaves out are zeros, which count, as in Keras
+                sample_weight = sample_weight * align_weight(mask, values)
         return values, sample_weight
+
+
+def _tensor(x: Any) -> Any:
+    return x if isinstance(x, Tensor | KerasTensor) else ops.convert_to_tensor(x)
 
 
 class Sum(_Weighted):
@@ -157,12 +202,19 @@ class MeanMetricWrapper(Mean):
         super().__init__(name=str(name or getattr(fn, "__name__", "mean_metric")), dtype=dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
+        if self._direction is None and losses.catalog.entries.get(getattr(fn, "__name__", "")) is fn:
+            self._direction = "down"
+
+    def get_config(self) -> dict[str, Any]:
+        own = type(self) is MeanMetricWrapper  # a subclass chooses the function itself
+        return super().get_config() | ({"fn": serialize(self._fn)} | serialize(self._fn_kwargs) if own else {})
 
     def update_state(  # type: ignore[override]  # as in Keras: other values than those of Mean
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
         mask = getattr(y_pred, "_keras_mask", None)
         with no_grad():
+            y_pred = tree.map_structure(_tensor, y_pred)  # whose values can have a mask
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
             if mask is not None and sample_weight is not None:
                 sample_weight = align_weight(sample_weight, ops.cast(mask, self.dtype)) * ops.cast(mask, self.dtype)

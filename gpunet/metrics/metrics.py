@@ -41,12 +41,16 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
 class Accuracy(MeanMetricWrapper):
     """How often predictions equal labels."""
 
+    _direction = "up"
+
     def __init__(self, name: str = "accuracy", dtype: Any = None):
         super().__init__(accuracy, name, dtype)
 
 
 class BinaryAccuracy(MeanMetricWrapper):
     """How often predictions are on the right side of the threshold."""
+
+    _direction = "up"
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
@@ -59,12 +63,16 @@ class BinaryAccuracy(MeanMetricWrapper):
 class CategoricalAccuracy(MeanMetricWrapper):
     """How often the most probable class is that of the one-hot target."""
 
+    _direction = "up"
+
     def __init__(self, name: str = "categorical_accuracy", dtype: Any = None):
         super().__init__(categorical_accuracy, name, dtype)
 
 
 class SparseCategoricalAccuracy(MeanMetricWrapper):
     """How often the most probable class is the integer label."""
+
+    _direction = "up"
 
     def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None):
         super().__init__(sparse_categorical_accuracy, name, dtype)
@@ -87,6 +95,8 @@ class MeanAbsoluteError(MeanMetricWrapper):
 class RootMeanSquaredError(Mean):
     """The square root of the mean of squared errors."""
 
+    _direction = "down"
+
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None):
         super().__init__(name, dtype)
 
@@ -100,24 +110,24 @@ class RootMeanSquaredError(Mean):
         return ops.sqrt(super().result())
 
 
-# Functions first: a snake_case name is the function that the trainer wraps, a class name the class.
-catalog.add(losses.mean_squared_error, "mse", "MSE")
-catalog.add(losses.mean_absolute_error, "mae", "MAE")
-catalog.add(losses.binary_crossentropy, "bce", "BCE")
-catalog.add(losses.categorical_crossentropy)
-catalog.add(losses.sparse_categorical_crossentropy)
-catalog.add(losses.kl_divergence, "kld", "KLD")
-for _function in (binary_accuracy, categorical_accuracy, sparse_categorical_accuracy):
-    catalog.add(_function)
-for _cls in (
-    Mean,
-    Sum,
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    MeanSquaredError,
-    MeanAbsoluteError,
-    RootMeanSquaredError,
+# Classes first: a name is a new metric of the class, as in Keras.
+for _cls, *_aliases in (
+    (Mean,),
+    (Sum,),
+    (Accuracy,),
+    (BinaryAccuracy,),
+    (CategoricalAccuracy,),
+    (SparseCategoricalAccuracy,),
+    (MeanSquaredError, "mse", "MSE"),
+    (MeanAbsoluteError, "mae", "MAE"),
+    (RootMeanSquaredError, "rmse", "RMSE"),
 ):
-    catalog.add(_cls)
+    catalog.add(_cls, *_aliases)
+for _function in (
+    losses.mean_squared_error,
+    losses.mean_absolute_error,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+):
+    catalog.add(_function)

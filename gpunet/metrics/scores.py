@@ -11,11 +11,21 @@ from gpunet.metrics.metric import Metric, catalog
 from gpunet.ops.operands import operand
 
 
-def _check_matrices(what: str, y_true: Any, y_pred: Any) -> None:
-    if len(y_pred.shape) != 2 or len(y_true.shape) != 2:
+def _check_matrices(what: str, y_true_shape: Any, y_pred_shape: Any) -> None:
+    defined = None not in (y_pred_shape[-1], y_true_shape[-1])
+    if len(y_pred_shape) != 2 or len(y_true_shape) != 2 or not defined:
         raise ValueError(
-            f"{what} expects 2D inputs with shape (batch_size, output_dim). "
-            f"Received input shapes: y_pred.shape={y_pred.shape} and y_true.shape={y_true.shape}."
+            f"{what} expects 2D inputs with shape (batch_size, output_dim)"
+            f"{'' if defined else ', with output_dim fully defined (not None)'}. "
+            f"Received input shapes: y_pred.shape={y_pred_shape} and y_true.shape={y_true_shape}."
+        )
+
+
+def _check_float(name: str, value: Any) -> None:
+    if not isinstance(value, float):
+        raise ValueError(
+            f"Invalid `{name}` argument value. It should be a Python float. "
+            f"Received: {name}={value} of type '{type(value)}'"
         )
 
 
@@ -31,6 +41,8 @@ class FBetaScore(Metric):
     Raises:
         ValueError: on other values.
     """
+
+    _direction = "up"
 
     true_positives: Variable
     false_positives: Variable
@@ -51,19 +63,24 @@ class FBetaScore(Metric):
                 f"Invalid `average` argument value. Expected one of: {{None, 'micro', 'macro', 'weighted'}}. "
                 f"Received: average={average}"
             )
-        if not isinstance(beta, float) or beta <= 0.0:
-            raise ValueError(f"Invalid `beta` argument value. It should be a Python float > 0. Received: beta={beta}")
-        if threshold is not None and (not isinstance(threshold, float) or not 0.0 < threshold <= 1.0):
-            raise ValueError(
-                f"Invalid `threshold` argument value. It should be a Python float with 0 < threshold <= 1. "
-                f"Received: threshold={threshold}"
-            )
+        _check_float("beta", beta)
+        if beta <= 0.0:
+            raise ValueError(f"Invalid `beta` argument value. It should be > 0. Received: beta={beta}")
+        if threshold is not None:
+            _check_float("threshold", threshold)
+            if not 0.0 < threshold <= 1.0:
+                raise ValueError(
+                    f"Invalid `threshold` argument value. It should verify 0 < threshold <= 1. "
+                    f"Received: threshold={threshold}"
+                )
         self.average = average
         self.beta = beta
         self.threshold = threshold
         self.axis = None if average == "micro" else 0
 
-    def _build(self, classes: int) -> None:
+    def _build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
+        _check_matrices("FBetaScore", y_true_shape, y_pred_shape)
+        classes = y_pred_shape[-1]
         shape = () if self.axis is None else (classes,)
         for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
             setattr(self, name, self.add_variable(shape, "zeros", name=name))
@@ -72,8 +89,7 @@ class FBetaScore(Metric):
         with no_grad():
             y_true, y_pred = (ops.cast(operand(y), self.dtype) for y in (y_true, y_pred))
             if not self._variables:
-                _check_matrices("FBetaScore", y_true, y_pred)
-                self._build(y_pred.shape[-1])
+                self._build(y_true.shape, y_pred.shape)
             yes = ops.cast(self._decided(y_pred), self.dtype)
             weight = 1.0 if sample_weight is None else ops.expand_dims(ops.cast(operand(sample_weight), self.dtype), 1)
             for total, values in (
@@ -129,6 +145,8 @@ class R2Score(Metric):
         ValueError: on other values.
     """
 
+    _direction = "up"
+
     squared_sum: Variable
     sum: Variable
     total_mse: Variable
@@ -156,7 +174,9 @@ class R2Score(Metric):
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), "zeros", name="num_samples")
 
-    def _build(self, columns: int) -> None:
+    def _build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
+        _check_matrices("R2Score", y_true_shape, y_pred_shape)
+        columns = y_pred_shape[-1]
         for attribute, name in (("squared_sum",) * 2, ("sum",) * 2, ("total_mse", "residual"), ("count",) * 2):
             setattr(self, attribute, self.add_variable((columns,), "zeros", name=name))
 
@@ -164,8 +184,7 @@ class R2Score(Metric):
         with no_grad():
             y_true, y_pred = (ops.cast(operand(y), self.dtype) for y in (y_true, y_pred))
             if len(self._variables) == 1:
-                _check_matrices("R2Score", y_true, y_pred)
-                self._build(y_pred.shape[-1])
+                self._build(y_true.shape, y_pred.shape)
             weight = ops.ones_like(y_true) if sample_weight is None else ops.cast(operand(sample_weight), self.dtype)
             weight = ops.expand_dims(weight, 1) if len(weight.shape) == 1 else weight
             weight = ops.broadcast_to(weight, y_true.shape)

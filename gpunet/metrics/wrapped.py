@@ -58,6 +58,8 @@ class _Named(MeanMetricWrapper):
 
     def __init__(self, name: str | None = None, dtype: Any = None, **arguments: Any):
         super().__init__(type(self).function, name or self.default_name(), dtype, **arguments)
+        for argument, value in arguments.items():
+            setattr(self, argument, value)
 
     @classmethod
     def default_name(cls) -> str:
@@ -122,6 +124,8 @@ class Poisson(_Named):
 class CosineSimilarity(_Named):
     """The mean cosine of the angle between target and prediction."""
 
+    _direction = "up"
+
     function = staticmethod(cosine_similarity)
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
@@ -130,6 +134,8 @@ class CosineSimilarity(_Named):
 
 class PearsonCorrelation(_Named):
     """The mean correlation of target and prediction."""
+
+    _direction = "up"
 
     function = staticmethod(pearson_correlation)
 
@@ -140,6 +146,8 @@ class PearsonCorrelation(_Named):
 class ConcordanceCorrelation(_Named):
     """The mean concordance of target and prediction."""
 
+    _direction = "up"
+
     function = staticmethod(concordance_correlation)
 
     def __init__(self, name: str = "concordance_correlation", dtype: Any = None, axis: int = -1):
@@ -149,6 +157,8 @@ class ConcordanceCorrelation(_Named):
 class TopKCategoricalAccuracy(_Named):
     """How often the class of the one-hot target is among the k most probable ones."""
 
+    _direction = "up"
+
     function = staticmethod(top_k_categorical_accuracy)
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None):
@@ -157,6 +167,8 @@ class TopKCategoricalAccuracy(_Named):
 
 class SparseTopKCategoricalAccuracy(_Named):
     """How often the integer label is among the k most probable classes."""
+
+    _direction = "up"
 
     function = staticmethod(sparse_top_k_categorical_accuracy)
 
@@ -211,40 +223,40 @@ class SparseCategoricalCrossentropy(_Named):
         name: str = "sparse_categorical_crossentropy",
         dtype: Any = None,
         from_logits: bool = False,
+        ignore_class: int | None = None,
         axis: int = -1,
     ):
-        super().__init__(name, dtype, from_logits=from_logits, axis=axis)
+        super().__init__(name, dtype, from_logits=from_logits, ignore_class=ignore_class, axis=axis)
 
 
-FUNCTIONS = (
-    top_k_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    pearson_correlation,
-    concordance_correlation,
-    cosine_similarity,
-)
-CLASSES = (
-    MeanAbsolutePercentageError,
-    MeanSquaredLogarithmicError,
-    LogCoshError,
-    Hinge,
-    SquaredHinge,
-    CategoricalHinge,
-    KLDivergence,
-    Poisson,
-    CosineSimilarity,
-    PearsonCorrelation,
-    ConcordanceCorrelation,
-    TopKCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-)
-catalog.add(losses.mean_absolute_percentage_error, "mape", "MAPE")
-catalog.add(losses.mean_squared_logarithmic_error, "msle", "MSLE")
-catalog.add(losses.log_cosh, "logcosh")
-for _entry in (
+# Classes first: a name is a new metric of the class, as in Keras.
+for _cls, *_aliases in (
+    (MeanAbsolutePercentageError, "mape", "MAPE"),
+    (MeanSquaredLogarithmicError, "msle", "MSLE"),
+    (LogCoshError, "logcosh"),
+    (Hinge,),
+    (SquaredHinge,),
+    (CategoricalHinge,),
+    (KLDivergence, "kld", "KLD"),
+    (Poisson,),
+    (CosineSimilarity, "cosine"),
+    (PearsonCorrelation,),
+    (ConcordanceCorrelation,),
+    (TopKCategoricalAccuracy,),
+    (SparseTopKCategoricalAccuracy,),
+    (BinaryCrossentropy, "bce", "BCE"),
+    (CategoricalCrossentropy,),
+    (SparseCategoricalCrossentropy,),
+):
+    catalog.add(_cls, *_aliases)
+for _function in (
+    losses.binary_crossentropy,
+    losses.categorical_crossentropy,
+    losses.sparse_categorical_crossentropy,
+    losses.kl_divergence,
+    losses.mean_absolute_percentage_error,
+    losses.mean_squared_logarithmic_error,
+    losses.log_cosh,
     losses.hinge,
     losses.squared_hinge,
     losses.categorical_hinge,
@@ -252,7 +264,10 @@ for _entry in (
     losses.huber,
     losses.binary_focal_crossentropy,
     losses.categorical_focal_crossentropy,
-    *FUNCTIONS,
-    *CLASSES,
+    top_k_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    pearson_correlation,
+    concordance_correlation,
+    cosine_similarity,
 ):
-    catalog.add(_entry)
+    catalog.add(_function)

@@ -14,27 +14,59 @@ from gpunet.models.sequential import Sequential
 from gpunet.symbolic import KerasTensor, OpCall
 
 
-def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+def clone_model(
+    model: Any,
+    input_tensors: Any = None,
+    clone_function: Callable[[Layer], Layer] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+) -> Any:
     """A model like another with new layers, whose weights are initialised anew.
 
     Args:
         model: a functional or Sequential model, or a subclassed one that can be made from its configuration.
         input_tensors: symbolic tensors to build on, in the structure of the model's inputs; new ones where None.
         clone_function: makes the copy of each layer but inputs; from its configuration where None.
+        call_function: calls each copy, `call_function(layer, *args, **kwargs)`, so that it can put layers before or
+            after it; for functional models.
+        recursive: clone nested models by the same rules, rather than by `clone_function`.
 
     Raises:
-        ValueError: for a subclassed model with one of the other arguments, or if the number of inputs differs.
+        ValueError: for a subclassed model with one of the other arguments, a Sequential one with `call_function`, or
+            if the number of inputs differs.
     """
     clone = clone_function or _from_config
+    if recursive:
+        clone = _recursively(clone_function, call_function)
     if isinstance(model, Sequential):
+        if call_function is not None:
+            raise ValueError(f"`call_function` argument is not supported with Sequential models. Received: {model}")
         return _clone_sequential(model, input_tensors, clone)
     if isinstance(model, Functional):
-        return _clone_functional(model, input_tensors, clone)
-    if input_tensors is not None or clone_function is not None:
+        return _clone_functional(model, input_tensors, clone, call_function or _call)
+    if any(x is not None for x in (input_tensors, clone_function, call_function)):
         raise ValueError(
-            f"clone_model: input_tensors and clone_function are for functional and Sequential models. Received: {model}"
+            f"clone_model: input_tensors, clone_function and call_function are for functional and Sequential models. "
+            f"Received: {model}"
         )
     return _from_config(model)
+
+
+def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    return layer(*args, **kwargs)
+
+
+def _recursively(clone_function: Callable | None, call_function: Callable | None) -> Callable[[Layer], Layer]:
+    """What clones a layer, or a model within a model."""
+
+    def clone(layer: Layer) -> Layer:
+        if isinstance(layer, Sequential):
+            return clone_model(layer, clone_function=clone_function, recursive=True)
+        if isinstance(layer, Functional):
+            return clone_model(layer, None, clone_function, call_function, recursive=True)
+        return (clone_function or _from_config)(layer)
+
+    return clone
 
 
 def _from_config(layer: Layer) -> Layer:
@@ -55,7 +87,7 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable) ->
     return found
 
 
-def _clone_functional(model: Functional, input_tensors: Any, clone: Callable) -> Functional:
+def _clone_functional(model: Functional, input_tensors: Any, clone: Callable, call: Callable) -> Functional:
     if input_tensors is None:
         new = [Input(batch_shape=x.shape, dtype=x.dtype, name=n) for x, n in zip(model.inputs, model.input_names)]
     else:
@@ -70,7 +102,7 @@ def _clone_functional(model: Functional, input_tensors: Any, clone: Callable) ->
         else:
             if operation not in copies:
                 copies[operation] = clone(operation)
-            outputs = copies[operation](*args, **kwargs)
+            outputs = call(copies[operation], *args, **kwargs)
         tensors |= {id(x): y for x, y in zip(tree.flatten(node.outputs), tree.flatten(outputs))}
     outputs = tree.map_structure(lambda y: tensors[id(y)], model.output)
     return Functional(tree.pack_like(model.input, new), outputs, name=model.name, trainable=model.trainable)

@@ -13,37 +13,8 @@ from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 from gpunet.models.graph import GraphWriter, entrance_of, nodes_between, ordered_operations
 from gpunet.models.model import Model
+from gpunet.models.plan import Plan
 from gpunet.symbolic import KerasTensor, Node
-
-
-class _Step:
-    """A node as the model runs it: which slots it reads and writes, and which it is the last to read."""
-
-    def __init__(self, node: Node, slot: dict[int, int]):
-        self.call = node.operation
-        self.outputs = [slot[id(y)] for y in tree.flatten(node.outputs)]
-        self.arguments = (node.args, node.kwargs)
-        self.places = [slot[id(x)] if isinstance(x, KerasTensor) else None for x in tree.flatten(self.arguments)]
-        self.inputs = [i for i in self.places if i is not None]
-        sole = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and not node.kwargs
-        self.sole = slot[id(node.args[0])] if sole else None
-        self.last: list[int] = []  # slots to empty afterwards
-
-    def run(self, values: list[Any]) -> None:
-        if self.sole is not None:
-            result = self.call(values[self.sole])
-        else:
-            given = tree.flatten(self.arguments)
-            leaves = [x if i is None else values[i] for i, x in zip(self.places, given)]
-            args, kwargs = tree.pack_like(self.arguments, leaves)
-            result = self.call(*args, **kwargs)
-        if len(self.outputs) == 1 and not tree.is_nested(result):
-            values[self.outputs[0]] = result
-        else:
-            for i, y in zip(self.outputs, tree.flatten(result)):
-                values[i] = y
-        for i in self.last:
-            values[i] = None
 
 
 class Functional(Model):
@@ -61,9 +32,7 @@ class Functional(Model):
     _nodes: list[Node]
     _operations: list[Any]
     _entrances: list[InputLayer]
-    _steps: list[_Step]
-    _slots: int
-    _output_slots: list[int]
+    _plan: Plan
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         trainable = kwargs.pop("trainable", None)
@@ -80,7 +49,7 @@ class Functional(Model):
         object.__setattr__(self, "_flat_outputs", flat_outputs)
         nodes = nodes_between(flat_inputs, flat_outputs)
         object.__setattr__(self, "_nodes", nodes)
-        self._plan(nodes)
+        object.__setattr__(self, "_plan", Plan(flat_inputs, flat_outputs, nodes))
         self._fitting: Any = None  # sample shape and dtype of a sole input that needed no adjustment
         entrances = list(map(entrance_of, flat_inputs))
         object.__setattr__(self, "_entrances", entrances)
@@ -96,21 +65,6 @@ class Functional(Model):
         self._after_build((tree.map_structure(lambda x: x.shape, inputs),), {})
         if trainable is not None:
             self.trainable = trainable
-
-    def _plan(self, nodes: list[Node]) -> None:
-        """Number the tensors and turn the nodes into steps that free what nobody needs any more."""
-        tensors = [*self._flat_inputs, *(y for node in nodes for y in tree.flatten(node.outputs))]
-        slot = {id(x): i for i, x in enumerate(tensors)}
-        steps = [_Step(node, slot) for node in nodes]
-        kept = {slot[id(y)] for y in self._flat_outputs}
-        seen: set[int] = set()
-        for step in reversed(steps):
-            reads = {*step.inputs, *step.outputs}
-            step.last = [i for i in reads if i not in seen and i not in kept]
-            seen |= reads
-        object.__setattr__(self, "_steps", steps)
-        object.__setattr__(self, "_slots", len(tensors))
-        object.__setattr__(self, "_output_slots", [slot[id(y)] for y in self._flat_outputs])
 
     @property
     def inputs(self) -> list[KerasTensor]:
@@ -142,6 +96,11 @@ class Functional(Model):
         return list(self._operations)
 
     @property
+    def fusions(self) -> list[tuple[str, ...]]:
+        """The names of layers and ops that are computed together; `gpunet.config.disable_fusion` ends that."""
+        return [fusion.names for fusion in self._plan.fusions if fusion.holds()]
+
+    @property
     def input_spec(self) -> Any:
         """What each input must look like, by the shapes it was declared with."""
         return [
@@ -158,21 +117,17 @@ class Functional(Model):
         self._arranged(first)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        values: list[Any] = [None] * self._slots
         if type(inputs) is Tensor and (inputs.shape[1:], inputs.dtype) == self._fitting:
-            values[0] = inputs
+            values: list[Any] = [inputs]
         else:
-            for i, (x, symbol) in enumerate(zip(self._arranged(inputs), self._flat_inputs)):
-                values[i] = _adjusted(x, symbol)
+            values = [_adjusted(x, symbol) for x, symbol in zip(self._arranged(inputs), self._flat_inputs)]
             if values[0] is inputs:
                 object.__setattr__(self, "_fitting", (inputs.shape[1:], inputs.dtype))
         if mask is not None:
             for x, m in zip(values, tree.flatten(mask)):
                 if m is not None:
                     x._keras_mask = m
-        for step in self._steps:
-            step.run(values)
-        results = [values[i] for i in self._output_slots]
+        results = self._plan.run(values)
         if isinstance(self._outputs_struct, KerasTensor):
             return results[0]
         return tree.pack_like(self._outputs_struct, results)

@@ -98,6 +98,26 @@ class Model(Trainer):
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
+    def recalibrate_batchnorm(self, x: Any, batch_size: int | None = None) -> None:
+        """Set the moving statistics of all batch normalisations to exact ones over the data, after training.
+
+        Moving averages lag behind the weights, and see each batch through layers that use that batch's statistics.
+        This pass goes layer by layer, from the first to the last: each gets the mean and the variance of its inputs
+        over all samples, as the layers before it give them in inference with statistics that are exact already.
+        Masked places are left out, and layers with `trainable=False` left as they are.
+
+        Args:
+            x: all training samples, as for `predict`; what yields batches is read once per layer.
+            batch_size: samples per batch, 32 where None. The result does not depend on it, but for rounding.
+
+        Raises:
+            ValueError: if `x` can be read only once.
+        """
+        from gpunet.data import make_batches
+        from gpunet.models.recalibration import recalibrate
+
+        recalibrate(self, make_batches(x, None, None, batch_size))
+
     def save(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the model to a `.keras` file; see `gpunet.saving.save_model`."""
         from gpunet.saving import save_model

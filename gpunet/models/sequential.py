@@ -155,6 +155,11 @@ class Sequential(Model):
     def output_shape(self) -> Any:
         return self._functional_or_raise().output_shape
 
+    @property
+    def fusions(self) -> list[tuple[str, ...]]:
+        """The names of layers that are computed together, as in `Functional.fusions`; none while it is not built."""
+        return [] if self._functional is None else self._functional.fusions
+
     def get_config(self) -> dict[str, Any]:
         config = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
         config["layers"] = [serialize(layer) for layer in self._stack]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gpunet import tree
-from gpunet.autograd.recording import RecordedFunction
+from gpunet.autograd.recording import Arena, RecordedFunction, as_tensor
 from gpunet.callbacks import LazyLogs
 
 
@@ -25,6 +25,7 @@ class Steps:
             raise ValueError(f'jit_compile must be True, False or "auto". Received: jit_compile={jit_compile!r}')
         self.jit_compile = jit_compile
         self._functions: dict[str, Callable] = {}
+        self._arena = Arena()
 
     def __deepcopy__(self, memo: Any) -> Steps:
         return Steps(self.jit_compile)
@@ -48,16 +49,16 @@ class Steps:
                     "jit_compile=True cannot record steps that differ: the optimizer has use_ema or "
                     'gradient_accumulation_steps. Use "auto", which runs them eagerly.'
                 )
-            return step
+            return lambda data: step(tree.map_structure(as_tensor, data))
         if not self.jit_compile or (self.jit_compile == "auto" and not is_library_code(model, name)):
-            return step
+            return lambda data: step(tree.map_structure(as_tensor, data))
 
         def recordable(data: Any) -> Any:
-            found = step(data)
+            found = step(tree.map_structure(as_tensor, data))
             return _THE_METRICS if isinstance(found, LazyLogs) else found
 
         recordable.__qualname__ = f"{type(model).__name__}.{name}"
-        return RecordedFunction(recordable, must=self.jit_compile is True)
+        return RecordedFunction(recordable, self.jit_compile is True, self._arena)
 
 
 class _Metrics:

@@ -69,7 +69,7 @@ from gpunet.ops.arrangement import (
     vsplit,
 )
 from gpunet.ops.attention import dot_product_attention
-from gpunet.ops.control import cond, fori_loop, map, nonzero, scan, switch, unique, vectorized_map, while_loop
+from gpunet.ops.control import associative_scan, cond, fori_loop, map, scan, switch, vectorized_map, while_loop
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
 from gpunet.ops.counting import bincount, digitize, histogram, isin, multi_hot, searchsorted
 from gpunet.ops.creation import (
@@ -93,6 +93,7 @@ from gpunet.ops.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.elementwise import (
     abs,
     absolute,
@@ -247,6 +248,7 @@ from gpunet.ops.mathematics import (
     squareplus,
 )
 from gpunet.ops.normalization import (
+    batch_norm_relu,
     batch_norm_relu_training,
     batch_norm_training,
     batch_normalization,
@@ -254,6 +256,7 @@ from gpunet.ops.normalization import (
     rms_normalization,
 )
 from gpunet.ops.pooling import average_pool, max_pool, min_pool
+from gpunet.ops.recurrent import gru, lstm
 from gpunet.ops.reduction import (
     all,
     amax,
@@ -299,6 +302,7 @@ from gpunet.ops.statistics import (
     trapezoid,
 )
 from gpunet.ops.transfer import to_device
+from gpunet.ops.value_shaped import nonzero, unique
 from gpunet.ops.views import (
     expand_dims,
     flip,

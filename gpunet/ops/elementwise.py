@@ -14,6 +14,7 @@ from gpunet.autograd.fast import binary, unary
 from gpunet.autograd.tape import Gradient
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.dtypes import BOOL
+from gpunet.backend.primitive import Primitive
 from gpunet.backend.primitives import elementwise as prim
 from gpunet.ops.operands import (
     cast_to,
@@ -33,10 +34,16 @@ def _finish(op: Callable, name: str, doc: str) -> Callable:
     return op
 
 
-def _float_unary(name: str, doc: str, saves: str, rule: Callable) -> Callable:
+def _local(saves: str, *rules: Callable | Primitive | None) -> Gradient:
+    """The gradient by rules that are functions, or by primitives of the cotangent and one saved value each."""
+    by = tuple([rule for rule in rules if isinstance(rule, Primitive)])
+    return Gradient(by=by, saves=saves) if by else Gradient(rules, saves)
+
+
+def _float_unary(name: str, doc: str, saves: str, rule: Callable | Primitive) -> Callable:
     """A function of one operand whose result is a float; integers are converted to `floatx()` first."""
     primitive = prim.UNARY[name]
-    primitive.gradient = Gradient((rule,), saves)
+    primitive.gradient = _local(saves, rule)
 
     def general(x):
         symbolic = call_if_symbolic(op, (x,), {})
@@ -46,10 +53,12 @@ def _float_unary(name: str, doc: str, saves: str, rule: Callable) -> Callable:
     return op
 
 
-def _unary(name: str, doc: str, saves: str = "", rule: Callable | None = None, counts_bools: bool = False) -> Callable:
+def _unary(
+    name: str, doc: str, saves: str = "", rule: Callable | Primitive | None = None, counts_bools: bool = False
+) -> Callable:
     """A function of one operand that keeps its dtype; `counts_bools` makes bools int32."""
     primitive = prim.UNARY[name]
-    primitive.gradient = Gradient((rule or (lambda g: zeros_like(g)),), saves)
+    primitive.gradient = _local(saves, rule or (lambda g: zeros_like(g)))
 
     def general(x):
         symbolic = call_if_symbolic(op, (x,), {})
@@ -71,13 +80,13 @@ def _binary(
     name: str,
     doc: str,
     saves: str,
-    rules: tuple[Callable | None, ...],
+    rules: tuple[Callable | Primitive | None, ...],
     to_float: bool = False,
     counts_bools: bool = False,
 ) -> Callable:
     """A function of two operands that are promoted to their common dtype; `counts_bools` makes bools int32."""
     primitive = prim.BINARY[name]
-    primitive.gradient = Gradient(rules, saves)
+    primitive.gradient = _local(saves, *rules)
 
     def general(x1, x2):
         symbolic = call_if_symbolic(op, (x1, x2), {})
@@ -150,6 +159,8 @@ def _filled(primitive, op, x, dtype):
     return filled if dtype is None else cast_to(filled, dtype)
 
 
+_MULTIPLY, _DIVIDE = prim.BINARY["multiply"], prim.BINARY["divide"]
+
 negative = _unary("negative", "−x.", "", lambda g: negative(g))
 absolute = _unary("absolute", "|x|, with gradient 0 at 0.", "x", lambda g, x: multiply(g, sign(x)))
 sign = _unary("sign", "−1, 0 or 1, the sign of x.")
@@ -161,10 +172,10 @@ rint = _unary("rint", "The nearest integer, halves to even.")
 bitwise_not = _unary("invert", "Bits inverted, of integers and bools.")
 
 reciprocal = _float_unary("reciprocal", "1 / x.", "o", lambda g, y: negative(multiply(g, square(y))))
-exp = _float_unary("exp", "e^x.", "o", lambda g, y: multiply(g, y))
+exp = _float_unary("exp", "e^x.", "o", _MULTIPLY)
 exp2 = _float_unary("exp2", "2^x.", "o", lambda g, y: multiply(g, multiply(y, math.log(2))))
 expm1 = _float_unary("expm1", "e^x − 1, exact near 0.", "o", lambda g, y: multiply(g, add(y, 1)))
-log = _float_unary("log", "Natural logarithm.", "x", lambda g, x: divide(g, x))
+log = _float_unary("log", "Natural logarithm.", "x", _DIVIDE)
 log1p = _float_unary("log1p", "log(1 + x), exact near 0.", "x", lambda g, x: divide(g, add(x, 1)))
 log2 = _float_unary("log2", "Base-2 logarithm.", "x", lambda g, x: divide(g, multiply(x, math.log(2))))
 log10 = _float_unary("log10", "Base-10 logarithm.", "x", lambda g, x: divide(g, multiply(x, math.log(10))))
@@ -180,13 +191,13 @@ arccos = _float_unary(
 arctan = _float_unary("arctan", "Inverse tangent.", "x", lambda g, x: divide(g, add(square(x), 1)))
 sinh = _float_unary("sinh", "Hyperbolic sine.", "x", lambda g, x: multiply(g, cosh(x)))
 cosh = _float_unary("cosh", "Hyperbolic cosine.", "x", lambda g, x: multiply(g, sinh(x)))
-tanh = _float_unary("tanh", "Hyperbolic tangent.", "o", lambda g, y: _tanh_grad(g, y))
+tanh = _float_unary("tanh", "Hyperbolic tangent.", "o", prim.tanh_grad)
 arcsinh = _float_unary("arcsinh", "Inverse hyperbolic sine.", "x", lambda g, x: multiply(g, rsqrt(add(square(x), 1))))
 arccosh = _float_unary(
     "arccosh", "Inverse hyperbolic cosine.", "x", lambda g, x: multiply(g, rsqrt(subtract(square(x), 1)))
 )
 arctanh = _float_unary("arctanh", "Inverse hyperbolic tangent.", "x", lambda g, x: divide(g, subtract(1.0, square(x))))
-sigmoid = _float_unary("sigmoid", "1 / (1 + e^−x).", "o", lambda g, y: _sigmoid_grad(g, y))
+sigmoid = _float_unary("sigmoid", "1 / (1 + e^−x).", "o", prim.sigmoid_grad)
 softplus = _float_unary("softplus", "log(1 + e^x).", "x", lambda g, x: multiply(g, sigmoid(x)))
 erf = _float_unary(
     "erf",
@@ -194,11 +205,11 @@ erf = _float_unary(
     "x",
     lambda g, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
 )
-relu = _unary("relu", "max(x, 0), with gradient 0 at 0.", "o", lambda g, y: relu_grad(g, y), counts_bools=True)
+relu = _unary("relu", "max(x, 0), with gradient 0 at 0.", "o", prim.relu_grad, counts_bools=True)
 
 add = _binary("add", "x1 + x2.", "", (lambda g: g, lambda g: g))
 subtract = _binary("subtract", "x1 − x2.", "", (lambda g: g, lambda g: negative(g)))
-multiply = _binary("multiply", "x1 · x2.", "xy", (lambda g, x, y: multiply(g, y), lambda g, x, y: multiply(g, x)))
+multiply = _binary("multiply", "x1 · x2.", "yx", (_MULTIPLY, _MULTIPLY))
 divide = _binary(
     "divide",
     "x1 / x2; integers become `floatx()`.",

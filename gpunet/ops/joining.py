@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from gpunet.autograd.apply import apply
+from gpunet.autograd.custom import custom_gradient
 from gpunet.autograd.tape import Gradient
 from gpunet.backend.dtypes import result_type
 from gpunet.backend.primitives import shape as prim
-from gpunet.ops.indexing import take
+from gpunet.ops.indexing import getitem, take
 from gpunet.ops.operands import as_shape, cast_to, normalize_axis, operand
 from gpunet.ops.reduction import broadcast_to
 from gpunet.ops.views import expand_dims, reshape, squeeze
+from gpunet.symbolic import KerasTensor
 from gpunet.symbolic.ops import symbolic_op
 
 
@@ -126,8 +129,17 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list:
         cuts = [step * i for i in range(1, indices_or_sections)]
     else:
         cuts = list(as_shape(indices_or_sections))
-    starts, stops = [0, *cuts], [*cuts, size]
-    return [_slice_axis(x, axis, a, b) for a, b in zip(starts, stops)]
+    bounds = [0, *cuts, size]
+    if bounds != sorted(bounds):  # parts that overlap, or are counted from the end
+        return [_slice_axis(x, axis, a, b) for a, b in itertools.pairwise(bounds)]
+    return list(_cut(x, axis, bounds))
+
+
+@custom_gradient
+def _cut(x, axis, bounds):
+    """The parts of x between the bounds; their gradients are joined, not added up as slices of x."""
+    parts = tuple(_slice_axis(x, axis, a, b) for a, b in itertools.pairwise(bounds))
+    return parts, lambda *upstream: concatenate(upstream, axis)
 
 
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
@@ -135,7 +147,15 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
     x = x if hasattr(x, "shape") else operand(x)
     axis = normalize_axis(axis, len(x.shape))
     n = x.shape[axis] if num is None else num
-    return [squeeze(part, axis) for part in split(x, n, axis)]
+    if isinstance(x, KerasTensor) or n != x.shape[axis]:
+        return [squeeze(part, axis) for part in split(x, n, axis)]
+    return list(_slices(x, axis))
+
+
+@custom_gradient
+def _slices(x, axis):
+    parts = tuple(getitem(x, (slice(None),) * axis + (i,)) for i in range(x.shape[axis]))
+    return parts, lambda *upstream: stack(upstream, axis)
 
 
 @symbolic_op

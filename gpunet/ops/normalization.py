@@ -48,14 +48,19 @@ def batch_norm_relu_training(
         ValueError: if addend has another shape.
     """
     x = float_operand(x)
-    if addend is not None:
-        addend = float_operand(addend)
-        if addend.shape != x.shape:
-            raise ValueError(
-                f"addend must have the shape of x. Received: addend.shape={tuple(addend.shape)}, "
-                f"x.shape={tuple(x.shape)}"
-            )
-    return _with_batch_statistics(prim.batch_norm_relu, x, (gamma, beta), (addend,), axis, epsilon)
+    return _with_batch_statistics(prim.batch_norm_relu, x, (gamma, beta), (_addend(addend, x),), axis, epsilon)
+
+
+def _addend(addend, x):
+    """The addend in the dtype of x, or None."""
+    if addend is None:
+        return None
+    addend = cast_to(float_operand(addend), x.dtype)
+    if addend.shape != x.shape:
+        raise ValueError(
+            f"addend must have the shape of x. Received: addend.shape={tuple(addend.shape)}, x.shape={tuple(x.shape)}"
+        )
+    return addend
 
 
 def _with_batch_statistics(primitive, x, parameters, others, axis, epsilon):
@@ -109,9 +114,9 @@ prim.batch_norm.gradient = fused_gradient(_batch_norm_backward, _batch_norm_deco
 def _batch_norm_relu_backward(g, r):
     if g[0] is None or g[1] is not None or g[2] is not None:
         return None
-    x, gamma, _, addend = r.inputs
+    x, gamma, beta, addend = r.inputs
     options = {"epsilon": r.attributes["epsilon"], "with_addend": addend is not None}
-    gradients = apply(prim.batch_norm_relu_grad, g[0], x, gamma, *r.residuals, **options)
+    gradients = apply(prim.batch_norm_relu_grad, g[0], x, gamma, beta, *r.residuals, **options)
     return gradients if addend is not None else (*gradients, None)
 
 
@@ -141,10 +146,38 @@ def batch_normalization(
     Raises:
         ValueError: if a shape does not fit.
     """
+    return _with_statistics(prim.scale_shift, float_operand(x), (), axis, (mean, variance), (offset, scale), epsilon)
+
+
+@symbolic_op
+def batch_norm_relu(
+    x: Any,
+    mean: Any,
+    variance: Any,
+    axis: int,
+    offset: Any = None,
+    scale: Any = None,
+    epsilon: float = 1e-3,
+    addend: Any = None,
+) -> Any:
+    """relu(y + addend) for the y of `batch_normalization`, in one pass over memory.
+
+    Args:
+        addend: of the shape of x, or None for 0. The other arguments as in `batch_normalization`.
+
+    Raises:
+        ValueError: if a shape does not fit.
+    """
     x = float_operand(x)
+    others = (_addend(addend, x),)
+    return _with_statistics(prim.scale_shift_relu, x, others, axis, (mean, variance), (offset, scale), epsilon)
+
+
+def _with_statistics(primitive, x, others, axis, statistics, parameters, epsilon):
+    """Run a primitive of scale and shift on x and `others` of its shape with the channels last."""
     axis = normalize_axis(axis, x.ndim)
-    mean, variance = operand(mean), operand(variance)
-    offset, scale = (p if p is None else operand(p) for p in (offset, scale))
+    mean, variance = map(operand, statistics)
+    offset, scale = (p if p is None else operand(p) for p in parameters)
     _check_channels("batch_normalization", x, axis, mean=mean, variance=variance, offset=offset, scale=scale)
     factor = el.rsqrt(el.add(variance, epsilon))
     factor = factor if scale is None else el.multiply(factor, scale)
@@ -152,12 +185,13 @@ def batch_normalization(
     shift = shift if offset is None else el.add(shift, offset)
     factor, shift = cast_to(factor, x.dtype), cast_to(shift, x.dtype)
     if axis == x.ndim - 1:
-        return apply(prim.scale_shift, x, factor, shift)
-    return moveaxis(apply(prim.scale_shift, moveaxis(x, axis, -1), factor, shift), -1, axis)
+        return apply(primitive, x, factor, shift, *others)
+    others = [t if t is None else moveaxis(t, axis, -1) for t in others]
+    return moveaxis(apply(primitive, moveaxis(x, axis, -1), factor, shift, *others), -1, axis)
 
 
 def _scale_shift_gradient(g, r):
-    x, scale, _ = r.inputs
+    x, scale, *_ = r.inputs
     axes = tuple(range(len(g.shape) - 1))
     return (
         el.multiply(g, scale) if r.needs[0] else None,
@@ -166,7 +200,13 @@ def _scale_shift_gradient(g, r):
     )
 
 
+def _scale_shift_relu_gradient(g, r):
+    g = el.relu_grad(g, r.out)
+    return (*_scale_shift_gradient(g, r), g if r.needs[3] else None)
+
+
 prim.scale_shift.gradient = Gradient(vjp=_scale_shift_gradient, saves="xy")
+prim.scale_shift_relu.gradient = Gradient(vjp=_scale_shift_relu_gradient, saves="xyo")
 
 
 @symbolic_op

@@ -14,7 +14,6 @@ from gpunet.symbolic.keras_tensor import KerasTensor
 
 arithmetic.add = el.add
 arithmetic.unbroadcast = reduction.unbroadcast
-arithmetic.ones_like = el.ones_like
 arithmetic.zeros_like = el.zeros_like
 arithmetic.stack = lambda rows, shape: views.reshape(joining.stack(rows), shape)
 

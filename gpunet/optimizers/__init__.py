@@ -12,20 +12,25 @@ from gpunet.optimizers.ftrl import Ftrl
 from gpunet.optimizers.lamb import Lamb
 from gpunet.optimizers.lion import Lion
 from gpunet.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from gpunet.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
+from gpunet.optimizers.muon import Muon
 from gpunet.optimizers.nadam import Nadam
 from gpunet.optimizers.optimizer import Optimizer, catalog
 from gpunet.optimizers.rmsprop import RMSprop
+from gpunet.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from gpunet.optimizers.sgd import SGD
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
 
 
 def get(identifier: Any) -> Any:
-    """The optimizer for a name, class, configuration or object.
+    """The optimizer for a name, class, configuration or object; None as it is.
 
     Raises:
         ValueError: if nothing has that name, or the object is no optimizer.
     """
+    if identifier is None:
+        return None
     if isinstance(identifier, str):
         identifier = identifier.lower() if catalog.find(identifier) is None else identifier
     found = identifier if isinstance(identifier, Optimizer) else catalog.get(identifier)
@@ -56,9 +61,13 @@ __all__ = [
     "Lamb",
     "Lion",
     "LossScaleOptimizer",
+    "MultiOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "schedules",

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from gpunet.autograd.variable import Variable
 from gpunet.backend.devices import Device, backend_for, to_device
+from gpunet.backend.memory import lasting
 from gpunet.backend.primitives import update
 
 ALIGNMENT = 256  # bytes: what the widest vector loads and TMA want
@@ -50,14 +51,16 @@ class Arena:
         self.size = 0
         for v in variables:
             self._append(v)
-        self._zeros = backend_for(self.device).xp.zeros
-        self.parameters = self._zeros((self.size,), self.dtype)
-        self.gradients = self._zeros((self.size,), self.dtype)
-        self.moments = {slot: self._zeros((self.size,), self.dtype) for slot in slots}
+        self.parameters = self._zeros()
+        self.gradients = self._zeros()
+        self.moments = {slot: self._zeros() for slot in slots}
         for slot, value in (values or {}).items():
             update.assign(self.moments[slot], value)  # the space between segments too: rules may divide by it
         self._moment_variables: list[tuple[str, Segment, Variable]] = []
         self._link()
+
+    def _zeros(self) -> Any:
+        return lasting(backend_for(self.device).xp, (self.size,), self.dtype, zeros=True)
 
     def _link(self) -> None:
         """Let variables and views share the storage of the flat arrays."""

@@ -12,6 +12,34 @@ from gpunet.backend.primitives import update
 from gpunet.optimizers.optimizer import LossScaling, Optimizer, catalog
 from gpunet.serialization import deserialize, serialize
 
+# What files of older versions have in the configuration, to no effect.
+_DEFAULTS = {
+    "dynamic": True,
+    "weight_decay": None,
+    "clipnorm": None,
+    "global_clipnorm": None,
+    "clipvalue": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Raise ValueError on options of other optimizers that would do something."""
+    unknown = [name for name in options if name not in _DEFAULTS]
+    if unknown:
+        raise ValueError(f"LossScaleOptimizer does not support arguments: `{'`, `'.join(unknown)}`.")
+    for name, value in options.items():
+        if value != _DEFAULTS[name]:
+            wanted = "loss_scale_factor" if name == "dynamic" else name
+            raise ValueError(
+                f"LossScaleOptimizer does not support `{name}`. Instead, set `{wanted}` on the `inner_optimizer`. "
+                f"Received: {name}={value!r}"
+            )
+
 
 class LossScaleOptimizer(Optimizer):
     """Multiplies the loss so that float16 gradients do not vanish, and divides the gradients for another optimizer.
@@ -34,7 +62,9 @@ class LossScaleOptimizer(Optimizer):
         initial_scale: float = 2.0**15,
         dynamic_growth_steps: int = 2000,
         name: str | None = None,
+        **options: Any,
     ):
+        _refuse(options)
         super().__init__(0.0, name=name)
         self.inner_optimizer = inner_optimizer
         inner_optimizer.loss_scale_factor = None

@@ -37,9 +37,9 @@ class Nadam(Optimizer):
     def build(self, variables: Iterable[Variable]) -> None:
         variables = list(variables)
         super().build(variables)
-        like = variables[0]  # the product of the momentums so far
+        first = variables[0] if variables else self._learning_rate  # decides dtype and device
         with name_scope(self.name, owner=self):
-            self._product = Variable(1.0, dtype=like.dtype, trainable=False, name="u_product", device=like.device)
+            self._product = Variable(1.0, dtype=first.dtype, trainable=False, name="u_product", device=first.device)
         self._variables.append(self._product)
 
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:

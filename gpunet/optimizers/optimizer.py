@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 import numpy as np
 
 from gpunet import initializers, ops
+from gpunet.autograd.stateless import holding
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, name_scope
@@ -117,7 +118,7 @@ class Optimizer:
         self._schedule = learning_rate if callable(learning_rate) and not isinstance(learning_rate, Tensor) else None
         rate = 0.0 if self._schedule else _checked_rate(learning_rate)
         with name_scope(self.name, owner=self):
-            self.iterations = Variable(0, dtype="int32", trainable=False, name="iterations", device=CPU)
+            self.iterations = Variable(0, dtype="int32", trainable=False, name="iteration", device=CPU)
             # What updates read; set before each where there is a schedule.
             self._learning_rate = Variable(rate, dtype="float", trainable=False, name="learning_rate", device=CPU)
         self._variables: list[Variable] = [self.iterations, *[self._learning_rate] * (self._schedule is None)]
@@ -125,6 +126,7 @@ class Optimizer:
         self._arenas: list[Arena] = []
         self._undecayed: tuple[list[Variable], list[str]] = ([], [])
         self._order: tuple[int, ...] = ()
+        self._overwritten: set[int] = set()  # ids of variables that become their gradients
         self.loss_scaling: LossScaling | None = None
 
     @property
@@ -135,6 +137,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._order = ()  # ids of other objects
+        self._overwritten = {id(v) for v in self._trainable_variables if v.overwrite_with_gradient}
 
     @property
     def steps_are_alike(self) -> bool:
@@ -172,6 +175,11 @@ class Optimizer:
         """Iterations, the learning rate, and the moments."""
         return list(self._variables)
 
+    @property
+    def _model_variables_moving_average(self) -> list[Variable]:
+        """The moving averages, under the name by which Keras's users reach them."""
+        return [] if self._average is None else [average for _, average in self._average.pairs]
+
     def build(self, variables: Iterable[Variable]) -> None:
         """Make moments for the variables; called by the first `apply`."""
         self._extend(list(variables))
@@ -190,6 +198,7 @@ class Optimizer:
             self._move_to(arenas[0].device)
         self._arenas += arenas
         self._trainable_variables += fresh
+        self._overwritten |= {id(v) for v in fresh if v.overwrite_with_gradient}
         places = {id(s.variable): (arena, s) for arena in arenas for s in arena.segments}
         for extra in (self._average, self._accumulation):
             if extra is not None:
@@ -256,6 +265,12 @@ class Optimizer:
         grads = list(grads)
         if not grads:
             return
+        variables = self._checked_variables(grads, trainable_variables)
+        with no_grad():
+            self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
+
+    def _checked_variables(self, grads: list[Any], trainable_variables: Sequence[Variable] | None) -> list[Variable]:
+        """The variables that the gradients are of; the optimizer is built for them."""
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         if trainable_variables is None and not self.built:
             raise ValueError(
@@ -268,13 +283,49 @@ class Optimizer:
                 f"{len(variables)} variables"
             )
         if all(g is None for g in grads):
-            raise ValueError(f"No gradients provided for any variable: {[v.path for v in variables]}")
+            raise ValueError(f"No gradients provided for any variable. Received: {[v.path for v in variables]}")
         if not self.built:
             self.build(variables)
-        with no_grad():
-            self._apply([_checked_gradient(g, v) for g, v in zip(grads, variables)], variables)
+        return variables
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """An update of the given values; the optimizer and its variables stay as they are.
+
+        Args:
+            optimizer_variables: values for `variables`.
+            grads, trainable_variables: gradients and values of the variables that it was built with.
+
+        Returns:
+            The new values of the trainable variables, and those of the optimizer's.
+
+        Raises:
+            ValueError: if it is not built, the numbers differ, or it accumulates gradients.
+        """
+        if not self.built or self._accumulation is not None:
+            raise ValueError(
+                f"To call `stateless_apply`, {type(self).__name__} must be built (i.e. its variables must have been "
+                f"created), and cannot accumulate gradients. You can build it via "
+                f"`optimizer.build(trainable_variables)`."
+            )
+        own, trained = self.variables, self._trainable_variables
+        for name, wanted, given in (
+            ("optimizer_variables", own, optimizer_variables),
+            ("trainable_variables", trained, trainable_variables),
+        ):
+            if len(given) != len(wanted):
+                raise ValueError(
+                    f"Argument `{name}` must be a list of tensors corresponding 1:1 to the variables that the "
+                    f"optimizer has. Received list with length {len(given)}, but expected {len(wanted)} variables."
+                )
+        with holding([*own, *trained], [*optimizer_variables, *trainable_variables]):
+            self.apply(grads, trained)
+            return [v.detach() for v in trained], [v.detach() for v in own]
 
     def _apply(self, grads: list[Any], variables: list[Variable]) -> None:
+        if self._overwritten:
+            grads = self._overwrite(grads, variables)
         if self.loss_scale_factor:
             grads = [None if g is None else ops.divide(g, self.loss_scale_factor) for g in grads]
         scale = None
@@ -288,9 +339,18 @@ class Optimizer:
         if self._schedule is not None:
             self._learning_rate.assign(self._scheduled_rate(self._schedule))
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
-            self._update(self._clipped(grads), variables, scale)
+            self._update(self._clip_gradients(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
+
+    def _overwrite(self, grads: list[Any], variables: list[Variable]) -> list[Any]:
+        """Let variables that ask for it take the values of their gradients, which then need no update."""
+        found = list(grads)
+        for i, (g, v) in enumerate(zip(grads, variables)):
+            if g is not None and id(v) in self._overwritten:
+                v.assign(g)
+                found[i] = None
+        return found
 
     def _unscaled(self, grads: list[Any], scaling: LossScaling) -> tuple[list[Any], Any]:
         """Gradients without the loss scale, or with it and the scale, which goes away as they enter the arenas.
@@ -321,12 +381,20 @@ class Optimizer:
 
     def _update_each(self, grads: list[Any], variables: list[Variable]) -> None:
         """One `update_step` per variable, for optimizers that define it."""
-        for g, v in zip(grads, variables):
-            if g is None or not v.trainable:
-                continue
-            if self.weight_decay and self._decays(v):
-                v.assign(v - v * (self.weight_decay * float(self._learning_rate)))
+        pairs = [(g, v) for g, v in zip(grads, variables) if g is not None and v.trainable]
+        self._apply_weight_decay([v for _, v in pairs])
+        for g, v in pairs:
             self.update_step(Tensor(g), v, self.learning_rate)
+
+    def _apply_weight_decay(self, variables: Iterable[Variable]) -> None:
+        for v in variables:
+            decay = self.decay_of(v)
+            if decay and self._decays(v):
+                v.assign(v - v * ops.cast(ops.multiply(self._learning_rate, decay), v.dtype))
+
+    def decay_of(self, variable: Variable) -> float | None:
+        """The weight decay of a variable, for optimizers with `update_step`."""
+        return self.weight_decay
 
     def _update_arenas(self, grads: list[Any], variables: list[Variable], scale: Any) -> None:
         order = tuple(map(id, variables))
@@ -360,7 +428,7 @@ class Optimizer:
         variables, names = self._undecayed
         return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
-    def _clipped(self, grads: list[Any]) -> list[Any]:
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         if self.clipvalue is not None:
             return [g if g is None else ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         if self.clipnorm is not None:
@@ -410,9 +478,11 @@ class Optimizer:
         raise NotImplementedError("An optimizer implements update_run, or build and update_step.")
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the state to a dict-like store, under numbers."""
+        """Write the state to a dict-like store, under numbers; with accumulation "0" counts the calls, as in Keras."""
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
+        if self._accumulation is not None:
+            store["0"] = store["0"] * self._accumulation.steps + self._accumulation.done
 
     def load_own_variables(self, store: Any) -> None:
         """Read what `save_own_variables` wrote.
@@ -426,6 +496,23 @@ class Optimizer:
             )
         for i, variable in enumerate(self.variables):
             variable.assign(store[str(i)])
+        if self._accumulation is not None:
+            calls, steps = int(np.asarray(store["0"])), self._accumulation.steps
+            self.iterations.assign(calls // steps)
+            self._accumulation.done = calls % steps
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all variables of a built optimizer, in the order of `variables`.
+
+        Raises:
+            ValueError: if it is not built, or their number differs.
+        """
+        if not self.built:
+            raise ValueError(
+                "You are calling `set_weights()` on an optimizer that has not yet been built. Please call "
+                "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
+            )
+        self.load_own_variables({str(i): value for i, value in enumerate(weights)})
 
     def assign(self, variable: Variable, value: Any) -> None:
         """`variable.assign(value)`."""

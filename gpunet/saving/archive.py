@@ -10,10 +10,10 @@ import zipfile
 from typing import Any
 
 import gpunet
-from gpunet.saving.atomic import replacing
 from gpunet.saving.hdf5 import read_checked
 from gpunet.saving.weights import apply_state, check_free, parse_state, write_state
 from gpunet.serialization import check_known, custom_object_scope, deserialize, safe_mode_scope, serialize
+from gpunet.utils.atomic import replacing
 
 KERAS_VERSION = "3.15.1"  # whose format this is
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

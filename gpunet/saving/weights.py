@@ -13,9 +13,9 @@ from gpunet.layers.layer import Layer
 from gpunet.layers.weights import WeightOwner
 from gpunet.optimizers.optimizer import Optimizer
 from gpunet.random import SeedGenerator
-from gpunet.saving.atomic import replacing
 from gpunet.saving.hdf5 import Reader, Writer, read_checked
 from gpunet.saving.walk import saveables
+from gpunet.utils.atomic import replacing
 
 State = dict[str, dict[str, np.ndarray]]
 

@@ -1,5 +1,7 @@
 """GradientTape: what is watched, what is recorded, and what `gradient` returns."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,29 @@ def test_a_value_used_twice_sums_its_gradients():
         a = v * 2
         y = a * a + a + v
     same(tape.gradient(y, v), [2 * 2 * 3 * 2 + 2 + 1])
+
+
+def test_only_what_a_gradient_needs_is_kept():
+    x, unused = Variable([1.0, 2.0]), Tensor([3.0, 4.0])
+    factor = Tensor([5.0, 6.0])
+    with GradientTape() as tape:
+        squared = x * x
+        y = squared * factor
+        squared_lives = weakref.ref(squared.array)
+        del squared
+        z = ops.sum(y + unused)
+    assert squared_lives() is None, "the factor has no gradient, so that its cotangent's other factor is not kept"
+    np.testing.assert_array_equal(tape.gradient(z, x), [10.0, 24.0])
+
+
+def test_a_target_of_an_earlier_tape_is_a_constant():
+    x = Variable(2.0)
+    with GradientTape(persistent=True) as first:
+        y = x * x
+    with GradientTape() as second:
+        z = y * x
+    np.testing.assert_array_equal(second.gradient([y, z], x), 4.0)
+    np.testing.assert_array_equal(first.gradient(y, x), 4.0)
 
 
 def test_a_diamond_of_many_levels_is_walked_once_per_node():

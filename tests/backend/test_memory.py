@@ -214,3 +214,13 @@ def test_threads_of_the_user_compute_side_by_side():
         t.join()
     for a, b in zip(found, expected):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (17, 5), (300, 700)])
+def test_lasting_storage_starts_at_a_cache_line(shape):
+    for dtype in (FLOAT32, np.dtype("uint8")):
+        found = memory.lasting(np, shape, dtype, zeros=True)
+        assert (found.shape, found.dtype) == (shape, dtype)
+        assert found.flags.c_contiguous
+        assert not found.any()
+        assert place(found) % 64 == 0 or not found.size

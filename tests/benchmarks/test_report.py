@@ -72,6 +72,24 @@ def test_a_report_is_made_anew_from_its_file(found, tmp_path, capsys):
     assert "0.50 (0.25 – 0.75)" in capsys.readouterr().out
 
 
+def test_comparing_two_files_names_what_changed_beyond_its_spread(found, tmp_path, capsys):
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    results.save(found, old)
+    ours, theirs, tuned = found["sections"]["steps"]["rows"]
+    ours["values"] = [4e-3, 4e-3, 5e-3]  # were 2 to 3
+    theirs["values"] = [6e-3, 8e-3, 7e-3]  # was 9
+    tuned["values"] = [7e-3, 5e-3, 4e-3]  # was 4 to 8
+    results.save(found, new)
+    assert program.main(["compare", str(old), str(new)]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"gpunet\[cpu\] fit .* 2.00 \(1.33 – 2.50\) \| slower", said)
+    assert re.search(r"PyTorch eager .* faster", said)
+    assert "malloc tuned" not in said
+    assert "7 rows in both files, 2 shown" in said
+    assert program.main(["compare", str(old), str(old)]) == 0
+    assert "No change beyond the spread" in capsys.readouterr().out
+
+
 def test_a_file_of_another_format_is_refused(tmp_path):
     (tmp_path / "bench.json").write_text(json.dumps({"format": 0}))
     with pytest.raises(ValueError, match="no result file of format"):
@@ -91,9 +109,27 @@ def test_the_runner_runs_sections_end_to_end(tmp_path, capsys):
     assert "`fit` adds to a recorded step" in capsys.readouterr().out
 
 
+def test_single_cases_are_measured_and_the_others_kept(tmp_path, capsys):
+    arguments = ["overhead", "--rounds", "1", "--turn", "0.001", "--warm", "0.001", "--output", str(tmp_path)]
+    arguments += ["--only", "gpunet-numpy-recorded", "gpunet-numpy-eager", "--cases"]
+    assert program.main([*arguments, "chain"]) == 0
+    (path,) = tmp_path.glob("*/bench.json")
+    assert program.main([*arguments, "mlp.*batch 8"]) == 0
+    sections = results.load(path)["sections"]
+    assert list(sections) == ["overhead"]
+    fit, tape = sections["overhead"]["rows"]
+    assert (fit["group"], tape["group"]) == ("fit", "tape")
+    assert tape["command"].endswith("--cases chain")
+    assert program.main([*arguments, "no such case"]) == 1
+    assert "no case that matches 'no such case'" in capsys.readouterr().out
+    assert results.load(path)["sections"] == sections
+    with pytest.raises(SystemExit):
+        program.main([*arguments, "("])
+
+
 def test_a_section_that_breaks_is_part_of_the_results(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("benchmarks.sections.limits.measure", lambda *_: 1 / 0)
-    assert runner.run([], Budget(1, 0.001, 0.001, 1), "command", tmp_path) == 1
+    monkeypatch.setattr("benchmarks.sections.limits.record", lambda *_: 1 / 0)
+    assert runner.run(runner.Choice([]), Budget(1, 0.001, 0.001, 1), "command", tmp_path) == 1
     (path,) = tmp_path.glob("*/bench.json")
     assert "ZeroDivisionError" in results.load(path)["sections"]["limits"]["failures"]["limits"]
     capsys.readouterr()

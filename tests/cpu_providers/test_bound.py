@@ -9,6 +9,9 @@ import pytest
 
 import gpunet
 from gpunet import config, layers
+from gpunet.backend.cpu import cpu
+from gpunet.backend.numba_cpu import numba
+from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.onednn import library, onednn
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 
@@ -30,6 +33,8 @@ CASES = {
     "linear_narrow": (("linear", [(400, 8), (8, 60), (60,)], {"activation": "relu"}), (400, 60)),
     "linear_weight_grad": (("linear_weight_grad", [(70, 80), (70, 60)], {}), (80, 60)),
     "max_pool": (("max_pool", [(2, 8, 8, 9)], POOL | {"residuals": True}), (2, 4, 4, 9)),
+    "avg_pool": (("avg_pool", [(2, 8, 8, 9)], POOL), (2, 4, 4, 9)),
+    "avg_pool_grad": (("avg_pool_grad", [(2, 4, 4, 9)], POOL | {"spatial": (8, 8)}), (2, 8, 8, 9)),
 }
 
 
@@ -71,16 +76,36 @@ def test_a_bound_relu_passes_nan_on(case):
     assert np.isnan(out).any()
 
 
-def test_a_bound_maximum_leaves_nan_and_other_threads_to_the_implementation():
-    run, arrays, _ = ready("max_pool")
-    assert run() != "general"
-    found = []
-    other = threading.Thread(target=lambda: found.append(run()))
-    other.start()
-    other.join()
-    assert found == ["general"]
+def test_a_bound_maximum_leaves_nan_to_the_implementation():
+    primitive, arrays, attributes, out = call("max_pool")
+    general = lambda: primitive(*arrays, **attributes)
+    run = backend_of(np.ndarray).ready(primitive, general, *arrays, **attributes)
+    run()
+    assert np.isfinite(out).all()
     arrays[0][0, 0, 0, 0] = np.nan
-    assert run() == "general"
+    arrays[0][1, 0, 0, 0] = 9.0
+    run()
+    assert np.isnan(out[0, 0, 0, 0])
+    assert run.parts[0] is out
+    np.testing.assert_array_equal(run.parts[1], general()[1][0])  # the residual is where later calls look for it
+
+
+def test_another_thread_replays_without_bound_calls():
+    """Their work space belongs to the thread that recorded."""
+    x = floats(np.random.default_rng(0), 8, 8, 8, 3)
+    net = gpunet.Sequential([layers.Input((8, 8, 3)), layers.Conv2D(8, 3, activation="relu")])
+    step = gpunet.function(lambda x: gpunet.ops.max_pool(net(x), 2))
+    expected = [step(x).numpy() for _ in range(4)][-1]
+    found = []
+    for _ in range(2):
+        other = threading.Thread(target=lambda: found.append(step(x).numpy()))
+        other.start()
+        other.join()
+    found.append(step(x).numpy())
+    for values in found:
+        np.testing.assert_array_equal(values, expected)
+    (recording,) = step._recordings.values()
+    assert "_elsewhere" in recording.program.__dict__
 
 
 def test_what_cannot_be_bound_stays_general():
@@ -118,9 +143,99 @@ def test_small_products_are_bound_to_blas(case, dtype):
     np.testing.assert_array_equal(out, primitive(*arrays, **attributes))
 
 
+LABELS = np.array([3, 0, 9, 9, 1, 7], "int32")
+RATE, STEP = np.asarray(0.02, "float32"), np.asarray(7, "int32")
+# provider, primitive, operands (shapes of floats, or arrays), attributes, the result's shape and dtype or None
+OTHERS = {
+    "max_pool_grad": (onednn, "max_pool_grad", [(2, 4, 4, 9), "winner"], POOL | {"spatial": (8, 8)}, (2, 8, 8, 9)),
+    "scattered": (numba, "max_pool_grad", [(9, 20, 20, 3), "winner"], POOL | {"spatial": (40, 40)}, (9, 40, 40, 3)),
+    "relu": (numba, "relu", [(40, 50)], {}, (40, 50)),
+    "relu_grad": (numba, "relu_grad", [(40, 50), (40, 50)], {}, (40, 50)),
+    "relu_grad_small": (cpu, "relu_grad", [(4, 5), (4, 5)], {}, (4, 5)),
+    "crossentropy": (cpu, "sparse_softmax_crossentropy", [(6, 10), LABELS], {"residuals": True}, (6,)),
+    "crossentropy_wide": (cpu, "sparse_softmax_crossentropy", [(6, 99), LABELS], {"residuals": False}, (6,)),
+    "crossentropy_grad": (cpu, "sparse_softmax_crossentropy_grad", [(6,), LABELS, (6, 10)], {}, (6, 10)),
+    "sum": (cpu, "sum", [(6, 10)], {"axis": (1,), "keepdims": True}, (6, 1)),
+    "sum_rows": (cpu, "sum", [(40, 90)], {"axis": (0,)}, (90,)),
+    "sum_many_rows": (cpu, "sum", [(70, 9, 9, 6)], {"axis": (0, 1, 2)}, (6,)),
+    "mean": (cpu, "mean", [(6, 10)], {}, ()),
+    "mean_rows": (cpu, "mean", [(40, 90)], {"axis": (0,)}, (90,)),
+    "argmax": (cpu, "argmax", [(6, 10)], {"axis": 1}, (6,)),
+    "argmax_kept": (cpu, "argmax", [(6, 10)], {"axis": 0, "keepdims": True}, (1, 10)),
+    "check_labels": (cpu, "check_labels", [LABELS], {"classes": 10}, None),
+    "assign_add": (cpu, "assign_add", [(6, 10), (10,)], {}, None),
+    "assign_add_number": (cpu, "assign_add", [(6, 10), 0.1], {}, None),
+    "count_step": (cpu, "count_step", [STEP], {}, None),
+    "sgd": (numba, "sgd", [(99,), (99,), RATE], {}, None),
+    "momentum": (numba, "momentum", [(99,)] * 3 + [RATE], {"momentum": 0.9, "nesterov": True}, None),
+    "rmsprop": (numba, "rmsprop", [(99,), (99,), "positive", RATE], {"rho": 0.9, "epsilon": 1e-7}, None),
+    "adam": (
+        numba,
+        "adam",
+        [(99,), (99,), (99,), "positive", RATE, STEP],
+        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+        None,
+    ),
+}
+
+
+def drawn(what, rng, shapes):
+    if isinstance(what, str):
+        return floats(rng, 99) ** 2 if what == "positive" else rng.integers(0, 4, shapes[0]).astype("uint8")
+    if isinstance(what, tuple):
+        return floats(rng, *what)
+    return what.copy() if isinstance(what, np.ndarray) else what
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("case", OTHERS)
+def test_every_other_bound_call_gives_the_bits_of_its_implementation(case, compiled, monkeypatch):
+    provider, name, operands, attributes, shape = OTHERS[case]
+    if provider is numba and not numba.available():
+        pytest.skip("Numba is not installed")
+    when_ready = Loop.when_ready
+    monkeypatch.setattr(Loop, "when_ready", lambda self, n: (self.now(n), when_ready(self, n))[1] if compiled else None)
+    primitive, (ours, theirs) = (
+        PRIMITIVES[name],
+        [
+            [drawn(what, rng, operands) for what in operands]
+            for rng in (np.random.default_rng(0), np.random.default_rng(0))
+        ],
+    )
+    dtype = "int32" if name == "argmax" else "float32"
+    outs = [{} if shape is None else {"out": np.empty(shape, dtype)} for _ in range(2)]
+    assert provider.binders[name](*ours, **attributes, **outs[0]) not in (None, NotImplemented)
+    run = backend_of(np.ndarray).ready(
+        primitive, lambda: primitive(*ours, **attributes, **outs[0]), *ours, **attributes, **outs[0]
+    )
+    for _ in range(2):
+        found, expected = run(), primitive(*theirs, **attributes, **outs[1])
+        if shape is not None and type(expected) is tuple:
+            np.testing.assert_array_equal(
+                np.hstack([r.ravel() for r in found[1]] or [0]), np.hstack([r.ravel() for r in expected[1]] or [0])
+            )
+        for a, b in zip([*ours, *outs[0].values()], [*theirs, *outs[1].values()]):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_bound_check_raises_for_labels_that_change():
+    labels = LABELS.copy()
+    run = backend_of(np.ndarray).ready(PRIMITIVES["check_labels"], lambda: "general", labels, classes=10)
+    run()
+    labels[2] = -1
+    with pytest.raises(ValueError, match="a label -1"):
+        run()
+
+
 def test_every_binder_has_a_case_and_an_implementation():
-    assert set(onednn.binders) == {name for (name, _, _), _ in CASES.values()}
-    assert set(onednn.binders) <= set(onednn.implementations)
+    tested = [(onednn, name) for (name, _, _), _ in CASES.values()]
+    tested += [(cpu, case.removesuffix("_transposed")) for case in SMALL]
+    tested += [(provider, name) for provider, name, *_ in OTHERS.values()]
+    batch_norm = ["batch_norm", "batch_norm_grad", "batch_norm_relu", "batch_norm_relu_grad", "scale_shift_relu"]
+    tested += [(numba, name) for name in batch_norm]  # in test_numba.py
+    for provider in (onednn, numba, cpu):
+        assert set(provider.binders) == {name for owner, name in tested if owner is provider}
+        assert set(provider.binders) <= set(provider.implementations)
 
 
 def model():

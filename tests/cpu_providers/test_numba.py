@@ -1,12 +1,15 @@
 """The Numba provider: optimizers equal to NumPy's in every bit, batch norm against float64, when it compiles."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, elementwise, loops, nn, numba, pooling, team, update
+from gpunet.backend.numba_cpu import compiled, elementwise, loops, machine_code, nn, numba, pooling, team, update
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
@@ -123,6 +126,89 @@ def test_batch_norm(shape, offset):
             assert_close(result, value, 2e-5)
 
 
+@pytest.mark.parametrize("shape", [(64, 16, 16, 8), (300, 501), (2, 5, 7, 9, 211)], ids=str)
+@pytest.mark.parametrize("has_addend", [False, True], ids=["plain", "residual"])
+def test_batch_norm_then_addition_and_relu(shape, has_addend):
+    rng = np.random.default_rng(0)
+    x, g, gamma, beta = floats(rng, *shape), floats(rng, *shape), floats(rng, shape[-1]), floats(rng, shape[-1])
+    addend = floats(rng, *shape) if has_addend else None
+    forward, backward = numba.implementations["batch_norm_relu"], numba.implementations["batch_norm_relu_grad"]
+    found, residuals = forward(x, gamma, beta, addend, epsilon=1e-3, residuals=True)
+    expected, kept = exact(prim.batch_norm_relu, x, gamma, beta, addend, epsilon=1e-3, residuals=True)
+    for result, value in zip(found, expected):
+        assert_close(result, value, 5e-6)
+    y = residuals[-1]
+    assert y is found[0]
+    options = {"epsilon": 1e-3, "with_addend": has_addend}
+    results = backward(g, x, gamma, beta, *residuals, **options)
+    doubles = [a.astype("float64") for a in (g, x, gamma, beta)]
+    expected = exact(prim.batch_norm_relu_grad, *doubles, *kept[:2], y, **options)  # whose signs round alike
+    assert len(results) == len(expected) == 3 + has_addend
+    for result, value in zip(results, expected):
+        assert_close(result, value, 2e-5)
+    if has_addend:
+        np.testing.assert_array_equal(results[3], np.where(y > 0, g, 0))
+    for out in (np.empty_like(x), np.empty_like(x.T).T):
+        assert forward(x, gamma, beta, addend, epsilon=1e-3, out=out)[0][0] is out
+        np.testing.assert_array_equal(out, y)
+        assert backward(g, x, gamma, beta, *residuals, out=out, **options)[0] is out
+        np.testing.assert_array_equal(out, results[0])
+    assert forward(x[:1], gamma, beta, addend, epsilon=1e-3) is NotImplemented
+    assert backward(g[:1], x[:1], gamma, beta, *residuals, **options) is NotImplemented
+
+
+@pytest.mark.parametrize("affine", [True, False], ids=["affine", "plain"])
+@pytest.mark.parametrize("name", ["batch_norm", "batch_norm_relu"])
+def test_bound_batch_norm_gives_the_bits_of_its_implementation(name, affine):
+    rng = np.random.default_rng(0)
+    x, g, out, dx = (floats(rng, 64, 16, 16, 8) for _ in range(4))
+    gamma, beta = (floats(rng, 8), floats(rng, 8)) if affine else (None, None)
+    relu = name == "batch_norm_relu"
+    operands, options = (x, gamma, beta, *((None,) if relu else ())), {"epsilon": 1e-3, "residuals": True}
+    forward = numba.binders[name](*operands, out=out, **options)
+    y, mean, variance, *residuals = forward.parts
+    assert y is out
+    others = (beta, *residuals) if relu else residuals
+    options_of_backward = {"epsilon": 1e-3} | ({"with_addend": False} if relu else {})
+    backward = numba.binders[f"{name}_grad"](g, x, gamma, *others, out=dx, **options_of_backward)
+    for _ in range(2):  # what is in the arrays may change
+        forward()
+        backward()
+        expected, kept = numba.implementations[name](*operands, **options)
+        for a, b in zip((y, mean, variance, *residuals), (*expected, *kept), strict=True):
+            np.testing.assert_array_equal(a, b)
+        expected = numba.implementations[f"{name}_grad"](g, x, gamma, *others, **options_of_backward)
+        for a, b in zip(backward.parts, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+        x *= 2
+        x += 1
+    assert numba.binders[name](np.asfortranarray(x), *operands[1:], out=out, **options) is None
+    assert numba.binders[name](x[:1], *operands[1:], out=out[:1], **options) is NotImplemented
+
+
+@pytest.mark.parametrize("has_addend", [False, True], ids=["plain", "residual"])
+def test_scale_shift_addition_and_relu_equal_numpy(has_addend):
+    rng = np.random.default_rng(0)
+    x, scale, shift, out = floats(rng, 64, 9, 24), floats(rng, 24), floats(rng, 24), floats(rng, 64, 9, 24)
+    addend = floats(rng, *x.shape) if has_addend else None
+    loop = nn._NORMALISE_ADD_RELU if has_addend else nn._NORMALISE
+    assert loop.now(x.size) is not None  # compiled by now
+    expected = cpu.implementations["scale_shift_relu"](x, scale, shift, addend)
+    found = numba.implementations["scale_shift_relu"](x, scale, shift, addend)
+    run = numba.binders["scale_shift_relu"](x, scale, shift, addend, out=out)
+    assert run() is out
+    for y in (found, out):
+        np.testing.assert_array_equal(y, expected)
+    assert numba.implementations["scale_shift_relu"](x[:1], scale, shift, None) is NotImplemented
+
+
+def test_a_relu_after_batch_norm_keeps_nan():
+    x = floats(np.random.default_rng(0), 4096, 40)
+    x[7, 3] = np.nan
+    (y, *_), _ = numba.implementations["batch_norm_relu"](x, None, None, None, epsilon=1e-3)
+    np.testing.assert_array_equal(np.isnan(y).any(axis=0), np.arange(40) == 3)
+
+
 def test_batch_norm_writes_into_out_and_leaves_the_rest_to_numpy():
     rng = np.random.default_rng(0)
     x = floats(rng, 4096, 40)
@@ -142,9 +228,12 @@ def test_batch_norm_does_not_depend_on_the_number_of_threads(monkeypatch):
     results = []
     for threads in (1, 2, 3):
         monkeypatch.setattr(team, "parts", lambda items, threads=threads: threads)
-        results.append(numba.implementations["batch_norm"](x, None, None, epsilon=1e-3)[0][0])
-    np.testing.assert_array_equal(results[0], results[1])
-    np.testing.assert_array_equal(results[0], results[2])
+        (y, mean, _), (_, inverse) = numba.implementations["batch_norm"](x, None, None, epsilon=1e-3, residuals=True)
+        dx, dgamma, _ = numba.implementations["batch_norm_grad"](y, x, None, mean, inverse, epsilon=1e-3)
+        results.append((y, dx, dgamma))
+    for one, two, three in zip(*results):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one, three)
 
 
 def test_a_loop_waits_until_it_is_worth_it_and_compiles_beside(monkeypatch):
@@ -152,12 +241,11 @@ def test_a_loop_waits_until_it_is_worth_it_and_compiles_beside(monkeypatch):
     loop = compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)", saving=1.0)
     items = int(compiled._PATIENCE // 3)
     assert loop.when_ready(items) is None
-    assert not loop._threads  # not yet
-    while not loop._threads:
+    assert loop._thread is None  # not yet
+    while loop._thread is None:
         loop.when_ready(items)
-    for thread in loop._threads.values():
-        thread.join()
-    assert loop.when_ready(1) is not None or team.parts(items) > 1
+    loop._thread.join()
+    assert loop.when_ready(1) is not None
 
 
 def test_a_loop_that_does_not_compile_leaves_the_work_to_numpy(caplog):
@@ -169,18 +257,69 @@ def test_a_loop_that_does_not_compile_leaves_the_work_to_numpy(caplog):
     assert "NumPy does its work" in caplog.text
 
 
+def sgd_loop():
+    return compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)")
+
+
 def test_compiled_code_is_kept_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GPUNET_HOME", str(tmp_path))
-    import numba as compiler
-
-    before = compiler.config.CACHE_DIR
-    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)").now() is not None
-    assert list((tmp_path / "numba").rglob("*.nbc"))
-    assert before == compiler.config.CACHE_DIR
+    assert sgd_loop().now() is not None
+    (path,) = (tmp_path / "numba").iterdir()
+    whole = path.read_bytes()
+    for broken in (whole[:-1], b"", whole[:40] + b"?" + whole[41:]):
+        path.write_bytes(broken)
+        assert sgd_loop().now() is not None
+        assert machine_code._read(path) is not None
     unwritable = tmp_path / "file"
     unwritable.write_text("")
     monkeypatch.setenv("GPUNET_HOME", str(unwritable))
-    assert compiled.Loop(loops.sgd, "void(float32[::1], float32[::1], float32, intp)").now() is not None
+    assert sgd_loop().now() is not None
+
+
+def test_code_from_the_cache_needs_no_numba(tmp_path):
+    script = """if True:
+        import sys
+        import numpy as np
+        from gpunet.backend.numba_cpu import update
+        p = np.ones(1 << 17, "float32")
+        update._SGD.now(p.size)(p, p.copy(), np.float32(0.25))
+        assert (p == 0.75).all()
+        print("numba" in sys.modules)
+    """
+    environment = {**os.environ, "GPUNET_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert [done.stdout.strip() for done in said] == ["True", "False"]
+
+
+def test_a_loop_that_needs_numbas_runtime_is_refused(caplog):
+    def allocates(x, parts):
+        x[:] = np.arange(x.size)
+
+    assert compiled.Loop(allocates, "void(float32[::1], intp)").now() is None
+    assert "only Numba has" in caplog.text
+
+
+def test_arrays_that_the_code_would_misread_are_refused():
+    run = sgd_loop().now()
+    p = np.ones(8, "float32")
+    for other in (np.ones(8), np.ones(16, "float32")[::2]):
+        with pytest.raises(TypeError, match="contiguous array of float32"):
+            run(p, other, np.float32(1))
+    with pytest.raises(ValueError, match="contiguous"):
+        machine_code.arguments("void(float32[:], intp)")
+    assert (p == 1).all()
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_without_openmp_one_thread_does_all_parts(monkeypatch, shares):
+    if not shares:
+        monkeypatch.setattr(team, "openmp", lambda: None)
+    loop = sgd_loop()
+    p, g = np.ones(1 << 17, "float32"), np.ones(1 << 17, "float32")
+    loop.now(p.size)(p, g, np.float32(0.5))
+    assert (p == 0.5).all()
+    assert team.parts(p.size) == 1 or shares
 
 
 def test_loops_run_in_several_threads_at_once():

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from gpunet.backend.onednn import library, onednn
+from gpunet.backend.onednn import conv, library, onednn
+from gpunet.backend.onednn.memory import channels_last, same_layout
+from gpunet.backend.onednn.plan import DIFF_DST, DIFF_SRC, DST, SRC, cached
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import conv as conv_prim
 from gpunet.backend.primitives import matmul as matmul_prim
@@ -12,6 +14,9 @@ from gpunet.backend.primitives import pooling as pool_prim
 from .problems import assert_close, conv_shape, draw_conv, draw_pool, exact, floats
 
 pytestmark = pytest.mark.skipif(not library.is_usable(), reason=f"no oneDNN: {library.absence()}")
+
+
+_PLAIN = ((1, 1), ((0, 0), (0, 0)), (1, 1), 1)  # strides, padding, dilation, groups
 
 
 def run(primitive, *arrays, **attributes):
@@ -54,6 +59,21 @@ def test_conv_and_its_gradients(seed):
     )
     check(conv_prim.conv_input_grad, spread(g), w, spatial=x.shape[1:-1], **geometry)
     check(conv_prim.conv_weight_grad, spread(x), g, window=w.shape[:-2], **geometry)
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(6, 16), (16, 16), (64, 64)])
+def test_images_stay_channels_last_in_the_fastest_loops(channels, filters):
+    """LeNet-5's second convolution, whose input gradient takes twice as long in the loops for many channels."""
+    cached("a stream for this thread", lambda: None)
+    geometry = conv.Geometry((8, 14, 14, channels), (5, 5, channels, filters), (8, 10, 10, filters), *_PLAIN)
+    x, y = channels_last(geometry.x).value, channels_last(geometry.y).value
+    forward, backward = conv.forward_description(geometry, True, True), conv.input_grad_description(geometry)
+    for description, codes in ((forward, (SRC, DST)), (backward, (DIFF_SRC, DIFF_DST))):
+        assert [same_layout(description.layout(c), image) for c, image in zip(codes, (x, y))] == [True, True]
+    for description, few in ((forward, channels == 6), (backward, channels < 64)):
+        assert not description.is_reference
+        if "avx512" in description.implementation:
+            assert description.implementation.startswith("jit:") == few
 
 
 @pytest.mark.parametrize("seed", range(40))

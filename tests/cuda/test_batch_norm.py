@@ -90,10 +90,10 @@ def test_batch_norm_then_addition_and_relu(gpu, shape, has_addend, parameters, d
         check(a, b, dtype, 20)
     g = draw(x.shape, dtype, 6)
     options = {"epsilon": EPSILON, "with_addend": has_addend}
-    arrays = on(gpu, g, x, gamma)
+    arrays = on(gpu, g, x, gamma, beta)
     gradients = prim.batch_norm_relu_grad(*arrays, *residuals, **options)
     y = found[0].get()
-    expected = reference(prim.batch_norm_relu_grad, g, x, gamma, *expected_residuals[:2], y, **options)
+    expected = reference(prim.batch_norm_relu_grad, g, x, gamma, beta, *expected_residuals[:2], y, **options)
     for a, b in zip(gradients, expected, strict=True):
         check(a, b, dtype, 20 * (1 if a.shape == x.shape else np.sqrt(x.size / x.shape[-1])))
     if has_addend:
@@ -172,6 +172,17 @@ def test_views_and_out(gpu, dtype):
         check(out, expected[0], dtype, 20)
         assert prim.scale_shift(x, gamma, beta, out=out) is out
         check(out, reference(prim.scale_shift, host, *parameters[:2]), dtype)
+    assert not gpu.not_emulated
+
+
+@pytest.mark.parametrize("has_addend", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_scale_shift_addition_and_relu(gpu, shape, has_addend, dtype):
+    x, scale, shift = operands(SHAPES[shape], dtype)
+    addend = draw(x.shape, dtype, 5) if has_addend else None
+    y = prim.scale_shift_relu(*on(gpu, x, scale, shift, addend))
+    check(y, reference(prim.scale_shift_relu, x, scale, shift, addend), dtype)
+    assert gpu.launches == {"batch_norm_apply": 1}
     assert not gpu.not_emulated
 
 

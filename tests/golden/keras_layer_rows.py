@@ -49,9 +49,10 @@ class LayerRow:
         self._called(layer, tensors, call)  # builds it
         weights = [rng.uniform(0.1, 1.0, w.shape).astype("float32") for w in layer.get_weights()]
         layer.set_weights(weights)
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
         for k in range(2):
-            y = self._called(layer, tensors, call)
-            parts = y if isinstance(y, list | tuple) else [y]
+            parts = library.tree.flatten(self._called(layer, tensors, call))
             for i, part in enumerate(parts):
                 yield f"{k}/out{i}", part
             yield from _mask(parts[0], f"{k}/mask")
@@ -143,6 +144,57 @@ ROWS = [
     row("Masking", (2, 3, 4), mask_value=0.1),
     row("Embedding", (2, 5), highest=6, input_dim=6, output_dim=3),
     row("Embedding", (2, 5), highest=6, input_dim=6, output_dim=3, mask_zero=True),
+    row("SimpleRNN", (2, 5, 3), units=4),
+    row("SimpleRNN", (2, 5, 3), units=4, activation="relu", use_bias=False, go_backwards=True, return_state=True),
+    row("SimpleRNN", (2, 5, 3), units=4, mask=(2, 5), return_sequences=True),
+    row("SimpleRNN", (2, 5, 3), units=4, dropout=0.3, recurrent_dropout=0.3, unroll=True),
+    row("LSTM", (2, 5, 3), units=4),
+    row("LSTM", (2, 5, 3), units=4, return_sequences=True, return_state=True, unit_forget_bias=False),
+    row("LSTM", (2, 5, 3), units=4, return_sequences=True, return_state=True, go_backwards=True, mask=(2, 5)),
+    row("LSTM", (2, 5, 3), units=4, mask=(2, 5), return_sequences=True, zero_output_for_mask=True),
+    row("LSTM", (2, 5, 3), units=4, mask=(2, 5), return_state=True, use_bias=False),
+    row("LSTM", (2, 5, 3), units=4, activation="relu", recurrent_activation="hard_sigmoid", implementation=1),
+    row("LSTM", (2, 5, 3), units=4, recurrent_dropout=0.2, unroll=True, activity_regularizer="l2"),
+    row("LSTM", (2, 5, 3), units=4, stateful=True),
+    row("LSTM", (2, 5, 3), units=4, stateful=True, mask=(2, 5), return_sequences=True, return_state=True),
+    row("GRU", (2, 5, 3), units=4),
+    row("GRU", (2, 5, 3), units=4, return_sequences=True, return_state=True, reset_after=False),
+    row("GRU", (2, 5, 3), units=4, go_backwards=True, mask=(2, 5), return_sequences=True),
+    row("GRU", (2, 5, 3), units=4, use_bias=False, return_state=True, mask=(2, 5)),
+    row("GRU", (2, 5, 3), units=4, reset_after=False, recurrent_dropout=0.2, implementation=1),
+    row("GRU", (2, 5, 3), units=4, activation="softsign", recurrent_activation="hard_sigmoid", stateful=True),
+    row("RNN", (2, 5, 3), cell=lambda k: k.layers.LSTMCell(4), return_sequences=True, mask=(2, 5)),
+    row(
+        "RNN",
+        (2, 5, 3),
+        cell=lambda k: [k.layers.GRUCell(3), k.layers.LSTMCell(4), k.layers.SimpleRNNCell(2)],
+        return_state=True,
+    ),
+    row("RNN", (2, 5, 3), cell=lambda k: k.layers.StackedRNNCells([k.layers.GRUCell(3), k.layers.GRUCell(4)])),
+    row("Bidirectional", (2, 5, 3), layer=lambda k: k.layers.LSTM(4)),
+    row("Bidirectional", (2, 5, 3), layer=lambda k: k.layers.LSTM(4, return_sequences=True), mask=(2, 5)),
+    row("Bidirectional", (2, 5, 3), layer=lambda k: k.layers.GRU(4, return_state=True), merge_mode="sum"),
+    row("Bidirectional", (2, 5, 3), layer=lambda k: k.layers.GRU(4, return_sequences=True), merge_mode="mul"),
+    row("Bidirectional", (2, 5, 3), layer=lambda k: k.layers.SimpleRNN(4), merge_mode="ave"),
+    row(
+        "Bidirectional",
+        (2, 5, 3),
+        layer=lambda k: k.layers.LSTM(4, return_sequences=True, return_state=True),
+        merge_mode=None,
+    ),
+    row(
+        "Bidirectional",
+        (2, 5, 3),
+        layer=lambda k: k.layers.LSTM(4, return_sequences=True),
+        backward_layer=lambda k: k.layers.GRU(3, return_sequences=True, go_backwards=True),
+        mask=(2, 5),
+    ),
+    row("ConvLSTM1D", (2, 3, 6, 2), filters=3, kernel_size=3),
+    row("ConvLSTM1D", (2, 3, 2, 6), filters=3, kernel_size=2, data_format="channels_first", return_sequences=True),
+    row("ConvLSTM2D", (2, 3, 5, 4, 2), filters=3, kernel_size=(3, 2), padding="same", return_state=True),
+    row("ConvLSTM2D", (2, 3, 5, 4, 2), filters=3, kernel_size=2, strides=2, return_sequences=True),
+    row("ConvLSTM2D", (2, 3, 2, 5, 4), filters=3, kernel_size=2, dilation_rate=2, data_format="channels_first"),
+    row("ConvLSTM3D", (1, 2, 3, 4, 3, 2), filters=2, kernel_size=2, use_bias=False, go_backwards=True),
     row("TimeDistributed", (2, 3, 4), layer=lambda k: k.layers.Dense(5, activation="relu")),
     row("TimeDistributed", (2, 3, 4), layer=lambda k: k.layers.BatchNormalization(), call=TRAINING),
     row("TimeDistributed", (2, 3, 5, 5, 2), layer=lambda k: k.layers.Conv2D(3, 2)),

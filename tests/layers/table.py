@@ -96,6 +96,30 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Masking", {"mask_value": 0.5}, [(3, 4)]),
     ("Lambda", {"function": lambda **dtype: activations.tanh}, [IMAGE]),
     ("Embedding", {"input_dim": 7, "output_dim": 3, "embeddings_regularizer": "l2"}, [Indices((5,))]),
+    ("SimpleRNN", {"units": 3, "dropout": 0.2, "recurrent_dropout": 0.3}, [(5, 4)]),
+    ("SimpleRNN", {"units": 3, "return_sequences": True, "go_backwards": True}, [(5, 4)]),
+    ("LSTM", {"units": 3, "kernel_regularizer": "l2", "bias_constraint": "max_norm"}, [(5, 4)]),
+    ("LSTM", {"units": 3, "return_sequences": True, "dropout": 0.3, "seed": 1}, [(5, 4)]),
+    ("LSTM", {"units": 3, "dropout": 0.2, "recurrent_dropout": 0.3, "unroll": True}, [(5, 4)]),
+    ("LSTM", {"units": 3, "activation": "softsign", "unit_forget_bias": False, "use_bias": False}, [(5, 4)]),
+    ("GRU", {"units": 3, "return_sequences": True}, [(5, 4)]),
+    ("GRU", {"units": 3, "reset_after": False, "dropout": 0.2, "recurrent_dropout": 0.3}, [(5, 4)]),
+    ("RNN", {"cell": lambda **dtype: layers.LSTMCell(3, **dtype), "zero_output_for_mask": True}, [(5, 4)]),
+    (
+        "RNN",
+        {
+            "cell": lambda **dtype: layers.StackedRNNCells(
+                [layers.GRUCell(3, dropout=0.2, **dtype), layers.SimpleRNNCell(2, **dtype)], **dtype
+            )
+        },
+        [(5, 4)],
+    ),
+    ("Bidirectional", {"layer": lambda **dtype: layers.LSTM(3, return_sequences=True, **dtype)}, [(5, 4)]),
+    ("Bidirectional", {"layer": lambda **dtype: layers.GRU(3, **dtype), "merge_mode": "ave"}, [(5, 4)]),
+    ("ConvLSTM1D", {"filters": 3, "kernel_size": 2, "data_format": "channels_first"}, [(3, 4, 6)]),
+    ("ConvLSTM2D", {"filters": 3, "kernel_size": 3, "padding": "same", "return_sequences": True}, [(2, 5, 4, 2)]),
+    ("ConvLSTM2D", {"filters": 3, "kernel_size": 2, "dropout": 0.2, "recurrent_dropout": 0.3}, [(2, 5, 4, 2)]),
+    ("ConvLSTM3D", {"filters": 2, "kernel_size": 2, "strides": 2, "go_backwards": True}, [(2, 3, 4, 3, 2)]),
     ("ReversibleEmbedding", {"input_dim": 7, "output_dim": 3, "mask_zero": True}, [Indices((5,))]),
     ("TimeDistributed", {"layer": lambda **dtype: layers.Dense(3, **dtype)}, [(3, 4)]),
     ("Attention", {"use_scale": True, "dropout": 0.2, "seed": 1}, [(3, 4), (5, 4)]),

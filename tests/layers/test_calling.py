@@ -282,3 +282,16 @@ def test_the_first_call_of_a_layer_knows_of_training_too():
     model = keras.Sequential([keras.Input((64,)), layers.Dropout(0.5)])
     for _ in range(2):
         assert (np.asarray(model(np.ones((4, 64), "float32"), training=True)) == 0).any()
+
+
+def test_out_of_memory_names_the_innermost_layer_and_the_bytes():
+    class Huge(layers.Layer):
+        def call(self, x):
+            return x + np.empty((2**45, 16), "float32")
+
+    model = keras.Sequential([keras.Sequential([Huge(name="huge")], name="inner")], name="outer")
+    message = r"Out of memory in layer 'huge' \(Huge\) asking for 2,251,799,813,685,248 bytes: Unable to"
+    with pytest.raises(MemoryError, match=message):
+        model(np.ones((1, 2), "float32"))
+    with pytest.raises(MemoryError, match=r"Out of memory in layer 'wide' \(Dense\) asking for"):
+        layers.Dense(2**50, kernel_initializer="zeros", name="wide")(np.ones((1, 2), "float32"))

@@ -168,4 +168,5 @@ def test_an_empty_batch(name, arguments, shapes):
 
 
 def test_the_table_has_every_layer():
-    assert {case[0] for case in TABLE} == set(layers.catalog.entries) - {"InputLayer"}
+    cells = {name for name in layers.catalog.entries if "Cell" in name}  # in the rows of RNN, and in test_recurrent
+    assert {case[0] for case in TABLE} == set(layers.catalog.entries) - cells - {"InputLayer"}

@@ -180,6 +180,26 @@ def test_clone_function_makes_the_layers():
         clone_model(Mlp(3), clone_function=clone)
 
 
+def test_call_function_calls_the_copies():
+    model = branching()
+
+    def call(layer, *args, **kwargs):
+        outputs = layer(*args, **kwargs)
+        return layers.Dropout(0.5)(outputs) if isinstance(layer, layers.Dense) else outputs
+
+    def count(found):
+        return sum(isinstance(x, layers.Dropout) for x in found._flatten_layers())
+
+    same = clone_model(model, clone_function=lambda layer: layer, call_function=call)
+    assert count(same) == count(model) + 2
+    assert {id(v) for v in same.weights} == {id(v) for v in model.weights}
+    same_outputs(model, same, INPUTS)
+    deep = clone_model(model, call_function=call, recursive=True)
+    assert count(deep) == count(model) + 3  # the one in the functional model within too
+    with pytest.raises(ValueError, match="`call_function` argument is not supported with Sequential models"):
+        clone_model(keras.Sequential([layers.Dense(1)]), call_function=call)
+
+
 @pytest.mark.parametrize("make", [branching, lambda: Mlp(3)], ids=["functional", "subclass"])
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
 def test_copies_go_their_own_way(make, how):

@@ -225,7 +225,7 @@ def test_summary_of_a_graph_and_of_unbuilt_models():
     model = keras.Model([a, b], layers.Add(name="sum")([inner(a), inner(b)]))
     text = summary(model, line_length=120)
     assert "Connected to" in text
-    assert "inner[0]" in text
+    assert "inner[0][0]" in text
     assert "deep" not in text
     assert "deep (Dense)" in summary(model, expand_nested=True, line_length=120)
     assert "Trainable" in summary(model, show_trainable=True, line_length=120).splitlines()[2]

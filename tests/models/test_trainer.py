@@ -162,6 +162,27 @@ def test_class_weights_of_one_hot_and_integer_labels_agree():
     np.testing.assert_allclose(found[0], found[2], rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["names", "list", "labels by name", "structure of outputs"])
+def test_class_weights_of_several_outputs(kind):
+    inputs = keras.Input((3,))
+    heads = [layers.Dense(2, name=name, kernel_initializer="ones")(inputs) for name in ("a", "b")]
+    model = keras.Model(inputs, dict(zip("ab", heads)) if kind == "structure of outputs" else heads)
+    weight = {0: 2.0, 1: 0.5}
+    y = dict(zip("ab", (LABELS, 1 - LABELS))) if kind.endswith(("name", "outputs")) else [LABELS, 1 - LABELS]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss, weighted_metrics=["accuracy"])
+    given = [None, weight] if kind == "list" else {"b": weight}
+    found = model.fit(X, y, class_weight=given, batch_size=len(X), verbose=0).history
+    plain = np.log(2.0)  # the two logits are the same
+    weights = np.where(LABELS == 1, 2.0, 0.5)
+    np.testing.assert_allclose(found["a_loss"], plain, rtol=1e-5)
+    np.testing.assert_allclose(found["b_loss"], plain * weights.mean(), rtol=1e-5)
+    with pytest.raises(ValueError, match="no output 'c' to weigh. Outputs: "):
+        model.fit(X, y, class_weight={"c": weight}, verbose=0)
+    with pytest.raises(ValueError, match="by the names of the outputs, or a list"):
+        model.fit(X, y, class_weight=weight, verbose=0)
+
+
 def test_accuracy_fits_itself_to_the_shapes():
     for units, y, kind in (
         (1, LABELS, metrics.BinaryAccuracy),

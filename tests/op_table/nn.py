@@ -220,6 +220,22 @@ for shape, axis in (((N, 3), -1), ((N, 4, 3), 2), ((N, 3, 4), 1)):
         normal(c),
         normal(c),
     ).checked(tolerance=8)
+    for more in ((), (normal(*shape),)):
+        row(
+            "batch_norm_relu",
+            reference.batch_norm_relu,
+            normal(*shape),
+            normal(c),
+            positive(c),
+            axis,
+            normal(c),
+            normal(c),
+            1e-3,
+            *more,
+        ).checked(tolerance=16)
+row("batch_norm_relu", reference.batch_norm_relu, normal(64, 200, 3), normal(3), positive(3), -1).checked(
+    tolerance=8, dtypes=WIDE, derivatives=None
+)
 
 for name, function in (("softmax", reference.softmax), ("log_softmax", reference.log_softmax)):
     row(name, function, normal(N, 5)).checked(tolerance=2)
@@ -304,3 +320,27 @@ row("layer_normalization", _layer_normalization, normal(2, 3, 4), positive(3, 4)
 row("rms_normalization", _rms_normalization, normal(N, 5)).checked(tolerance=16)
 row("rms_normalization", _rms_normalization, normal(N, 3, 5), positive(5), epsilon=1e-2).checked(tolerance=16)
 row("rms_normalization", _rms_normalization, normal(2, 3, 4), positive(3, 4), axis=(2, 1)).checked(tolerance=16)
+
+# Recurrent: the gates of 3 steps, 2 units; with and without masks.
+for steps, units in ((3, 2), (1, 1)):
+    for masked in (False, True):
+        kept = [mask(steps, N)] if masked else []
+        row(
+            "lstm",
+            reference.lstm,
+            normal(steps, N, 4 * units),
+            normal(units, 4 * units),
+            normal(N, units),
+            normal(N, units),
+            *kept,
+        ).checked(tolerance=16)
+        bias = normal(3 * units) if steps > 1 else None
+        row(
+            "gru",
+            reference.gru,
+            normal(steps, N, 3 * units),
+            normal(units, 3 * units),
+            bias,
+            normal(N, units),
+            *kept,
+        ).checked(tolerance=16)

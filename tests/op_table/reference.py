@@ -202,6 +202,11 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     return np.moveaxis(y, -1, axis)
 
 
+def batch_norm_relu(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3, addend=None):
+    y = batch_normalization(x, mean, variance, axis, offset, scale, epsilon)
+    return np.maximum(y + (0 if addend is None else addend), 0)
+
+
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     output = np.moveaxis(output, axis, -1)
     target = target[..., 0] if target.ndim == output.ndim else target
@@ -240,3 +245,30 @@ def dropout(x, rate, noise_shape=None, seed=0):
 def normalize(x, axis=-1, order=2, epsilon=1e-12):
     norm = np.sum(np.abs(x) ** order, axis=axis, keepdims=True) ** (1 / order)
     return x / np.maximum(norm, epsilon)
+
+
+def lstm(x, kernel, h, c, mask=None):
+    """Step by step; a masked step leaves the states as they are."""
+    units, outputs = h.shape[1], []
+    for t in range(len(x)):
+        z = x[t] + h @ kernel
+        i, f, g, o = (z[:, k * units : (k + 1) * units] for k in range(4))
+        new_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        new_h = sigmoid(o) * np.tanh(new_c)
+        part = np.ones((len(h), 1), bool) if mask is None else mask[t][:, None]
+        h, c = np.where(part, new_h, h), np.where(part, new_c, c)
+        outputs.append(h)
+    return np.stack(outputs), h, c
+
+
+def gru(x, kernel, bias, h, mask=None):
+    """Step by step, the reset after the product."""
+    units, outputs = h.shape[1], []
+    for t in range(len(x)):
+        inner = h @ kernel + (0 if bias is None else bias)
+        both = sigmoid(x[t, :, : 2 * units] + inner[:, : 2 * units])
+        z, r = both[:, :units], both[:, units:]
+        new = z * h + (1 - z) * np.tanh(x[t, :, 2 * units :] + r * inner[:, 2 * units :])
+        h = new if mask is None else np.where(mask[t][:, None], new, h)
+        outputs.append(h)
+    return np.stack(outputs), h

@@ -21,15 +21,11 @@ NO_ROW = {
     "size": "returns an int, tested with conversions",
     "to_device": "tested with devices",
     "empty": "has no values to compare, tested with conversions",
-    "cond": "takes functions, tested with control flow",
-    "switch": "takes functions, tested with control flow",
-    "while_loop": "takes functions, tested with control flow",
-    "fori_loop": "takes functions, tested with control flow",
-    "map": "takes functions, tested with control flow",
-    "vectorized_map": "takes functions, tested with control flow",
-    "scan": "takes functions, tested with control flow",
-    "nonzero": "reads values, tested with control flow",
-    "unique": "reads values, tested with control flow",
+    **dict.fromkeys(
+        "associative_scan cond fori_loop map scan switch vectorized_map while_loop".split(),
+        "takes functions, tested in ops/test_control.py",
+    ),
+    **dict.fromkeys(["nonzero", "unique"], "reads values, tested in ops/test_value_shaped.py"),
 }
 # Primitives that no op of the table runs: random draws have tests of their own, updates are in place.
 NO_OP = {name for name, p in PRIMITIVES.items() if getattr(update, name, None) is p}
@@ -40,8 +36,6 @@ def test_every_op_has_a_row():
     covered = {getattr(ops, row.op, None) for row in ROWS}
     missing = {name for name in ops.__all__ if getattr(ops, name) not in covered}
     assert missing == set(NO_ROW)
-    images = {row.op.removeprefix("image.") for row in ROWS if row.op.startswith("image.")}
-    assert images == set(ops.image.__all__)
 
 
 def test_rows_have_names_of_their_own():

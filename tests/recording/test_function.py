@@ -194,6 +194,24 @@ def test_storage_is_shared_by_results_that_do_not_live_together():
     assert recording.program.nbytes <= 3 * 4096
 
 
+def test_what_comes_of_shapes_and_numbers_alone_is_computed_once(device):
+    """The gradient of a mean begins so. Large arrays stay in the storage that results share."""
+    scale = gpunet.Variable(3.0)
+
+    def body(x):
+        seed = ops.ones_like(ops.sum(x)) * 0.25 + 1.0
+        return ops.broadcast_to(seed * 2.0, x.shape) * x + ops.ones_like(x @ x) * scale
+
+    f = gpunet.function(body)
+    for i, x in enumerate(tensors(6, 40, 40)):
+        scale.assign(float(i))
+        np.testing.assert_array_equal(f(x).numpy(), 2.5 * x.numpy() + np.float32(i))
+    (recording,) = f._recordings.values()
+    names = {recording.program.calls[i].primitive.name for i in recording.program._folded}
+    assert {"ones_like", "multiply", "add"} <= names
+    assert sum(recording.program.calls[i].primitive.name == "ones_like" for i in recording.program._folded) == 1
+
+
 def test_plan_never_overlaps_what_lives_together():
     rng = np.random.default_rng(0)
     lives = {}

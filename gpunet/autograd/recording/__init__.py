@@ -1,6 +1,7 @@
 """Recorded steps: a function's primitives as a flat program over planned storage, replayed without its Python code."""
 
-from gpunet.autograd.recording.function import RecordedFunction, function
+from gpunet.autograd.recording.arena import Arena
+from gpunet.autograd.recording.function import RecordedFunction, as_tensor, function
 from gpunet.autograd.recording.trace import CannotRecordError
 
-__all__ = ["CannotRecordError", "RecordedFunction", "function"]
+__all__ = ["Arena", "CannotRecordError", "RecordedFunction", "as_tensor", "function"]

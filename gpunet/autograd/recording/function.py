@@ -12,13 +12,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gpunet import config, tree
+from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.program import Program
 from gpunet.autograd.recording.trace import CannotRecordError, Trace, tracing
 from gpunet.autograd.tape import state as taping
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.autograd.variable import Variable, scopes, structure
 from gpunet.autograd.watching import state as watching
+from gpunet.backend.rows import Rows
 
 _log = logging.getLogger("gpunet")
 _MOST = 8  # recordings of one function
@@ -29,7 +33,7 @@ def _begin_anew() -> None:
     structure.version += 1
 
 
-for _setting in ("cpu_providers", "threads"):
+for _setting in ("cpu_providers", "threads", "fusion"):
     config.observe(_setting, _begin_anew)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
@@ -52,6 +56,7 @@ class _Recording:
         self.calls: list | None = None
         self.outcome: _Outcome | None = None
         self.program: Program | None = None
+        self.moves = 0
         self.touched: list[Variable] = []
         self.obstacle: str | None = None
         self.version = -1
@@ -65,14 +70,17 @@ class RecordedFunction:
     recorded goes on eagerly, with one line in the log "gpunet" that says why.
 
     Args:
-        function: of arrays, tensors and plain values, in nested structures.
+        function: of arrays, tensors and plain values, in nested structures; where it is given `Rows`, replays copy them
+            to their place, and the function must take both them and tensors.
         must: log obstacles as warnings rather than as information.
+        arena: storage to share with other functions that do not run at the same time.
     """
 
-    def __init__(self, function: Callable, must: bool = True):
+    def __init__(self, function: Callable, must: bool = True, arena: Arena | None = None):
         functools.update_wrapper(self, function)
         self.function = function
         self.must = must
+        self._arena = Arena() if arena is None else arena
         self._recordings: OrderedDict[Any, _Recording] = OrderedDict()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -86,8 +94,12 @@ class RecordedFunction:
             if len(self._recordings) > _MOST:
                 self._recordings.popitem(last=False)
         if recording.program is not None and recording.version == structure.version:
-            with recording.lock:  # its storage is for one run at a time
-                return self._replay(recording, arrays)
+            with self._arena.lock:
+                if not self._arena.running:
+                    return self._run(recording, arrays)
+            return self.function(*args, **kwargs)  # called by the code of an op that is being replayed
+        if Rows in map(type, arrays):
+            return self(*tree.map_structure(as_tensor, args), **tree.map_structure(as_tensor, kwargs))
         if recording.obstacle is None and arrays and recording.lock.acquire(blocking=False):
             try:
                 return self._learn(recording, arrays, args, kwargs)
@@ -108,10 +120,20 @@ class RecordedFunction:
         """Why signatures that were called often enough are not recorded."""
         return {key: recording.obstacle for key, recording in self._recordings.items() if recording.obstacle}
 
+    def _run(self, recording: _Recording, arrays: list[Any]) -> Any:
+        arena = self._arena
+        if recording.moves != arena.moves:
+            recording.program, recording.moves = recording.program.moved(), arena.moves  # type: ignore[union-attr]
+        arena.running = True
+        try:
+            return self._replay(recording, arrays)
+        finally:
+            arena.running = False
+
     def _replay(self, recording: _Recording, arrays: list[Any]) -> Any:
         found = iter(recording.program(arrays))  # type: ignore[misc]
         for variable in recording.touched:
-            variable.touched()
+            variable._version += 1  # as `touched` does where nothing is traced
         outcome: Any = recording.outcome
         if outcome.structure is None and not outcome.kinds[0]:
             return outcome.leaves[0]
@@ -148,7 +170,9 @@ class RecordedFunction:
     def _finish(self, recording: _Recording, trace: Trace, outcome: _Outcome, arrays: list[Any]) -> None:
         outputs = [leaf for leaf, kind in zip(outcome.leaves, outcome.kinds) if kind]
         try:
-            recording.program = Program(trace.calls, arrays, outputs)
+            with self._arena.lock:
+                recording.program = Program(trace.calls, arrays, outputs, self._arena)
+                recording.moves = self._arena.moves
         except CannotRecordError as error:
             self._give_up(recording, str(error))
             return
@@ -174,11 +198,19 @@ def _signature(x: Any, arrays: list[Any]) -> Any:
         a = raw(x)
         arrays.append(a)
         return (kind, type(a), a.shape, a.dtype)
+    if kind is Rows:
+        arrays.append(x)
+        return (Tensor, np.ndarray, x.shape, x.dtype)
     if isinstance(x, list | tuple):
         return (kind, *[_signature(item, arrays) for item in x])
     if isinstance(x, dict):
         return (kind, *[(key, _signature(x[key], arrays)) for key in tree.sorted_keys(x)])
     return (kind, x if isinstance(x, Hashable) and not isinstance(x, Variable) else id(x))
+
+
+def as_tensor(x: Any) -> Any:
+    """Rows as a tensor; anything else as it is."""
+    return wrap(x.taken()) if type(x) is Rows else x
 
 
 def _outcome(trace: Trace, result: Any) -> _Outcome:

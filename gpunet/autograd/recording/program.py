@@ -4,52 +4,109 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, extent
+from gpunet.autograd.recording.arena import Arena
+from gpunet.autograd.recording.packings import Packings
+from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, touches
+from gpunet.backend.bound import flat
+from gpunet.backend.memory import lasting
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives.update import assign
+from gpunet.backend.rows import Rows
 
 _ALIGNMENT = 256
+_FOLDED_BYTES = 1 << 12  # of a result that is computed once and kept
 
 
 class Program:
     """Replays a trace: `program(arrays)` copies the inputs in, runs the calls, and returns the outputs' storage.
 
     A result lives in a block of an arena from the call that makes it to the last that reads it. Results other than a
-    call's first, and residuals, are made anew by the implementations each time.
+    call's first, and residuals, are made anew by the implementations each time, unless the call was made ready with
+    arrays of its own for them. What comes of shapes and numbers alone is computed once.
 
     Args:
         calls: of a trace.
         inputs: arrays like those that replays will be given.
         outputs: references to what to return.
+        arena: where results are; the caller holds its lock, here and for each replay.
     """
 
-    def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any]):
+    def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any], arena: Arena):
+        self._given = (calls, inputs, outputs, arena)
         self.calls = list(calls)
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
         self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
-        self.inputs = [self.xp.empty(x.shape, x.dtype) for x in inputs]
+        self.inputs = [lasting(self.xp, x.shape, x.dtype) for x in inputs]
         self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
         self._last = _last_uses(calls, outputs)
+        self._outputs = outputs
+        self._folded: set[int] = set()
+        self._fold()
         self._place_gathered()
-        self._place_results()
-        self._namespace: dict[str, Any] = {}
-        self._run = self._compile(outputs)
+        self._place_results(arena)
+        self._placed = dict(self._arrays)
+        self._home = threading.get_ident()
+        self._packings = Packings(self.calls)
+        self._run = self._compile(is_home=True)
 
     def __call__(self, arrays: Sequence[Any]) -> tuple:
         for place, array in zip(self.inputs, arrays):
-            assign(place, array)
-        return self._run() if self.graph is None else self.graph.run(self._run)
+            if type(array) is Rows:
+                array.take_into(place)
+            else:
+                assign(place, array)
+        if threading.get_ident() == self._home:
+            run = self._run
+            self._packings.renew()
+        else:
+            run = self._elsewhere
+        return run() if self.graph is None else self.graph.run(run)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arena."""
-        return self.arena.nbytes
+    @functools.cached_property
+    def _elsewhere(self) -> Callable[[], tuple]:
+        """The program for other threads, whose work space calls that were made ready do not use."""
+        self._arrays = dict(self._placed)
+        return self._compile(is_home=False)
+
+    def moved(self) -> Program:
+        """The same program where the arena is now."""
+        calls, _, outputs, arena = self._given
+        return Program(calls, self.inputs, outputs, arena)
+
+    def _fold(self) -> None:
+        """Compute now what is the same in every replay, as it comes of shapes and numbers alone."""
+        for i, call in enumerate(self.calls):
+            if self._is_foldable(call):
+                operands = [self._example(reference) for reference in call.operands]
+                self._arrays[Result(i, 0)] = self.xp.asarray(call.implementation(*operands, **call.attributes))
+                self._folded.add(i)
+
+    def _is_foldable(self, call: Call) -> bool:
+        """Whether the one result is small, and known without running anything that is not."""
+        if len(call.results) != 1 or PRIMITIVES.get(call.primitive.name) is not call.primitive:
+            return False
+        if not (call.primitive.is_view or _is_placed(call)) or _nbytes(call.results[0]) > _FOLDED_BYTES:
+            return False
+        arrays = [x for x in call.operands if not isinstance(x, Constant) or hasattr(x.value, "strides")]
+        if call.primitive.of_shape:
+            return all(isinstance(x, Result) for x in arrays)
+        return bool(arrays) and all(isinstance(x, Result) and x in self._arrays for x in arrays)
+
+    def _example(self, reference: Any) -> Any:
+        """A folded result, a number, or an array of the shape that a result will have."""
+        if isinstance(reference, Constant):
+            return reference.value
+        if reference in self._arrays:
+            return self._arrays[reference]
+        spec = self.calls[reference.call].results[reference.part]
+        return _laid_out(self.xp.empty((math.prod(spec.shape),), spec.dtype), spec)
 
     def _place_gathered(self) -> None:
         """Let results that are only copied somewhere be made there."""
@@ -69,20 +126,20 @@ class Program:
             spec = maker.results[0]
         if spec is None or (spec.shape, spec.strides, spec.dtype) != (there.shape, there.strides, there.dtype):
             return False
-        if any(_touches(call, there) for call in self.calls[value.call : number]):
+        if any(touches(call, there) for call in self.calls[value.call : number]):
             return False
         self._arrays[value] = there
         return True
 
-    def _place_results(self) -> None:
+    def _place_results(self, arena: Arena) -> None:
         """Give every first result that owns its memory a place in the arena."""
         owned = [i for i, call in enumerate(self.calls) if _is_placed(call) and Result(i, 0) not in self._arrays]
         sizes = {i: _nbytes(self.calls[i].results[0]) for i in owned}
-        places, total = plan({i: (i, self._last[i], sizes[i]) for i in owned})
-        self.arena = self.xp.empty((total,), np.dtype("uint8"))
+        places, self.nbytes = plan({i: (i, self._last[i], sizes[i]) for i in owned})
+        memory = arena.reserve(self.xp, self.inputs[0], self.nbytes)
         for i in owned:
             spec = self.calls[i].results[0]
-            block = self.arena[places[i] : places[i] + math.prod(spec.shape) * spec.dtype.itemsize]
+            block = memory[places[i] : places[i] + math.prod(spec.shape) * spec.dtype.itemsize]
             self._arrays[Result(i, 0)] = _laid_out(block.view(spec.dtype), spec)
 
     def _static(self, reference: Any) -> Any:
@@ -116,22 +173,19 @@ class Program:
             return True, [value for _, value in members]
         return False, f"[{', '.join(self._name(value) if static else value for static, value in members)}]"
 
-    def _compile(self, outputs: Sequence[Any]) -> Callable[[], tuple]:
-        lines = []
-        for i, call in enumerate(self.calls):
-            line = self._line(i, call)
-            if line:
-                lines.append(line)
-        returned = [self._operand(reference) for reference in outputs]
+    def _compile(self, is_home: bool) -> Callable[[], tuple]:
+        self._namespace: dict[str, Any] = {}
+        lines = [line for i, call in enumerate(self.calls) if (line := self._line(i, call, is_home))]
+        returned = [self._operand(reference) for reference in self._outputs]
         values = [self._name(value) if static else value for static, value in returned]
         lines.append(f"return ({', '.join(values)}{',' if values else ''})")
         text = "def run():\n    " + "\n    ".join(lines)
         exec(compile(text, "<recorded step>", "exec"), self._namespace)
         return self._namespace.pop("run")
 
-    def _line(self, i: int, call: Call) -> str:
+    def _line(self, i: int, call: Call, is_home: bool) -> str:
         """The Python line that does a call, or "" for a view of what never moves, which is taken now."""
-        if call.primitive.gathers and call.operands[1] == Group(()):
+        if i in self._folded or (call.primitive.gathers and call.operands[1] == Group(())):
             return ""
         operands = [self._operand(reference) for reference in call.operands]
         attributes = call.attributes
@@ -144,7 +198,7 @@ class Program:
             attributes = attributes | {"out": self._arrays[Result(i, 0)]}
         step: Callable
         if settled:
-            step = self._ready(call, [value for _, value in operands], attributes)
+            step = self._ready(i, call, [value for _, value in operands], attributes, is_home)
             expression = f"{self._name(step)}()"
         else:
             step = functools.partial(call.implementation, **attributes) if attributes else call.implementation
@@ -152,43 +206,26 @@ class Program:
             expression = f"{self._name(step)}({', '.join(values)})"
         return self._kept(i, call, expression)
 
-    def _ready(self, call: Call, operands: list[Any], attributes: dict[str, Any]) -> Callable[[], Any]:
+    def _ready(self, i: int, call: Call, operands: list[Any], attributes: dict[str, Any], is_home: bool) -> Callable:
         general = functools.partial(call.implementation, *operands, **attributes)
-        if PRIMITIVES.get(call.primitive.name) is not call.primitive:  # one of the user's own
+        if not is_home or PRIMITIVES.get(call.primitive.name) is not call.primitive:  # or one of the user's own
             return general
-        return self._backend.ready(call.primitive, general, *operands, **attributes)
+        step = self._backend.ready(call.primitive, general, *operands, **attributes)
+        self._arrays.update({Result(i, part): array for part, array in enumerate(getattr(step, "parts", ()))})
+        return self._packings.without(call, step)
 
     def _kept(self, i: int, call: Call, expression: str) -> str:
         """The expression, its results kept where a later call reads one that is not in the arena."""
-        placed = Result(i, 0) in self._arrays
-        if len(call.results) == (1 if placed else 0):
+        if all(Result(i, part) in self._arrays for part in range(len(call.results))):
             return expression
         if call.primitive.has_residuals:
-            return f"r{i} = {self._name(_flat)}({expression})"
+            return f"r{i} = {self._name(flat)}({expression})"
         return f"r{i} = {expression}" if len(call.results) > 1 else f"r{i} = ({expression},)"
-
-
-def _flat(found: tuple) -> tuple:
-    """(result or results, residuals) as one tuple."""
-    result, residuals = found
-    return (*(result if type(result) is tuple else (result,)), *residuals)
 
 
 def _is_placed(call: Call) -> bool:
     made_anew = call.primitive.is_view or call.primitive.allocates
     return bool(call.results) and call.results[0].shares < 0 and not made_anew
-
-
-def _touches(call: Call, array: Any) -> bool:
-    """Whether an array from outside, among the call's operands, shares memory with `array`."""
-    low, high = extent(array)
-    for reference in call.operands:
-        for member in reference.members if isinstance(reference, Group) else (reference,):
-            if isinstance(member, Constant) and hasattr(member.value, "strides") and member.value.size:
-                start, stop = extent(member.value)
-                if low < stop and start < high:
-                    return True
-    return False
 
 
 def _laid_out(flat: Any, spec: Spec) -> Any:
@@ -219,26 +256,27 @@ def _seen_as(base: Any, reference: View) -> Any:
 def _last_uses(calls: Sequence[Call], outputs: Sequence[Any]) -> list[int]:
     """For each call, the number of the last call that reads its first result, also through views of it."""
     last = list(range(len(calls)))
-    owners: list[set[int]] = []
+    owners: dict[Result, set[int]] = {}
     for i, call in enumerate(calls):
         read = set().union(*(_owners(reference, owners) for reference in call.operands)) if call.operands else set()
         for owner in read:
             last[owner] = i
-        shares = [s.shares for s in call.results if s.shares >= 0]
-        owners.append({i}.union(*(_owners(call.operands[s], owners) for s in shares)))
+        for part, spec in enumerate(call.results):
+            shared = set() if spec.shares < 0 else _owners(call.operands[spec.shares], owners)
+            owners[Result(i, part)] = shared | ({i} if part == 0 or spec.beside else set())
     for reference in outputs:
         for owner in _owners(reference, owners):
             last[owner] = len(calls)
     return last
 
 
-def _owners(reference: Any, owners: list[set[int]]) -> set[int]:
-    """The calls in whose results' memory a reference is."""
+def _owners(reference: Any, owners: dict[Result, set[int]]) -> set[int]:
+    """The calls in the memory of whose first results a reference is."""
     if isinstance(reference, View):
         return _owners(reference.base, owners)
     if isinstance(reference, Group):
         return set().union(*(_owners(member, owners) for member in reference.members))
-    return owners[reference.call] if isinstance(reference, Result) else set()
+    return owners[reference] if isinstance(reference, Result) else set()
 
 
 def plan(lives: dict[int, tuple[int, int, int]]) -> tuple[dict[int, int], int]:

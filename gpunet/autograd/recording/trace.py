@@ -67,12 +67,13 @@ class Constant:
 
 
 class Spec(NamedTuple):
-    """A result's layout, and the operand whose memory it shares, or −1."""
+    """A result's layout, the operand whose memory it shares, or −1, and whether it shares the first result's."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     dtype: np.dtype
     shares: int
+    beside: bool = False
 
 
 _NOTHING = Spec((), (), np.dtype(bool), -1)  # in the place of an absent result
@@ -128,6 +129,18 @@ def extent(array: Any) -> tuple[int, int]:
         reach = (n - 1) * stride if n else 0
         low, high = low + min(reach, 0), high + max(reach, 0)
     return low, high + array.itemsize
+
+
+def touches(call: Call, array: Any) -> bool:
+    """Whether an array from outside, among the call's operands, shares memory with `array`."""
+    low, high = extent(array)
+    for reference in call.operands:
+        for member in reference.members if isinstance(reference, Group) else (reference,):
+            if isinstance(member, Constant) and hasattr(member.value, "strides") and member.value.size:
+                start, stop = extent(member.value)
+                if low < stop and start < high:
+                    return True
+    return False
 
 
 def address(array: Any) -> int:
@@ -208,7 +221,8 @@ class Trace:
                 specs.append(_NOTHING)
                 continue
             shares = _shared(part, arrays)
-            specs.append(Spec(part.shape, part.strides, part.dtype, shares))
+            beside = i > 0 and _shared(part, parts[:1]) == 0
+            specs.append(Spec(part.shape, part.strides, part.dtype, shares, beside))
             known = self._known.get(id(part))
             if known is None or known[0]() is not part:
                 self._remember(part, Result(len(self.calls), i), owns=shares < 0)

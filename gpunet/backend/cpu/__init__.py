@@ -4,6 +4,16 @@ from gpunet.backend.primitive import Provider
 
 cpu = Provider("numpy")
 
-from gpunet.backend.cpu import conv, elementwise, matmul, nn, pooling, reduction, shape, update  # noqa: E402 - they register on `cpu`
+from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
+    conv,
+    elementwise,
+    matmul,
+    nn,
+    pooling,
+    recurrent,
+    reduction,
+    shape,
+    update,
+)
 
-__all__ = ["conv", "cpu", "elementwise", "matmul", "nn", "pooling", "reduction", "shape", "update"]
+__all__ = ["conv", "cpu", "elementwise", "matmul", "nn", "pooling", "recurrent", "reduction", "shape", "update"]

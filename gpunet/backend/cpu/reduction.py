@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.cpu.threads import blas_threads
+from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads
+from gpunet.backend.portable.reduction import argmax as portable_argmax
 from gpunet.backend.portable.reduction import mean as portable_mean
 from gpunet.backend.portable.reduction import sum_ as portable_sum
 from gpunet.backend.primitives import reduction as prim
@@ -22,13 +24,18 @@ def _ones(count: int, dtype: np.dtype) -> np.ndarray:
 
 
 _BLOCK = 4096  # rows per product: keeps float32 sums of many rows accurate, as pairwise summation does
+_SMALL = 1024  # items of an array that a ufunc reduces
 _NARROW = 64  # columns below which a row is too short for BLAS or a ufunc to be quick
+
+
+def _is_tall(matrix: np.ndarray) -> bool:
+    return matrix.shape[1] < _NARROW and matrix.shape[0] >= 512
 
 
 def sum_rows(matrix: np.ndarray) -> np.ndarray:
     """The sum over the first axis of a contiguous float matrix."""
     rows, columns = matrix.shape
-    if columns < _NARROW and rows >= 512:
+    if _is_tall(matrix):
         return _sum_narrow(matrix)
     if rows <= _BLOCK:
         return np.dot(_ones(rows, matrix.dtype), matrix)
@@ -48,12 +55,31 @@ def _sum_narrow(matrix: np.ndarray) -> np.ndarray:
     return total + matrix[whole:].sum(axis=0) if whole < rows else total
 
 
+def row_maximum(matrix: np.ndarray, out: np.ndarray) -> Callable[[], object]:
+    """A function that finds the maximum of each row; over columns where rows are short, which is thrice as quick."""
+    if matrix.shape[1] >= _NARROW:
+        return functools.partial(np.maximum.reduce, matrix, 1, None, out)
+    columns = np.empty(matrix.shape[::-1], matrix.dtype)
+
+    def run():
+        np.copyto(columns, matrix.T)
+        np.maximum.reduce(columns, 0, None, out)
+
+    return run
+
+
+def row_sum(matrix: np.ndarray, out: np.ndarray) -> Callable[[], object]:
+    """A function that finds the sum of each row of a contiguous matrix; by BLAS where rows are short."""
+    if matrix.shape[1] >= _NARROW or matrix.size > ONE_THREAD:
+        return functools.partial(np.add.reduce, matrix, 1, None, out)
+    return functools.partial(np.dot, matrix, _ones(matrix.shape[1], matrix.dtype), out)
+
+
 @cpu.implements(prim.sum)
 def sum(x, *, axis=None, keepdims=False, out=None):
-    if x.size < 1024 and x.dtype.char in "fd":
+    if x.size < _SMALL and x.dtype.char in "fd":
         return np.asarray(np.add.reduce(x, axis=axis, keepdims=keepdims, out=out))
-    leading = axis is not None and 0 < len(axis) < x.ndim and axis == tuple(range(len(axis)))
-    if not leading or x.dtype.char not in "fd" or not x.flags.c_contiguous or x.size < 1024:
+    if not _is_over_rows(x, axis):
         return portable_sum(np, x, axis=axis, keepdims=keepdims, out=out)
     rest = x.shape[len(axis) :]
     with blas_threads(x.size):
@@ -63,6 +89,60 @@ def sum(x, *, axis=None, keepdims=False, out=None):
         return total
     out[...] = total
     return out
+
+
+def _is_over_rows(x, axis) -> bool:
+    """Whether `axis` are the leading ones, but not all, of a contiguous array that is not small."""
+    leading = axis is not None and 0 < len(axis) < x.ndim and axis == tuple(range(len(axis)))
+    return leading and x.dtype.char in "fd" and x.flags.c_contiguous and x.size >= _SMALL
+
+
+@cpu.binds(prim.sum)
+def bind_sum(x, *, axis=None, keepdims=False, out=None):
+    if out is None or x.dtype.char not in "fd":
+        return None
+    if x.size < _SMALL:
+        return functools.partial(np.add.reduce, x, axis, None, out, keepdims)
+    if not _is_over_rows(x, axis) or x.size > ONE_THREAD or not out.flags.c_contiguous:
+        return None
+    matrix, total = x.reshape(-1, math.prod(x.shape[len(axis) :])), out.reshape(-1)
+    if _is_tall(matrix) or matrix.shape[0] > _BLOCK:
+        return lambda: np.copyto(total, sum_rows(matrix)) or out
+    return functools.partial(np.dot, _ones(matrix.shape[0], matrix.dtype), matrix, total)
+
+
+@cpu.binds(prim.mean)
+def bind_mean(x, *, axis=None, keepdims=False, out=None):
+    add_up = bind_sum(x, axis=axis, keepdims=keepdims, out=out)
+    if add_up is None or not x.size:
+        return None
+    factor = np.asarray(out.size / x.size, x.dtype)
+
+    def run():
+        add_up()
+        return np.multiply(out, factor, out)
+
+    return run
+
+
+@cpu.implements(prim.argmax)
+def argmax(x, *, axis, keepdims=False, out=None):
+    return portable_argmax(np, x, axis=axis, keepdims=keepdims, out=out)
+
+
+@cpu.binds(prim.argmax)
+def bind_argmax(x, *, axis, keepdims=False, out=None):
+    if out is None:
+        return None
+    found = np.empty(np.delete(x.shape, axis), np.intp)
+    target = out.reshape(found.shape)
+
+    def run():
+        x.argmax(axis, found)
+        np.copyto(target, found, casting="unsafe")
+        return out
+
+    return run
 
 
 @cpu.implements(prim.mean)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.cpu.threads import split
+from gpunet.backend.portable import update as portable
 from gpunet.backend.portable.update import adam_rate, skips
 from gpunet.backend.primitives import update as prim
 
@@ -30,6 +33,27 @@ def _decay(average, rate, work):
     """average = rate·average + work, overwriting nothing else."""
     np.multiply(average, rate, out=average)
     np.add(average, work, out=average)
+
+
+@cpu.implements(prim.count_step)
+def count_step(iterations, *, skip=None):
+    portable.count_step(np, iterations, skip=skip)
+
+
+@cpu.binds(prim.count_step)
+def bind_count_step(iterations, *, skip=None):
+    return None if skip is not None else functools.partial(np.add, iterations, np.ones_like(iterations), iterations)
+
+
+@cpu.implements(prim.assign_add)
+def assign_add(target, value):
+    portable.assign_add(np, target, value)
+
+
+@cpu.binds(prim.assign_add)
+def bind_assign_add(target, value):
+    value = value if isinstance(value, np.ndarray) else np.asarray(value, target.dtype)
+    return functools.partial(np.add, target, value, target)
 
 
 @cpu.implements(prim.sgd)

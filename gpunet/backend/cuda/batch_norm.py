@@ -130,7 +130,7 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
 
 
 @implements(prim.batch_norm_relu_grad, where=_is_covered)
-def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+def batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
     through = empty(x, x.shape) if with_addend else None
     gradients = _gradients(g, x, gamma, mean, inverse, y, through, out)
     return (*gradients, through) if with_addend else gradients
@@ -154,3 +154,8 @@ def _gradients(g, x, gamma, mean, inverse, y, through, out):
 @implements(prim.scale_shift, where=_by_channel)
 def scale_shift(x, scale, shift, *, out=None):
     return _apply(x, None, scale, None, shift, None, False, out)
+
+
+@implements(prim.scale_shift_relu, where=_with_addend)
+def scale_shift_relu(x, scale, shift, addend, *, out=None):
+    return _apply(x, None, scale, None, shift, addend, True, out)

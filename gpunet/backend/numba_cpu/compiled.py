@@ -1,10 +1,10 @@
-"""When a loop is compiled, and where the machine code is kept.
+"""When a loop is compiled.
 
-Importing Numba takes a quarter of a second, starting its compiler as much again; then a loop takes 0.1 to 0.2 seconds
-where it was never compiled before, 20 ms where it is on disk. So a loop whose results equal NumPy's in every bit waits
-until NumPy has spent a while on the same work, and is then compiled by a thread while NumPy goes on: short programs
-never pay, long ones never stop. Other loops are compiled where they stand, and chosen by the size of the arrays alone,
-so that runs can be repeated.
+Loading a loop's machine code takes a tenth of a second for the first one, a millisecond for others; where it was never
+compiled before, half a second more, and 0.1 to 0.2 seconds for each. So a loop whose results equal NumPy's in every bit
+waits until NumPy has spent a while on the same work, and is then compiled by a thread while NumPy goes on: short
+programs never pay, long ones never stop. Other loops are compiled where they stand, and chosen by the size of the
+arrays alone, so that runs can be repeated.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import functools
 import importlib.util
 import os
 import threading
-import types
 from collections.abc import Callable
 from typing import Any
 
-from gpunet.backend.cache import cache_folder
-from gpunet.backend.numba_cpu import team
+from gpunet.backend.bound import declining
+from gpunet.backend.numba_cpu import machine_code, team
 
 _PATIENCE = 0.1e9  # ns of NumPy's time on work that loops could do
 _compiling = threading.RLock()  # one at a time; Numba's compiler is not reentrant across threads anyway
@@ -36,89 +35,81 @@ def is_installed() -> bool:
 
 
 class Loop:
-    """A function of `loops.py`, compiled for one signature when it is worth it: for one thread, and for a team.
+    """A function of `loops.py`, compiled for one signature when it is worth it.
 
     Args:
         function: plain Python over arrays and scalars, the last argument the number of `parts`.
         signature: of Numba's, such as "void(float32[::1], intp)".
         saving: ns per item that NumPy takes longer.
+        call_saving: the same per call: a loop is one call where NumPy makes several.
     """
 
-    def __init__(self, function: Callable[..., None], signature: str, saving: float = 1.0):
+    def __init__(self, function: Callable[..., None], signature: str, saving: float = 1.0, call_saving: float = 1000.0):
         self.function = function
         self.signature = signature
         self.saving = saving
+        self.call_saving = call_saving
         self.failure: Exception | None = None
-        self._codes: dict[bool, Callable[..., None] | None] = {}  # for a team or not
-        self._threads: dict[bool, threading.Thread] = {}
+        self._code: team.Code | None = None
+        self._thread: threading.Thread | None = None
 
     def when_ready(self, items: int) -> Callable[..., None] | None:
         """The machine code to call without `parts`, or None while NumPy should do the work, here on `items` items."""
-        count = team.parts(items)
-        if count > 1 and True in self._codes:
-            return _with_parts(self._codes[True], count) or self.when_ready(1)
-        if count > 1:
-            self._prepare(True, items)
-        if False not in self._codes:
-            self._prepare(False, items)
+        if self._code is None:
+            self._prepare(items)
             return None
-        return _with_parts(self._codes[False], 1)
+        return self._code.for_parts(team.parts(items))
 
-    def _prepare(self, for_team: bool, items: int) -> None:
-        """Compile beside the work once enough time was spent without."""
-        if for_team in self._threads or self.failure is not None:
-            return
-        _spent[0] += items * self.saving
-        if _spent[0] >= _PATIENCE:
-            name = f"gpunet-compile-{self.function.__name__}"
-            self._threads[for_team] = threading.Thread(target=self._code, args=(for_team,), name=name)
-            self._threads[for_team].start()
+    def bound(self, items: int, *values: Any, result: Any = None, first: Callable[[], float] | None = None) -> Callable:
+        """A function that runs on these very arguments and returns `result`, or NotImplemented before it is compiled.
+
+        Args:
+            first: gives the value of the first scalar at each call.
+        """
+        number = next((i for i, value in enumerate(values) if not hasattr(value, "strides")), -1)
+        call = change = None
+
+        def run():
+            nonlocal call, change
+            if call is None:
+                if self.when_ready(items) is None or self._code is None:
+                    return NotImplemented
+                call, change = self._code.bound(team.parts(items), *values)
+            if first is not None:
+                change(number, first())
+            call()
+            return result
+
+        return declining(run)
 
     def now(self, items: int = 1) -> Callable[..., None] | None:
         """The machine code, compiled or loaded now if need be; None where Numba fails, which is logged once."""
-        count = team.parts(items)
-        return (count > 1 and _with_parts(self._code(True), count)) or _with_parts(self._code(False), 1)
+        self._make()
+        return None if self._code is None else self._code.for_parts(team.parts(items))
 
-    def _code(self, for_team: bool) -> Callable[..., None] | None:
+    def _prepare(self, items: int) -> None:
+        """Compile beside the work once enough time was spent without."""
+        if self._thread is not None or self.failure is not None:
+            return
+        _spent[0] += items * self.saving + self.call_saving
+        if _spent[0] >= _PATIENCE:
+            name = f"gpunet-compile-{self.function.__name__}"
+            self._thread = threading.Thread(target=self._make, name=name)
+            self._thread.start()
+
+    def _make(self) -> None:
+        if self._code is not None or self.failure is not None:
+            return
         with _compiling:
-            if for_team not in self._codes:
-                try:
-                    self._codes[for_team] = _compile(self.function, self.signature, for_team)
-                except Exception as error:  # of a compiler's many kinds; NumPy serves instead
-                    if self.failure is None:
-                        _report(self.function, error)
-                    self.failure = error
-                    self._codes[for_team] = None
-        return self._codes[for_team]
-
-
-def _with_parts(code: Callable[..., None] | None, count: int) -> Callable[..., None] | None:
-    return None if code is None else lambda *arguments: code(*arguments, count)
-
-
-def _compile(function: Callable[..., None], signature: str, for_team: bool) -> Callable[..., None] | None:
-    numba: Any = importlib.import_module("numba")
-    folder = cache_folder("numba-team" if for_team else "numba")  # Numba does not tell the two apart
-    options = {"cache": _is_writable(folder), "nogil": True, "error_model": "numpy", "parallel": for_team}
-    if for_team:
-        names = {**function.__globals__, "prange": numba.prange}
-        function = functools.update_wrapper(types.FunctionType(function.__code__, names), function)
-        del function.__wrapped__
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = folder  # read while the decorator runs
-    try:
-        code = numba.njit(signature, **options)(function)
-    finally:
-        numba.config.CACHE_DIR = before
-    return team.shared(code) if for_team else code
-
-
-def _is_writable(folder: str) -> bool:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)
+            if self._code is not None or self.failure is not None:
+                return
+            try:
+                openmp = team.openmp() if "prange" in self.function.__code__.co_names else None
+                address = machine_code.load(self.function, self.signature, openmp.symbols if openmp else {})
+                self._code = team.Code(address, machine_code.arguments(self.signature), openmp)
+            except Exception as error:  # of a compiler's many kinds; NumPy serves instead
+                self.failure = error
+                _report(self.function, error)
 
 
 def _report(function: Callable[..., None], error: Exception) -> None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.cpu.results import deliver, is_flat, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.primitives import elementwise as prim
 
 _SMALL = 1 << 13  # items: below it two calls into NumPy are as quick
+_TINY = 1 << 9  # the same for a bound call
 
 _RELU_GRAD = Loop(loops.relu_grad, "void(float32[::1], float32[::1], float32[::1], intp)", saving=0.15)
 _RELU = Loop(loops.relu, "void(float32[::1], float32[::1], intp)", saving=0.1)
+
+
+def _bound(loop: Loop, operands, out):
+    """What `_apply` does on these very arrays, where also small ones are quicker."""
+    if out is None or out.size < _TINY or any(a.shape != out.shape or not is_flat(a) for a in (*operands, out)):
+        return NotImplemented
+    return loop.bound(out.size, *[a.reshape(-1) for a in (*operands, out)], result=out)
 
 
 def _apply(loop: Loop, operands, out):
@@ -37,3 +45,13 @@ def relu_grad(g, y, *, out=None):
 @numba.implements(prim.UNARY["relu"])
 def relu(x, *, out=None):
     return NotImplemented if x.size < _SMALL else _apply(_RELU, (x,), out)
+
+
+@numba.binds(prim.relu_grad)
+def bind_relu_grad(g, y, *, out=None):
+    return _bound(_RELU_GRAD, (g, y), out)
+
+
+@numba.binds(prim.UNARY["relu"])
+def bind_relu(x, *, out=None):
+    return _bound(_RELU, (x,), out)

@@ -2,7 +2,8 @@
 
 Each loop splits its arrays into `parts`, one for each thread of a team. The flat loops do NumPy's operations in NumPy's
 order, without fused multiply-add, so that their results are those of the numpy provider in every bit. They run over
-whole slices: an index that may be negative would not be vectorised.
+whole slices: an index that may be negative would not be vectorised, nor would a loop that has to check more than eight
+pairs of arrays for overlaps (each one written against each other one).
 """
 
 from __future__ import annotations
@@ -91,34 +92,33 @@ def scatter(g, winner, dx, starts, offsets, parts):
                     dx[n, starts[o] + offsets[winner[n, o, c]], c] = g[n, o, c]
 
 
-def moments(x, pivot, sums, squares, rows, parts):
-    """Block b's sums of x − pivot and of its square, over its `rows` rows of the matrix x."""
+def moments(x, pivot, sums, rows, parts):
+    """sums[b]: of x − pivot and of its square, over the `rows` rows of block b of the matrix x."""
     for k in prange(parts):
         for b in range(sums.shape[0] * k // parts, sums.shape[0] * (k + 1) // parts):
-            total, square = sums[b], squares[b]
+            total, square = sums[b, 0], sums[b, 1]
             total[:] = 0
             square[:] = 0
-            for i in range(b * rows, min(x.shape[0], (b + 1) * rows)):
-                xi = x[i]
-                for j in range(xi.size):
-                    d = xi[j] - pivot[j]
+            end = min(x.shape[0], (b + 1) * rows)
+            for i in range(b * rows, end - 1, 2):  # two rows at a time: half the traffic of the sums
+                first, second = x[i], x[i + 1]
+                for j in range(first.size):
+                    d, e = first[j] - pivot[j], second[j] - pivot[j]
+                    total[j] += d + e
+                    square[j] += d * d + e * e
+            if (end - b * rows) % 2:
+                last = x[end - 1]
+                for j in range(last.size):
+                    d = last[j] - pivot[j]
                     total[j] += d
                     square[j] += d * d
 
 
-def normalise(x, y, mean, scale, beta, parts):
-    for k in prange(parts):
-        for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
-            xi, yi = x[i], y[i]
-            for j in range(xi.size):
-                yi[j] = (xi[j] - mean[j]) * scale[j] + beta[j]
-
-
-def products(g, x, mean, sums, products, rows, parts):
-    """Block b's sums of g and of g·(x − mean)."""
+def products(g, x, mean, sums, rows, parts):
+    """sums[b]: of g and of g·(x − mean), over block b."""
     for k in prange(parts):
         for b in range(sums.shape[0] * k // parts, sums.shape[0] * (k + 1) // parts):
-            total, product = sums[b], products[b]
+            total, product = sums[b, 0], sums[b, 1]
             total[:] = 0
             product[:] = 0
             for i in range(b * rows, min(x.shape[0], (b + 1) * rows)):
@@ -128,9 +128,132 @@ def products(g, x, mean, sums, products, rows, parts):
                     product[j] += gi[j] * (xi[j] - mean[j])
 
 
-def combine(g, x, dx, mean, scale, slope, offset, parts):
+def relu_products(g, y, x, mean, through, sums, rows, parts):
+    """`products` of g where y > 0 and of 0 elsewhere, which is stored in `through`.
+
+    The first of the inner loops reads all that is in main memory: three streams at once are quicker than two, then one.
+    sums[b, 2] is room for a row.
+    """
+    for k in prange(parts):
+        for b in range(sums.shape[0] * k // parts, sums.shape[0] * (k + 1) // parts):
+            total, product, near = sums[b, 0], sums[b, 1], sums[b, 2]
+            total[:] = 0
+            product[:] = 0
+            for i in range(b * rows, min(x.shape[0], (b + 1) * rows)):
+                gi, yi, xi, ti = g[i], y[i], x[i], through[i]
+                for j in range(xi.size):
+                    q = gi[j]
+                    ti[j] = q if yi[j] > 0 else np.float32(0)
+                    near[j] = xi[j]
+                for j in range(xi.size):
+                    total[j] += ti[j]
+                    product[j] += ti[j] * (near[j] - mean[j])
+
+
+def rectified_products(g, x, factors, sums, rows, parts):
+    """`products` of g where what `normalise` made of x is positive: computing it again is quicker than reading it.
+
+    sums[b, 2] is room for a row.
+    """
+    mean, scale, shift = factors[0], factors[1], factors[2]
+    for k in prange(parts):
+        for b in range(sums.shape[0] * k // parts, sums.shape[0] * (k + 1) // parts):
+            total, product, through = sums[b, 0], sums[b, 1], sums[b, 2]
+            total[:] = 0
+            product[:] = 0
+            for i in range(b * rows, min(x.shape[0], (b + 1) * rows)):
+                gi, xi = g[i], x[i]
+                for j in range(xi.size):
+                    q = gi[j]
+                    through[j] = q if (xi[j] - mean[j]) * scale[j] + shift[j] > 0 else np.float32(0)
+                for j in range(xi.size):
+                    total[j] += through[j]
+                    product[j] += through[j] * (xi[j] - mean[j])
+
+
+def fold(sums, wide, totals, parts):
+    """totals[s, c]: of sums[b, s] over all blocks, in `wide`, and all places of channel c in a row."""
+    wide[:] = 0
+    for b in range(sums.shape[0]):
+        for s in range(2):
+            row, values = wide[s], sums[b, s]
+            for j in range(row.size):
+                row[j] += values[j]
+    totals[:] = 0
+    for s in range(2):
+        row, total = wide[s], totals[s]
+        for j in range(0, row.size, max(total.size, 1)):  # a step that may be 0 would be checked
+            for c in range(total.size):
+                total[c] += row[j + c]
+
+
+def statistics(totals, count, epsilon, pivot, gamma, beta, found, rows, parts):
+    """Of the totals of `moments`: in `found` each channel's mean, biased variance and 1 / √(variance + epsilon), and in
+    `rows` what `normalise` subtracts, multiplies by and adds.
+    """
+    for c in range(gamma.size):
+        shift = totals[0, c] / count
+        found[0, c] = pivot[c] + shift
+        found[1, c] = max(totals[1, c] / count - shift * shift, 0.0)
+        found[2, c] = np.float32(1) / math.sqrt(found[1, c] + epsilon)
+        scale = found[2, c] * gamma[c]
+        for j in range(c, rows.shape[1], gamma.size):
+            rows[0, j], rows[1, j], rows[2, j] = found[0, c], scale, beta[c]
+
+
+def slopes(totals, count, mean, inverse, gamma, gradients, rows, parts):
+    """Of the totals of `products`: the gradients of gamma and of beta, and in `rows` mean and factors for `combine`."""
+    for c in range(gamma.size):
+        dgamma = totals[1, c] * inverse[c]
+        gradients[0, c], gradients[1, c] = dgamma, totals[0, c]
+        scale = inverse[c] * gamma[c]
+        slope, offset = -scale * inverse[c] * dgamma / count, -scale * totals[0, c] / count
+        for j in range(c, rows.shape[1], gamma.size):
+            rows[0, j], rows[1, j], rows[2, j], rows[3, j] = mean[c], scale, slope, offset
+
+
+def normalise(x, y, rows, relu, parts):
+    """y = (x − rows[0])·rows[1] + rows[2], and a ReLU of it if `relu`."""
+    mean, scale, shift = rows[0], rows[1], rows[2]
+    for k in prange(parts):
+        for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
+            xi, yi = x[i], y[i]
+            if relu:
+                for j in range(xi.size):
+                    v = (xi[j] - mean[j]) * scale[j] + shift[j]
+                    yi[j] = np.float32(0) if v <= 0 else v  # NaN stays
+            else:
+                for j in range(xi.size):
+                    yi[j] = (xi[j] - mean[j]) * scale[j] + shift[j]
+
+
+def normalise_add_relu(x, addend, y, rows, parts):
+    mean, scale, shift = rows[0], rows[1], rows[2]
+    for k in prange(parts):
+        for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
+            xi, ai, yi = x[i], addend[i], y[i]
+            for j in range(xi.size):
+                v = (xi[j] - mean[j]) * scale[j] + shift[j] + ai[j]
+                yi[j] = np.float32(0) if v <= 0 else v
+
+
+def combine(g, x, dx, rows, parts):
+    """dx = g·rows[1] + (x − rows[0])·rows[2] + rows[3]."""
+    mean, scale, slope, offset = rows[0], rows[1], rows[2], rows[3]
     for k in prange(parts):
         for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
             gi, xi, di = g[i], x[i], dx[i]
             for j in range(xi.size):
                 di[j] = gi[j] * scale[j] + (xi[j] - mean[j]) * slope[j] + offset[j]
+
+
+def rectified_combine(g, x, dx, shift, rows, parts):
+    """`combine` of g where what `normalise` made of x is positive."""
+    mean, scale, slope, offset = rows[0], rows[1], rows[2], rows[3]
+    for k in prange(parts):
+        for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
+            gi, xi, di = g[i], x[i], dx[i]
+            for j in range(xi.size):
+                q, centred = gi[j], xi[j] - mean[j]
+                q = q if centred * scale[j] + shift[j] > 0 else np.float32(0)
+                di[j] = q * scale[j] + centred * slope[j] + offset[j]

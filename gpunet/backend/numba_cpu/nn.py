@@ -1,84 +1,280 @@
-"""Batch normalisation in two passes over the data, forward and backward; sums in blocks of rows, then in float64."""
+"""Batch normalisation, alone and ended by an addition and a ReLU, in two passes over the data forward and backward.
+
+Sums are taken in blocks of rows in float32, then in float64; the blocks depend on the shape alone. A call is made ready
+on contiguous arrays and then run, once or as often as a recorded step is replayed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.nn import widened
-from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
+from gpunet.backend.cpu.scratch import scratch
+from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
+_SMALL_MAP = 1 << 13  # items: below it a few calls into NumPy are as quick
+_TINY_MAP = 1 << 10  # the same for a bound call
 _BLOCK_ITEMS = 1 << 15  # of a block of rows that is summed in float32
 
-_MATRIX, _VECTOR, _RANGE = "float32[:, ::1]", "float32[::1]", "intp"
-_MOMENTS = Loop(loops.moments, f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, {_MATRIX}, intp, {_RANGE})")
-_NORMALISE = Loop(loops.normalise, f"void({_MATRIX}, {_MATRIX}, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_RANGE})")
-_PRODUCTS = Loop(loops.products, f"void({_MATRIX}, {_MATRIX}, {_VECTOR}, {_MATRIX}, {_MATRIX}, intp, {_RANGE})")
-_COMBINE = Loop(loops.combine, f"void({', '.join([_MATRIX] * 3 + [_VECTOR] * 4)}, {_RANGE})")
+_M, _V, _SUMS, _TOTALS = "float32[:, ::1]", "float32[::1]", "float32[:, :, ::1]", "float64[:, ::1]"
 
 
-def _suits(x) -> bool:
-    return x.dtype.char == "f" and x.size >= _SMALL
+def _loop(function, *types: str) -> Loop:
+    return Loop(function, f"void({', '.join(types)}, intp)")
 
 
-def _block_sums(code, wide, channels, *operands):
-    """Two sums over the rows of `wide` for each channel, in float64; `code` gets `operands` before the sums."""
+_MOMENTS = _loop(loops.moments, _M, _V, _SUMS, "intp")
+_PRODUCTS = _loop(loops.products, _M, _M, _V, _SUMS, "intp")
+_RELU_PRODUCTS = _loop(loops.relu_products, *[_M] * 3, _V, _M, _SUMS, "intp")
+_RECTIFIED_PRODUCTS = _loop(loops.rectified_products, *[_M] * 3, _SUMS, "intp")
+_FOLD = _loop(loops.fold, _SUMS, _TOTALS, _TOTALS)
+_STATISTICS = _loop(loops.statistics, _TOTALS, "intp", "float32", *[_V] * 3, _M, _M)
+_SLOPES = _loop(loops.slopes, _TOTALS, "intp", *[_V] * 3, _M, _M)
+_NORMALISE = _loop(loops.normalise, *[_M] * 3, "intp")
+_NORMALISE_ADD_RELU = _loop(loops.normalise_add_relu, *[_M] * 4)
+_COMBINE = _loop(loops.combine, *[_M] * 4)
+_RECTIFIED_COMBINE = _loop(loops.rectified_combine, *[_M] * 3, _V, _M)
+
+
+def _suits(*arrays) -> bool:
+    return arrays[0].size >= _SMALL and all(a is None or a.dtype.char == "f" for a in arrays)
+
+
+def _are_flat(*arrays) -> bool:
+    return all(a is None or is_flat(a) for a in arrays)
+
+
+def _flat(*arrays):
+    return [a if a is None else np.ascontiguousarray(a) for a in arrays]
+
+
+def _wide(x):
+    """x as a matrix with rows of many pixels, and work space of so many rows for each channel's numbers, by pixel."""
+    wide = widened(x)[0]
+    return wide, lambda count: np.empty((count, wide.shape[1] // x.shape[-1], x.shape[-1]), np.float32)
+
+
+def _codes(items, *loops):
+    """The compiled loops, those over all items and then `fold` and one over channels; None where Numba fails."""
+    codes = [*(loop.now(items) for loop in loops[:-1]), _FOLD.now(), loops[-1].now()]
+    return None if None in codes else codes
+
+
+def _parameter(vector, x, missing):
+    return np.full(x.shape[-1], missing, np.float32) if vector is None else vector
+
+
+def _sums(wide, channels, count=2):
+    """Storage for two sums (or more) of each block of rows, of all blocks, and of each channel; the rows of a block."""
     rows = max(1, _BLOCK_ITEMS // wide.shape[1])
-    blocks = -(-wide.shape[0] // rows)
-    first, second = np.empty((2, blocks, wide.shape[1]), np.float32)
-    code(*operands, first, second, rows)
-    return [s.sum(axis=0, dtype=np.float64).reshape(-1, channels).sum(axis=0) for s in (first, second)]
+    shape = (-(-wide.shape[0] // rows), count, wide.shape[1])
+    return scratch("batch norm", shape, FLOAT32), np.empty((2, wide.shape[1])), np.empty((2, channels)), rows
+
+
+# (a function that fills the results, the results)
+Ready = tuple[Callable[[], Any], Any]
+
+
+def _forward(x, gamma, beta, addend, y, relu, epsilon) -> Ready | None:
+    """y of contiguous arrays, and a matrix with the rows mean, biased variance and 1 / √(variance + epsilon)."""
+    last = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
+    if (codes := _codes(x.size, _MOMENTS, last, _STATISTICS)) is None:
+        return None
+    moments, normalise, fold, statistics = codes
+    (wide, work), channels = _wide(x), x.shape[-1]
+    first, pivot, factors = wide[0, :channels], work(1), work(3)
+    row, rows_of_factors = pivot.reshape(-1), factors.reshape(3, -1)
+    sums, row_totals, totals, rows = _sums(wide, channels)
+    gamma, beta = _parameter(gamma, x, 1), _parameter(beta, x, 0)
+    found = np.empty((3, channels), np.float32)
+    arrays = [a.reshape(wide.shape) for a in (addend, y) if a is not None]
+    options = (relu,) if addend is None else ()
+
+    def run():
+        pivot[:] = first  # near the mean of its channel, so that squares lose no digits
+        moments(wide, row, sums, rows)
+        fold(sums, row_totals, totals)
+        statistics(totals, wide.size // channels, epsilon, first, gamma, beta, found, rows_of_factors)
+        normalise(wide, *arrays, rows_of_factors, *options)
+
+    return run, found
+
+
+def _compute_forward(x, gamma, beta, addend, relu, epsilon, out, residuals):
+    if not _suits(x, gamma, beta, addend):
+        return NotImplemented
+    y = target(x.shape, out)
+    ready = _forward(*_flat(x, gamma, beta, addend), y, relu, epsilon)
+    if ready is None:
+        return NotImplemented
+    run, (mean, variance, inverse) = ready
+    run()
+    y = deliver(y, out)
+    return (y, mean, variance), (mean, inverse, *((y,) if relu else ())) if residuals else ()
+
+
+def _bind_forward(x, gamma, beta, addend, relu, epsilon, out, residuals):
+    if not _suits(x, gamma, beta, addend):
+        return NotImplemented
+    if out is None or not _are_flat(x, gamma, beta, addend, out):
+        return None
+    ready = _forward(x, gamma, beta, addend, out, relu, epsilon)
+    if ready is None:
+        return NotImplemented
+    run, (mean, variance, inverse) = ready
+    kept = (mean, inverse, *((out,) if relu else ())) if residuals else ()
+    return giving(run, out, mean, variance, *kept)
 
 
 @numba.implements(prim.batch_norm)
 def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
-    if not _suits(x) or None in (codes := [loop.now(x.size) for loop in (_MOMENTS, _NORMALISE)]):
-        return NotImplemented
-    moments, normalise = codes
-    x = np.ascontiguousarray(x)
-    channels = x.shape[-1]
-    count = x.size // channels
-    pivot = x.reshape(count, channels)[0].copy()  # near the mean of its channel, so that squares lose no digits
-    wide, wide_pivot = widened(x, pivot)
-    sums, squares = _block_sums(moments, wide, channels, wide, wide_pivot)
-    shift = sums / count
-    mean = (pivot + shift).astype(np.float32)
-    variance = np.maximum(squares / count - shift * shift, 0).astype(np.float32)
-    inverse = 1 / np.sqrt(variance + np.float32(epsilon))
-    scale = inverse if gamma is None else inverse * gamma
-    y = target(x.shape, out)
-    vectors = [_tile(v, wide, channels) for v in (mean, scale, np.zeros_like(mean) if beta is None else beta)]
-    wide_y = y.reshape(wide.shape)
-    normalise(wide, wide_y, *vectors)
-    return (deliver(y, out), mean, variance), (mean, inverse) if residuals else ()
+    return _compute_forward(x, gamma, beta, None, False, epsilon, out, residuals)
 
 
-def _tile(vector, wide, channels):
-    return np.tile(vector, wide.shape[1] // channels)
+@numba.binds(prim.batch_norm)
+def bind_batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
+    return _bind_forward(x, gamma, beta, None, False, epsilon, out, residuals)
+
+
+@numba.implements(prim.batch_norm_relu)
+def batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    return _compute_forward(x, gamma, beta, addend, True, epsilon, out, residuals)
+
+
+@numba.binds(prim.batch_norm_relu)
+def bind_batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
+    return _bind_forward(x, gamma, beta, addend, True, epsilon, out, residuals)
+
+
+def _backward(g, y, x, gamma, beta, mean, inverse, through, dx) -> Ready | None:
+    """dx of contiguous arrays, and a matrix with the gradients of gamma and of beta.
+
+    With y, g is that of a ReLU which returned y; what passes it is stored in `through` where there is one.
+    """
+    loops = _loops_of_backward(y is not None, through is not None)
+    if (codes := _codes(x.size, *loops, _SLOPES)) is None:
+        return None
+    products, combine, fold, slopes = codes
+    (wide, work), channels = _wide(x), x.shape[-1]
+    g, y, through, dx = (a if a is None else a.reshape(wide.shape) for a in (g, y, through, dx))
+    normal, factors = work(3), work(4).reshape(4, -1)  # normal: the factors of `normalise`
+    rows_of_normal = normal.reshape(3, -1)
+    first: tuple
+    second: tuple
+    if through is not None:
+        first, second = (g, y, wide, rows_of_normal[0], through), (through, wide, dx)
+    elif y is not None:
+        first, second = (g, wide, rows_of_normal), (g, wide, dx, rows_of_normal[2])
+    else:
+        first, second = (g, wide, rows_of_normal[0]), (g, wide, dx)
+    sums, row_totals, totals, rows = _sums(wide, channels, 2 if y is None else 3)
+    gamma, beta = _parameter(gamma, x, 1), _parameter(beta, x, 0)
+    gradients = np.empty((2, channels), np.float32)
+
+    def run():
+        normal[0], normal[1], normal[2] = mean, inverse * gamma, beta
+        products(*first, sums, rows)
+        fold(sums, row_totals, totals)
+        slopes(totals, wide.size // channels, mean, inverse, gamma, gradients, factors)
+        combine(*second, factors)
+
+    return run, gradients
+
+
+def _loops_of_backward(relu, keeps):
+    if not relu:
+        return _PRODUCTS, _COMBINE
+    return (_RELU_PRODUCTS, _COMBINE) if keeps else (_RECTIFIED_PRODUCTS, _RECTIFIED_COMBINE)
 
 
 @numba.implements(prim.batch_norm_grad)
 def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
-    if not _suits(x) or None in (codes := [loop.now(x.size) for loop in (_PRODUCTS, _COMBINE)]):
+    if not _suits(x, g, gamma):
         return NotImplemented
-    if g.dtype.char != "f":
-        return NotImplemented
-    products, combine = codes
-    g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
-    channels = x.shape[-1]
-    count = x.size // channels
-    wide, wide_mean = widened(x, mean)
-    wide_g = g.reshape(wide.shape)
-    sums, centred = _block_sums(products, wide, channels, wide_g, wide, wide_mean)
-    dgamma = centred * inverse
-    scale = inverse if gamma is None else inverse * gamma
-    slope = (-scale * inverse * dgamma / count).astype(np.float32)  # of (x − mean)
-    offset = (-scale * sums / count).astype(np.float32)
     dx = target(x.shape, out)
-    wide_dx = dx.reshape(wide.shape)
-    vectors = [_tile(v, wide, channels) for v in (mean, scale, slope, offset)]
-    combine(wide_g, wide, wide_dx, *vectors)
-    return deliver(dx, out), dgamma.astype(np.float32), sums.astype(np.float32)
+    g, x, gamma = _flat(g, x, gamma)
+    ready = _backward(g, None, x, gamma, None, mean, inverse, None, dx)
+    return NotImplemented if ready is None else _gradients(ready, dx, out)
+
+
+@numba.binds(prim.batch_norm_grad)
+def bind_batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
+    if not _suits(x, g, gamma):
+        return NotImplemented
+    if out is None or not _are_flat(g, x, gamma, mean, inverse, out):
+        return None
+    ready = _backward(g, None, x, gamma, None, mean, inverse, None, out)
+    return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
+
+
+@numba.implements(prim.batch_norm_relu_grad)
+def batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
+    if not _suits(x, g, gamma, beta):
+        return NotImplemented
+    dx = target(x.shape, out)
+    g, x, gamma, beta, y = _flat(g, x, gamma, beta, y)
+    through = empty(x.shape, FLOAT32) if with_addend else None
+    ready = _backward(g, y, x, gamma, beta, mean, inverse, through, dx)
+    if ready is None:
+        return NotImplemented
+    return (*_gradients(ready, dx, out), through) if with_addend else _gradients(ready, dx, out)
+
+
+@numba.binds(prim.batch_norm_relu_grad)
+def bind_batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
+    if not _suits(x, g, gamma, beta):
+        return NotImplemented
+    if with_addend or out is None or not _are_flat(g, x, gamma, beta, mean, inverse, y, out):
+        return None  # the addend's gradient is as large as x, and better made anew than kept
+    ready = _backward(g, y, x, gamma, beta, mean, inverse, None, out)
+    return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
+
+
+def _gradients(ready, dx, out):
+    run, gradients = ready
+    run()
+    return deliver(dx, out), *gradients
+
+
+def _map(x, scale, shift, addend, y) -> Callable[[], bool]:
+    """A function that computes y of contiguous arrays, and says whether it could."""
+    loop = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
+    wide, work = _wide(x)
+    factors = work(3)
+    factors[0] = 0
+    rows = factors.reshape(3, -1)
+    arrays = [a.reshape(wide.shape) for a in (addend, y) if a is not None]
+    call = loop.bound(x.size, wide, *arrays, rows, *((True,) if addend is None else ()), result=True)
+
+    def run():
+        factors[1], factors[2] = scale, shift
+        return call() is True
+
+    return run
+
+
+@numba.implements(prim.scale_shift_relu)
+def scale_shift_relu(x, scale, shift, addend, *, out=None):
+    """In the numpy provider's bits, and so, unlike the others, whenever the loops are ready."""
+    if x.size < _SMALL_MAP or not all(a is None or a.dtype.char == "f" for a in (x, scale, shift, addend)):
+        return NotImplemented
+    y = target(x.shape, out)
+    x, addend = _flat(x, addend)
+    return deliver(y, out) if _map(x, scale, shift, addend, y)() else NotImplemented
+
+
+@numba.binds(prim.scale_shift_relu)
+def bind_scale_shift_relu(x, scale, shift, addend, *, out=None):
+    if out is None or x.size < _TINY_MAP or not _are_flat(x, scale, shift, addend, out):
+        return NotImplemented
+    compute = _map(x, scale, shift, addend, out)
+    return declining(lambda: out if compute() else NotImplemented)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.cpu.results import deliver, is_flat, target
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.primitives import pooling as prim
@@ -42,3 +42,13 @@ def max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None):
     places = _places(spatial, g.shape[1:-1], window)
     code(*flat, *places)
     return deliver(dx, out)
+
+
+@numba.binds(prim.max_pool_grad)
+def bind_max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None):
+    if window != strides or any(map(any, padding)) or g.size < _SMALL:
+        return NotImplemented
+    if out is None or not is_flat(g) or not is_flat(out) or winner.dtype.char != "B" or not winner.flags.c_contiguous:
+        return None
+    arrays = [a.reshape(g.shape[0], -1, g.shape[-1]) for a in (g, winner, out)]
+    return _SCATTER.bound(g.size, *arrays, *_places(spatial, g.shape[1:-1], window), result=out)

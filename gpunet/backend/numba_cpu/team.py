@@ -1,54 +1,123 @@
-"""How many threads share a loop: those of OpenMP, which oneDNN has at work anyway.
+"""Calling machine code: in one thread, or shared by those of OpenMP, which oneDNN has at work anyway.
 
-Two pools of threads fight for the cores, since idle ones spin for a while. Numba's loops can run on the same libgomp as
-oneDNN, where a parallel region costs 2 µs; where they cannot, one thread is mostly as quick.
+Two pools of threads fight for the cores, since idle ones spin for a while. On the libgomp of oneDNN a parallel region
+costs 2 µs; without it, one thread is mostly as quick.
 """
 
 from __future__ import annotations
 
-import importlib
+import ctypes
+import functools
 import os
-from collections.abc import Callable
-from typing import Any
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gpunet import config
 from gpunet.backend.cpu.threads import mark_parallel
+from gpunet.backend.numba_cpu.machine_code import Argument
 from gpunet.backend.onednn import library
 
 _SMALL = 1 << 15  # items: below it one thread is as quick
-_state = {"shares": True}  # until Numba shows that it has threads of another kind
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x"}  # in a word of 8 bytes
+
+
+class OpenMP(NamedTuple):
+    """`parallel(function, data, threads, 0)` of libgomp's, and where the functions are that machine code calls."""
+
+    parallel: Any
+    symbols: dict[str, int]
+
+
+@functools.cache
+def openmp() -> OpenMP | None:
+    """That of oneDNN's library; None where it has none."""
+    found = library.find()
+    if found is None:
+        return None
+    try:
+        functions = {name: getattr(found.calls, name) for name in ("omp_get_thread_num", "omp_get_num_threads")}
+        parallel = found.calls.GOMP_parallel
+    except AttributeError:  # other threads, or none
+        return None
+    parallel.argtypes, parallel.restype = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint, ctypes.c_uint], None
+    return OpenMP(parallel, {name: ctypes.cast(f, ctypes.c_void_p).value or 0 for name, f in functions.items()})
 
 
 def parts(items: int) -> int:
     """Into how many parts to split a loop over `items`; always 1 in a forked child, where OpenMP cannot run."""
-    if items < _SMALL or not _state["shares"]:
-        return 1
-    if "onednn" not in config.cpu_providers() or not library.is_usable():
+    if items < _SMALL or "onednn" not in config.cpu_providers() or not library.is_usable() or openmp() is None:
         return 1
     return min(config.threads() or _cores, _cores)
 
 
-def shared(code: Callable[..., None]) -> Callable[..., None] | None:
-    """A compiled loop, its last argument the number of threads to run with; None where Numba does not use OpenMP.
+class Code:
+    """A loop's machine code, to call with arrays and scalars.
 
-    Numba's own layer of threads would end the process if two callers met in it.
+    Args:
+        address: of a C function of its arguments in words, as `machine_code` makes it.
+        arguments: what it takes, the number of parts included.
+        openmp: whose threads share the parts; None for one thread.
     """
-    numba: Any = importlib.import_module("numba")
-    _state["shares"] = numba.threading_layer() == "omp"
-    if not _state["shares"]:
-        return None
-    current, change, most = numba.get_num_threads, numba.set_num_threads, numba.config.NUMBA_NUM_THREADS
 
-    def run(*arguments):
-        before, count = current(), min(arguments[-1], most)
-        if before != count:
-            change(count)
-        try:
-            code(*arguments)
-        finally:
+    def __init__(self, address: int, arguments: Sequence[Argument], openmp: OpenMP | None):
+        self._address = address
+        self._alone = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(address)  # without the GIL
+        self._parallel = None if openmp is None else openmp.parallel
+        self._dtypes = [np.dtype(a.dtype) if a.axes else None for a in arguments[:-1]]
+        self._formats = ["Q" + "q" * a.axes if a.axes else _SCALARS[a.dtype] for a in arguments]
+        self._pack = struct.Struct("=" + "".join(self._formats)).pack
+        self._calls: dict[int, Callable[..., None]] = {}
+
+    def for_parts(self, count: int) -> Callable[..., None]:
+        """The code as a function of all arguments but `parts`."""
+        call = self._calls.get(count)
+        if call is None:
+            call = self._calls[count] = functools.partial(self._run, count if self._parallel is not None else 1)
+        return call
+
+    def _run(self, count: int, *values: Any) -> None:
+        words = self.words(count, *values)
+        if count == 1 or self._parallel is None:
+            self._alone(words)
+        else:
+            self._parallel(self._address, words, count, 0)
             mark_parallel()
-            if before != count:
-                change(before)
 
-    return run
+    def bound(self, count: int, *values: Any) -> tuple[Callable[[], None], Callable[[int, float], None]]:
+        """A call on these very arguments, which must stay where they are, and `set(number, value)` of a scalar."""
+        words = ctypes.create_string_buffer(self.words(count, *values))
+        alone, parallel, address, formats = self._alone, self._parallel, self._address, self._formats
+
+        def run(_owned=values):
+            if count == 1 or parallel is None:
+                alone(words)
+            else:
+                parallel(address, words, count, 0)
+                mark_parallel()
+
+        def set_(number, value):
+            struct.pack_into("=" + formats[number], words, offsets[number], value)
+
+        offsets = [struct.calcsize("=" + "".join(formats[:i])) for i in range(len(formats))]
+        return run, set_
+
+    def words(self, count: int, *values: Any) -> bytes:
+        """The arguments as the code reads them.
+
+        Raises:
+            TypeError: if an array is not of the signature's dtype, or not contiguous.
+        """
+        found: list[Any] = []
+        for value, dtype in zip(values, self._dtypes, strict=True):
+            if dtype is None:
+                found.append(value)
+                continue
+            if value.dtype != dtype or not value.flags.c_contiguous:
+                raise TypeError(f"expected a contiguous array of {dtype}. Received: {value.dtype}, {value.strides}")
+            found.append(value.__array_interface__["data"][0])
+            found += value.shape
+        return self._pack(*found, count)

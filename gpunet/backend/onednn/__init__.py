@@ -9,6 +9,6 @@ from gpunet.backend.primitive import Provider
 
 onednn = Provider("onednn", partial=True, available=library.is_usable)
 
-from gpunet.backend.onednn import conv, matmul, pooling  # noqa: E402 - they register on `onednn`
+from gpunet.backend.onednn import conv, matmul, pooling, recurrent  # noqa: E402 - they register on `onednn`
 
-__all__ = ["conv", "matmul", "onednn", "pooling"]
+__all__ = ["conv", "matmul", "onednn", "pooling", "recurrent"]

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpunet.backend.bound import Packing, packing
 from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.memory import lasting
 from gpunet.backend.onednn import onednn
-from gpunet.backend.onednn.memory import item_strides, row_major, strided
-from gpunet.backend.onednn.order import fuses_relu, with_relu
-from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, returning
+from gpunet.backend.onednn.memory import (
+    byte_size,
+    item_strides,
+    row_major,
+    same_layout,
+    strided,
+    unspecified,
+)
+from gpunet.backend.onednn.order import Kept, fuses_relu, with_relu
+from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, reorder
 from gpunet.backend.primitives import matmul as prim
 
-_SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
+_BYTES = np.dtype(np.uint8)
+SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
 
 
 @onednn.implements(prim.matmul)
 def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
     columns = b.shape[-2 if transpose_b else -1]
-    if (b.ndim == 2 and a.size * columns < _SMALL) or a.dtype.char != "f" or b.dtype.char != "f":
+    if (b.ndim == 2 and a.size * columns < SMALL) or a.dtype.char != "f" or b.dtype.char != "f":
         return NotImplemented
     if transpose_a:
         a = a.swapaxes(-1, -2)
@@ -34,7 +44,7 @@ def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 @onednn.implements(prim.linear)
 def linear(x, w, b, *, activation=None, out=None):
     if (
-        x.size * w.shape[1] < _SMALL
+        x.size * w.shape[1] < SMALL
         or x.dtype.char != "f"
         or w.dtype.char != "f"
         or (b is not None and b.dtype.char != "f")
@@ -45,7 +55,7 @@ def linear(x, w, b, *, activation=None, out=None):
 
 @onednn.implements(prim.linear_weight_grad)
 def linear_weight_grad(x, g, *, out=None):
-    if x.size * g.shape[-1] < _SMALL or x.dtype.char != "f" or g.dtype.char != "f":
+    if x.size * g.shape[-1] < SMALL or x.dtype.char != "f" or g.dtype.char != "f":
         return NotImplemented
     rows, columns = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     return _product(rows.T, columns, None, None, out, (rows.shape[1], columns.shape[1]))
@@ -56,7 +66,7 @@ def _product(a, b, bias, activation, out, shape):
     size = 1
     for n in shape:
         size *= n
-    if size * a.shape[-1] < _SMALL or activation not in (None, "relu"):
+    if size * a.shape[-1] < SMALL or activation not in (None, "relu"):
         return NotImplemented
     y = target(shape, out)
     a, a_strides = _operand(a)
@@ -95,7 +105,7 @@ def bind_linear_weight_grad(x, g, *, out=None):
 
 def _bound(a, b, bias, activation, out):
     """What `_product` does on these very matrices."""
-    if out.size * a.shape[-1] < _SMALL:
+    if out.size * a.shape[-1] < SMALL:
         return NotImplemented
     strides = [item_strides(m.shape, m.strides) for m in (a, b)]
     if not is_plain(out, bias) or a.dtype.char != "f" or b.dtype.char != "f" or activation not in (None, "relu"):
@@ -103,11 +113,26 @@ def _bound(a, b, bias, activation, out):
     if any(s is None or 1 not in s for s in strides):
         return None
     operands = (a, b) if bias is None else (a, b, bias)
-    plans = [_plan(a.shape, strides[0], b.shape, strides[1], bias is not None, relu) for relu in (False, True)]
-    if None in plans:
-        return None
-    plain, fused = [plan.bound(*operands, out) for plan in plans]
-    return with_relu(plain, fused, operands, out) if activation else returning(plain, out)
+    relus = (False, True) if activation else (False,)
+
+    def plans(b_strides):
+        return [_plan(a.shape, strides[0], b.shape, b_strides, bias is not None, relu) for relu in relus]
+
+    def chosen(found, second, kept=None):
+        runs = [plan.bound(a, second, *operands[2:], out, result=out) for plan in found]
+        return with_relu(*runs, operands, out, kept) if activation else runs[0]
+
+    def apart():
+        found, plain = plans(None), strided(b.shape, strides[1]).value
+        layouts = [None if plan is None else plan.description.layout(WEIGHTS) for plan in found]
+        if None in layouts or same_layout(layouts[0], plain) or not same_layout(layouts[0], layouts[-1]):
+            return None
+        packed = lasting(np, (byte_size(layouts[0]),), _BYTES)
+        kept = Kept(b, reorder(plain, layouts[0]).bound(b, packed))
+        return kept.pack, chosen(found, packed, kept)
+
+    found = plans(strides[1])
+    return None if None in found else packing(chosen(found, b), Packing(1, apart))
 
 
 def _operand(x):
@@ -120,6 +145,7 @@ def _operand(x):
 
 
 def _plan(a, a_strides, b, b_strides, biased, relu):
+    """The thread's plan; without `b_strides`, for a b in the layout that oneDNN likes best."""
     key = ("matmul", a, a_strides, b, b_strides, biased, relu)
     return cached(key, lambda: _make(a, a_strides, b, b_strides, biased, relu))
 
@@ -127,7 +153,7 @@ def _plan(a, a_strides, b, b_strides, biased, relu):
 def _make(a, a_strides, b, b_strides, biased, relu):
     rank = max(len(a), len(b))
     source = _descriptor(a, a_strides, rank)
-    weights = _descriptor(b, b_strides, rank)
+    weights = unspecified(b) if b_strides is None else _descriptor(b, b_strides, rank)
     batch = np.broadcast_shapes(a[:-2], b[:-2])
     y = (*batch, a[-2], b[-1])
     row = (*(1,) * (rank - 1), b[-1])

@@ -171,8 +171,8 @@ class Plan:
         if status:
             check(status, f"executing {self.description.name}")
 
-    def bound(self, *arrays: np.ndarray) -> Callable[[], None]:
-        """A function that executes on these very arrays, whose storage must stay where it is."""
+    def bound(self, *arrays: np.ndarray, result: Any = None) -> Callable[[], Any]:
+        """A function that executes on these very arrays, whose storage must stay where it is, and returns `result`."""
         loaded = library()
         if self._scratchpad_bytes:
             arrays = (*arrays, workspace("onednn scratchpad", self._scratchpad_bytes))
@@ -190,18 +190,9 @@ class Plan:
             mark()
             if status:
                 check(status, f"executing {self.description.name}")
+            return result
 
         return run
-
-
-def returning(run: Callable[[], None], out: Any) -> Callable[[], Any]:
-    """`run`, with `out` as its result."""
-
-    def call():
-        run()
-        return out
-
-    return call
 
 
 def is_plain(*arrays: np.ndarray | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.results import deliver, target
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.library import dims
@@ -73,9 +74,14 @@ def max_pool(x, *, window, strides, padding, out=None, residuals=False):
     return deliver(y, out), (winner,) if residuals else ()
 
 
+def _is_better_scattered(g, window, strides) -> bool:
+    """Whether the next providers' backward of a maximum is quicker."""
+    return window == strides and g.shape[-1] < _FEW_CHANNELS
+
+
 @onednn.implements(prim.max_pool_grad)
 def max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None):
-    if g.dtype.char != "f" or winner.dtype is not _UINT8 or (window == strides and g.shape[-1] < _FEW_CHANNELS):
+    if g.dtype.char != "f" or winner.dtype is not _UINT8 or _is_better_scattered(g, window, strides):
         return NotImplemented
     shape = (g.shape[0], *spatial, g.shape[-1])
     plan = _plan("backward", shape, g.shape, window, strides, padding, _MAX)
@@ -120,13 +126,33 @@ def bind_max_pool(x, *, window, strides, padding, out=None, residuals=False):
     if plan is None:
         return None
     winner = np.empty(out.shape, _UINT8)
-    compute = plan.bound(x, out, winner)
-    found = out, (winner,) if residuals else ()
+    kept = (winner,) if residuals else ()
+    compute = plan.bound(x, out, winner, result=(out, kept))
+    return declining(giving(lambda: compute() if is_ordered(x) else NotImplemented, out, *kept))
 
-    def run():
-        if not is_ordered(x):
-            return NotImplemented
-        compute()
-        return found
 
-    return run
+@onednn.binds(prim.max_pool_grad)
+def bind_max_pool_grad(g, winner, *, spatial, window, strides, padding, out=None):
+    if _is_better_scattered(g, window, strides):
+        return NotImplemented
+    if out is None or not is_plain(g, out) or winner.dtype is not _UINT8 or not winner.flags.c_contiguous:
+        return None
+    plan = _plan("backward", out.shape, g.shape, window, strides, padding, _MAX)
+    return None if plan is None else plan.bound(g, winner, out, result=out)
+
+
+@onednn.binds(prim.avg_pool)
+def bind_avg_pool(x, *, window, strides, padding, count_padding=False, out=None):
+    return _bound_average("forward", x, out, x, out, window, strides, padding, count_padding)
+
+
+@onednn.binds(prim.avg_pool_grad)
+def bind_avg_pool_grad(g, *, spatial, window, strides, padding, count_padding=False, out=None):
+    return _bound_average("backward", g, out, out, g, window, strides, padding, count_padding)
+
+
+def _bound_average(direction, source, result, x, y, window, strides, padding, count_padding):
+    if result is None or not is_plain(source, result):
+        return None
+    plan = _plan(direction, x.shape, y.shape, window, strides, padding, _AVERAGE_ALL if count_padding else _AVERAGE)
+    return None if plan is None else plan.bound(source, result, result=result)

@@ -118,7 +118,7 @@ def batch_norm_relu(xp, x, gamma, beta, addend, *, epsilon, out=None, residuals=
 
 
 @portable.implements(prim.batch_norm_relu_grad)
-def batch_norm_relu_grad(xp, g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
+def batch_norm_relu_grad(xp, g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
     through = elementwise.relu_grad(g, y)
     gradients = prim.batch_norm_grad(through, x, gamma, mean, inverse, epsilon=epsilon, out=out)
     return (*gradients, through) if with_addend else gradients
@@ -128,3 +128,11 @@ def batch_norm_relu_grad(xp, g, x, gamma, mean, inverse, y, *, epsilon, with_add
 def scale_shift(xp, x, scale, shift, *, out=None):
     out = xp.multiply(x, scale, out=out)
     return xp.add(out, shift, out=out)
+
+
+@portable.implements(prim.scale_shift_relu)
+def scale_shift_relu(xp, x, scale, shift, addend, *, out=None):
+    y = scale_shift(xp, x, scale, shift, out=out)
+    if addend is not None:
+        y = xp.add(y, addend, out=y)
+    return elementwise.UNARY["relu"](y, out=y)

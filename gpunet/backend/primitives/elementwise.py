@@ -71,6 +71,7 @@ cast = Primitive("cast", lambda x, *, dtype: AbstractArray(x.shape, dtype))
 copy = Primitive("copy", lambda x: AbstractArray(x.shape, x.dtype))
 zeros_like = Primitive("zeros_like", lambda x: AbstractArray(x.shape, x.dtype))
 ones_like = Primitive("ones_like", lambda x: AbstractArray(x.shape, x.dtype))
+zeros_like.of_shape = ones_like.of_shape = True
 
 # The derivatives that backward needs most, in one pass: g·[y>0], g·(1−y²), g·y·(1−y).
 relu_grad = Primitive("relu_grad", _infer_same)

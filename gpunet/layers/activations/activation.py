@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import activations, ops
-from gpunet.layers.layer import Layer
+from gpunet.layers.stateless import StatelessLayer
 
 
-class Activation(Layer):
+class Activation(StatelessLayer):
     """Applies an activation function, given by name or as a callable."""
 
     def __init__(self, activation: Any, **kwargs: Any):
@@ -23,7 +23,7 @@ class Activation(Layer):
         return super().get_config() | {"activation": activations.serialize(self.activation)}
 
 
-class ReLU(Layer):
+class ReLU(StatelessLayer):
     """max_value above it, x between the threshold and it, negative_slope·(x − threshold) below the threshold.
 
     Raises:
@@ -41,7 +41,8 @@ class ReLU(Layer):
         values = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
         for name, value in values.items():
             if (value is None and name != "max_value") or (value is not None and value < 0):
-                raise ValueError(f"{name} of a ReLU layer cannot be a negative value or None. Received: {name}={value}")
+                none = "" if name == "max_value" else "None or "
+                raise ValueError(f"{name} of a ReLU layer cannot be {none}a negative value. Received: {name}={value}")
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
@@ -58,7 +59,7 @@ class ReLU(Layer):
         }
 
 
-class Softmax(Layer):
+class Softmax(StatelessLayer):
     """exp(x) / Σ exp(x) over `axis`; elements where `mask` is False get probability 0."""
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
@@ -80,8 +81,13 @@ class Softmax(Layer):
 
 def _check_mask(mask: Any, inputs: Any) -> None:
     sizes = list(zip(reversed(mask.shape), reversed(inputs.shape)))
-    if len(mask.shape) > len(inputs.shape) or any(m not in (1, n) for m, n in sizes):
+    if len(mask.shape) > len(inputs.shape):
         raise ValueError(
-            f"The `mask` must be broadcastable to `inputs`: each of its sizes 1 or that of the inputs. "
+            f"The `mask` must be broadcastable to `inputs` and must not have more dimensions. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, mask.shape={tuple(mask.shape)}"
+        )
+    if any(m not in (1, n) for m, n in sizes):
+        raise ValueError(
+            f"The `mask` must be broadcastable to `inputs`: each mask dimension must be 1 or that of the inputs. "
             f"Received: inputs.shape={tuple(inputs.shape)}, mask.shape={tuple(mask.shape)}"
         )

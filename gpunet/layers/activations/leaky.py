@@ -7,9 +7,10 @@ from typing import Any
 from gpunet import constraints, initializers, ops, random, regularizers
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
+from gpunet.layers.stateless import StatelessLayer
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(StatelessLayer):
     """x where positive, else negative_slope·x.
 
     Raises:
@@ -33,7 +34,7 @@ class LeakyReLU(Layer):
         return super().get_config() | {"negative_slope": self.negative_slope}
 
 
-class ELU(Layer):
+class ELU(StatelessLayer):
     """x where positive, else alpha·(e^x − 1) (Clevert et al., arXiv:1511.07289)."""
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any):
@@ -105,7 +106,7 @@ class PReLU(Layer):
         }
 
 
-class RandomizedLeakyReLU(Layer):
+class RandomizedLeakyReLU(StatelessLayer):
     """x where positive, else slope·x: while training with a slope of its own for each element, else with their mean.
 
     (Xu et al., arXiv:1505.00853.)

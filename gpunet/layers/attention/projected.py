@@ -166,9 +166,9 @@ class ProjectedAttention(Layer):
     def _dropped(self, weights: Any) -> Any:
         return random.dropout(weights, self.dropout, seed=self.seed_generator) if self.dropout > 0 else weights
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the query."""
-        return previous_mask
+        return mask
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet import activations, constraints, initializers, ops, regularizers
 from gpunet.config import standardize_data_format
-from gpunet.layers.core.dense import split_activation
+from gpunet.layers.core.dense import fused_name, split_activation
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 
@@ -27,13 +27,26 @@ def as_tuple(value: Any, rank: int, name: str) -> tuple[int, ...]:
     return tuple(map(int, values))
 
 
+def as_count(value: Any, name: str) -> int:
+    """A positive int.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received {name}={value}."
+        )
+    return int(value)
+
+
 def check_windows(layer: str, shape: Any, data_format: str, window: tuple[int, ...], padding: str) -> None:
     """Raise ValueError if a window, dilation included, is larger than the input that it should move over."""
     spatial = tuple(shape[1:-1] if data_format == "channels_last" else shape[2:])
     if padding == "valid" and any(n is not None and n < w for n, w in zip(spatial, window)):
         raise ValueError(
-            f'Layer "{layer}" expected inputs at least as large as its window {window}, as padding="valid" leaves '
-            f"no output otherwise. Received: shape={tuple(shape)}"
+            f"Computed output size would be zero or negative. Layer '{layer}' with padding='valid' expected inputs at "
+            f"least as large as its window {window}. Received: shape={tuple(shape)}"
         )
 
 
@@ -181,8 +194,8 @@ class BaseConv(WindowedConv):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.filters = as_tuple(filters, 1, "filters")[0]
-        self.groups = as_tuple(groups, 1, "groups")[0]
+        self.filters = as_count(filters, "filters")
+        self.groups = as_count(groups, "groups")
         if self.filters % self.groups:
             raise ValueError(
                 f"The number of filters must be evenly divisible by the number of groups. "
@@ -191,7 +204,6 @@ class BaseConv(WindowedConv):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
-        self._fused, self._rest = split_activation(self.activation)
         self.kernel: Any = None
 
     def _kernel_shape(self, channels: int) -> tuple[int, ...]:
@@ -218,8 +230,20 @@ class BaseConv(WindowedConv):
             return self.padding
         return [((k - 1) * d, 0) for k, d in zip(self.kernel_size, self.dilation_rate)]
 
+    @property
+    def fused_activation(self) -> str | None:  # type: ignore[override]  # follows from the activation
+        return fused_name(self.activation)
+
     def call(self, inputs: Any) -> Any:
-        y = ops.conv(
+        fused, rest = split_activation(self.activation)
+        y = self._convolved(inputs, fused)
+        return y if rest is None else rest(y)
+
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        return self._convolved(inputs, "relu" if relu else None)
+
+    def _convolved(self, inputs: Any, activation: str | None) -> Any:
+        return ops.conv(
             inputs,
             self.kernel,
             self.strides,
@@ -227,9 +251,8 @@ class BaseConv(WindowedConv):
             self.data_format,
             self.dilation_rate,
             bias=self.bias,
-            activation=self._fused,
+            activation=activation,
         )
-        return y if self._rest is None else self._rest(y)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import constraints, initializers, ops, regularizers
-from gpunet.layers.convolutional.base_conv import WindowedConv, as_tuple
+from gpunet.layers.convolutional.base_conv import WindowedConv, as_count
 
 
 class BaseDepthwiseConv(WindowedConv):
@@ -52,7 +52,7 @@ class BaseDepthwiseConv(WindowedConv):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.depth_multiplier = as_tuple(depth_multiplier, 1, "depth_multiplier")[0]
+        self.depth_multiplier = as_count(depth_multiplier, "depth_multiplier")
         self.depthwise_initializer = initializers.get(depthwise_initializer)
         self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
         self.depthwise_constraint = constraints.get(depthwise_constraint)

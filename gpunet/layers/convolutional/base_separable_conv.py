@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import constraints, initializers, ops, regularizers
-from gpunet.layers.convolutional.base_conv import WindowedConv, as_tuple
+from gpunet.layers.convolutional.base_conv import WindowedConv, as_count
 
 
 class BaseSeparableConv(WindowedConv):
@@ -57,8 +57,8 @@ class BaseSeparableConv(WindowedConv):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.filters = as_tuple(filters, 1, "filters")[0]
-        self.depth_multiplier = as_tuple(depth_multiplier, 1, "depth_multiplier")[0]
+        self.filters = as_count(filters, "filters")
+        self.depth_multiplier = as_count(depth_multiplier, "depth_multiplier")
         self.depthwise_initializer = initializers.get(depthwise_initializer)
         self.pointwise_initializer = initializers.get(pointwise_initializer)
         self.depthwise_regularizer = regularizers.get(depthwise_regularizer)

@@ -29,6 +29,12 @@ def as_units(n: Any, name: str) -> int:
     return int(n)
 
 
+def fused_name(activation: Any) -> str | None:
+    """The activation's name if the product's epilogue can have it or leave it out."""
+    known = {"relu": activations.relu, "linear": activations.linear}
+    return next((name for name, function in known.items() if activation is function), None)
+
+
 class Dense(Layer):
     """activation(x @ kernel + bias): (..., in) → (..., units).
 
@@ -51,9 +57,11 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        refuse_quantization(self, quantization_config)
         self.units = as_units(units, "Dense: units")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -65,7 +73,6 @@ class Dense(Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
-        self._fused, self._rest = split_activation(self.activation)
         self.kernel: Any = None
         self.bias: Any = None
 
@@ -90,9 +97,17 @@ class Dense(Layer):
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
 
+    @property
+    def fused_activation(self) -> str | None:  # type: ignore[override]  # follows from the activation
+        return fused_name(self.activation)
+
     def call(self, inputs: Any) -> Any:
-        y = ops.linear(inputs, self.kernel, self.bias, self._fused)
-        return y if self._rest is None else self._rest(y)
+        fused, rest = split_activation(self.activation)
+        y = ops.linear(inputs, self.kernel, self.bias, fused)
+        return y if rest is None else rest(y)
+
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        return ops.linear(inputs, self.kernel, self.bias, "relu" if relu else None)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -105,4 +120,14 @@ class Dense(Layer):
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
+            "quantization_config": None,
         }
+
+
+def refuse_quantization(layer: Layer, quantization_config: Any) -> None:
+    """Raise NotImplementedError unless the argument, which is in the configurations that Keras writes, is None."""
+    if quantization_config is not None:
+        raise NotImplementedError(
+            f"{type(layer).__name__}: quantization is not implemented. "
+            f"Received: quantization_config={quantization_config!r}"
+        )

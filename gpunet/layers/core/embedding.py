@@ -7,6 +7,7 @@ from typing import Any
 from gpunet import constraints, initializers, ops, regularizers
 from gpunet.layers.calling import set_mask
 from gpunet.layers.convolutional.base_conv import as_tuple
+from gpunet.layers.core.dense import refuse_quantization
 from gpunet.layers.layer import Layer
 
 
@@ -32,9 +33,11 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
+        refuse_quantization(self, quantization_config)
         self.input_dim = as_tuple(input_dim, 1, "input_dim")[0]
         self.output_dim = as_tuple(output_dim, 1, "output_dim")[0]
         self.embeddings_initializer = initializers.get(embeddings_initializer)
@@ -62,7 +65,7 @@ class Embedding(Layer):
             inputs = ops.cast(inputs, "int32")
         return ops.cast(ops.take(self.embeddings, inputs, axis=0), self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """True where the integer is not 0, if `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
@@ -74,6 +77,7 @@ class Embedding(Layer):
             "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
+            "quantization_config": None,
         }
 
 
@@ -134,7 +138,7 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return logits if cap is None else ops.tanh(logits / cap) * cap
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: `call` sets the mask of vectors, and there is none of what it gives in reverse."""
 
     def get_config(self) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from gpunet import activations, ops
 from gpunet.layers.layer import Layer
+from gpunet.layers.stateless import StatelessLayer
 from gpunet.serialization import deserialize, serialize
 
 
-class Identity(Layer):
+class Identity(StatelessLayer):
     """The inputs as they are."""
 
     def __init__(self, **kwargs: Any):
@@ -22,7 +23,7 @@ class Identity(Layer):
         return inputs
 
 
-class Masking(Layer):
+class Masking(StatelessLayer):
     """Marks the steps of (batch, steps, features) whose features all equal `mask_value` as missing, and zeroes them."""
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any):
@@ -30,7 +31,7 @@ class Masking(Layer):
         self.mask_value = mask_value
         self.supports_masking = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """True for the steps that are there."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
@@ -69,9 +70,9 @@ class Lambda(Layer):
         context = {"mask": mask, "training": training}
         return self.function(inputs, **self.arguments, **{name: context[name] for name in self._takes})
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask that was given, or what the given function makes."""
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {

@@ -59,7 +59,7 @@ class Dot(Layer):
         y = ops.reshape(y, (*y.shape[:2], math.prod(after)))
         return ops.reshape(ops.matmul(x, y), (x.shape[0], *((*before, *after) or (1,))))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: steps are summed over or multiplied out."""
         return None
 

@@ -36,11 +36,25 @@ class Merge(Layer):
     def call(self, inputs: Any) -> Any:
         return functools.reduce(type(self).merge, _aligned(inputs))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """True where any input is valid; none where an input has no mask."""
-        if not previous_mask or any(m is None for m in previous_mask):
+        if mask is None:
             return None
-        return functools.reduce(ops.logical_or, previous_mask)
+        _check_masks(inputs, mask)
+        if any(m is None for m in mask):
+            return None
+        return functools.reduce(ops.logical_or, mask)
+
+
+def _check_masks(inputs: Any, mask: Any) -> None:
+    for name, value in (("mask", mask), ("inputs", inputs)):
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"`{name}` should be a list. Received: {name}={value}")
+    if len(mask) != len(inputs):
+        raise ValueError(
+            f"The lists `inputs` and `mask` should have the same length. Received: inputs={inputs} of length "
+            f"{len(inputs)}, and mask={mask} of length {len(mask)}"
+        )
 
 
 def _aligned(inputs: Any) -> list[Any]:
@@ -148,18 +162,21 @@ class Concatenate(Layer):
     def call(self, inputs: Any) -> Any:
         return ops.concatenate(inputs, axis=self.axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The inputs' masks joined in the same way; inputs without one count as valid."""
-        if previous_mask is None or all(m is None for m in previous_mask):
+        if mask is None:
+            return None
+        _check_masks(inputs, mask)
+        if all(m is None for m in mask):
             return None
         masks = []
-        for x, mask in zip(inputs, previous_mask):
+        for x, m in zip(inputs, mask):
             valid = ops.ones_like(x, dtype="bool")
-            if mask is not None:
-                extra = len(x.shape) - len(mask.shape)
-                valid = ops.logical_and(valid, ops.expand_dims(mask, [-1 - i for i in range(extra)]) if extra else mask)
+            if m is not None:
+                extra = len(x.shape) - len(m.shape)
+                valid = ops.logical_and(valid, ops.expand_dims(m, [-1 - i for i in range(extra)]) if extra else m)
             masks.append(valid)
-        return ops.all(ops.concatenate(masks, axis=self.axis), axis=-1, keepdims=False)
+        return ops.any(ops.concatenate(masks, axis=self.axis), axis=-1, keepdims=False)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": self.axis}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gpunet import constraints, initializers, ops, regularizers
@@ -22,6 +23,10 @@ class BatchNormalization(Layer):
     Raises:
         NotImplementedError: with `synchronized=True`, which needs a distribution.
     """
+
+    fused_activation = "linear"
+    fuses_addend = True
+    _observer: Callable[[BatchNormalization, Any, Any], None] | None = None  # is shown inputs and masks
 
     def __init__(
         self,
@@ -106,26 +111,45 @@ class BatchNormalization(Layer):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not (training and self.trainable):
-            return ops.batch_normalization(
-                inputs, self.moving_mean, self.moving_variance, self.axis, self.beta, self.gamma, self.epsilon
-            )
-        if mask is not None:
+        if self._observer is not None:
+            self._observer(self, inputs, mask)
+        if mask is not None and training and self.trainable:
             return self._masked(inputs, mask)
-        y, mean, variance = ops.batch_norm_training(inputs, self.gamma, self.beta, self.axis, self.epsilon)
+        return self._normalised(inputs, training, False, None)
+
+    def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
+        if self._observer is not None:
+            self._observer(self, inputs, None)
+        return self._normalised(inputs, training, relu, addend)
+
+    def _normalised(self, inputs: Any, training: bool | None, relu: bool, addend: Any) -> Any:
+        more = {"addend": addend} if relu else {}
+        if not (training and self.trainable):
+            normalise = ops.batch_norm_relu if relu else ops.batch_normalization
+            moving = self.moving_mean, self.moving_variance
+            return normalise(inputs, *moving, self.axis, self.beta, self.gamma, self.epsilon, **more)
+        normalise = ops.batch_norm_relu_training if relu else ops.batch_norm_training
+        y, mean, variance = normalise(inputs, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon, **more)
         self._move(mean, variance)
         return y
 
-    def _masked(self, inputs: Any, mask: Any) -> Any:
-        """Statistics over the places where the mask, of the inputs' leading axes, is True."""
+    def moments(self, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
+        """How many values each channel has, their mean and their variance; where the mask, of leading axes, is True."""
         axes = tuple(d for d in range(inputs.ndim) if d != self.axis % inputs.ndim)
+        if mask is None:
+            count = ops.full(inputs.shape[self.axis], inputs.size // inputs.shape[self.axis], inputs.dtype)
+            return count, ops.mean(inputs, axes), ops.var(inputs, axes)
         weights = ops.cast(mask, inputs.dtype)
         weights = ops.reshape(weights, (*weights.shape, *(1,) * (inputs.ndim - weights.ndim)))
         weights = ops.broadcast_to(weights, inputs.shape)
         count = ops.sum(weights, axes, keepdims=True)
         mean = ops.divide_no_nan(ops.sum(inputs * weights, axes, keepdims=True), count)
         variance = ops.divide_no_nan(ops.sum(ops.square(inputs - mean) * weights, axes, keepdims=True), count)
-        mean, variance = ops.reshape(mean, (-1,)), ops.reshape(variance, (-1,))
+        return ops.reshape(count, (-1,)), ops.reshape(mean, (-1,)), ops.reshape(variance, (-1,))
+
+    def _masked(self, inputs: Any, mask: Any) -> Any:
+        """Statistics over the places where the mask, of the inputs' leading axes, is True."""
+        _, mean, variance = self.moments(inputs, mask)
         self._move(mean, variance)
         return ops.batch_normalization(inputs, mean, variance, self.axis, self.beta, self.gamma, self.epsilon)
 

@@ -7,6 +7,7 @@ from typing import Any
 from gpunet import ops
 from gpunet.layers.layer import Layer
 from gpunet.layers.normalization.affine import AffineNormalization, as_axes, sizes_along
+from gpunet.layers.stateless import StatelessLayer
 
 
 class LayerNormalization(AffineNormalization):
@@ -83,7 +84,7 @@ class RMSNormalization(Layer):
         return super().get_config() | {"axis": self.axis, "epsilon": self.epsilon}
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(StatelessLayer):
     """x divided by its Euclidean norm over `axis`, an axis or several."""
 
     def __init__(self, axis: Any = -1, **kwargs: Any):

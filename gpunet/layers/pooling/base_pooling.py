@@ -8,10 +8,10 @@ from gpunet import ops
 from gpunet.config import standardize_data_format
 from gpunet.layers.convolutional.base_conv import as_tuple, check_windows
 from gpunet.layers.input_spec import InputSpec
-from gpunet.layers.layer import Layer
+from gpunet.layers.stateless import StatelessLayer
 
 
-class BasePooling(Layer):
+class BasePooling(StatelessLayer):
     """Pooling over `rank` spatial axes; a subclass sets `rank` and the op.
 
     Args:
@@ -58,7 +58,7 @@ class BasePooling(Layer):
         }
 
 
-class BaseGlobalPooling(Layer):
+class BaseGlobalPooling(StatelessLayer):
     """A reduction over all spatial axes; a subclass sets `rank` and the op.
 
     Args:
@@ -112,7 +112,7 @@ class GlobalAveragePooling(BaseGlobalPooling):
     reduce = staticmethod(ops.mean)
 
 
-class BaseAdaptivePooling(Layer):
+class BaseAdaptivePooling(StatelessLayer):
     """Pooling to `output_size` windows along each of `rank` spatial axes, whatever the size of the inputs.
 
     Args:

@@ -117,7 +117,7 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
         total = ops.sum(ops.where(counts, inputs, 0), steps, self.keepdims)
         return total / ops.sum(ops.cast(counts, inputs.dtype), steps, self.keepdims)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: no steps are left."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gpunet import random
 from gpunet.config import standardize_data_format
 from gpunet.layers.input_spec import InputSpec
-from gpunet.layers.layer import Layer
+from gpunet.layers.stateless import StatelessLayer
 from gpunet.serialization import serialize
 
 
@@ -27,7 +27,7 @@ def as_rate(rate: Any, name: str = "rate") -> float:
     return float(rate)
 
 
-class Dropout(Layer):
+class Dropout(StatelessLayer):
     """While training, zeroes each element with probability `rate` and scales the others by 1 / (1 − rate).
 
     (Srivastava et al., JMLR 15, 2014.) The same seed drops the same elements on every device.

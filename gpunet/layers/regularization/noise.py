@@ -6,14 +6,14 @@ import math
 from typing import Any
 
 from gpunet import ops, random, regularizers
-from gpunet.layers.layer import Layer
 from gpunet.layers.regularization.dropout import as_rate
+from gpunet.layers.stateless import StatelessLayer
 
 # Of the SELU activation, whose mean and variance AlphaDropout keeps.
 _SELU_LOW = -1.6732632423543772 * 1.0507009873554805
 
 
-class _Noise(Layer):
+class _Noise(StatelessLayer):
     """The base of layers that draw noise while training, from a seed of their own."""
 
     def __init__(self, seed: int | None, active: bool, **kwargs: Any):
@@ -104,7 +104,7 @@ class AlphaDropout(_Noise):
         return super().get_config() | {"rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
 
 
-class ActivityRegularization(Layer):
+class ActivityRegularization(StatelessLayer):
     """The identity, with the penalty l1·Σ|x| + l2·Σx², divided by the batch size, added to the loss."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):

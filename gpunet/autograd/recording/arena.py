@@ -1,0 +1,42 @@
+"""Storage that several recordings share, of which one runs at a time."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from gpunet.backend import memory
+from gpunet.backend.devices import device_of
+
+_BYTES = np.dtype("uint8")
+
+
+class Arena:
+    """Flat memory on each device, as large as the largest program that asked for it.
+
+    Nothing in it outlives a run, so that the steps of a model together need no more than one of them. Whoever runs a
+    program in it holds `lock` and sets `running`: a thread that comes back from there must not run another.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.running = False
+        self.moves = 0
+        self._memory: dict[tuple, Any] = {}
+
+    def reserve(self, xp: Any, like: Any, nbytes: int) -> Any:
+        """Memory for `nbytes` or more on the device of the array `like`.
+
+        Where it has to grow, `moves` counts up, and programs from before move at their next run.
+        """
+        where = (type(like), device_of(like))
+        held = self._memory.get(where)
+        if held is not None and held.nbytes >= nbytes:
+            return held
+        if held is not None:
+            self.moves += 1
+        memory.trim()  # what eager runs left behind, so that the peak is not the sum of both
+        self._memory[where] = memory.lasting(xp, (nbytes,), _BYTES)
+        return self._memory[where]

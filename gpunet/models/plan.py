@@ -1,0 +1,100 @@
+"""What a functional model runs: its calls as steps over numbered slots, which free each tensor after its last use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gpunet import tree
+from gpunet.models.fusion import Fusion, choose_fusions
+from gpunet.symbolic import KerasTensor, Node
+
+
+class Step:
+    """A node as the model runs it: which slots it reads and writes, and which it is the last to read."""
+
+    def __init__(self, node: Node, slot: dict[int, int]):
+        self.call = node.operation
+        self.outputs = [slot[id(y)] for y in tree.flatten(node.outputs)]
+        self.arguments = (node.args, node.kwargs)
+        self.places = [slot[id(x)] if isinstance(x, KerasTensor) else None for x in tree.flatten(self.arguments)]
+        self.inputs = [i for i in self.places if i is not None]
+        sole = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and not node.kwargs
+        self.sole = slot[id(node.args[0])] if sole else None
+        self.last: list[int] = []  # slots to empty afterwards
+
+    def run(self, values: list[Any]) -> None:
+        """Call the operation on what is in its slots."""
+        if self.sole is not None:
+            result = self.call(values[self.sole])
+        else:
+            given = tree.flatten(self.arguments)
+            leaves = [x if i is None else values[i] for i, x in zip(self.places, given)]
+            args, kwargs = tree.pack_like(self.arguments, leaves)
+            result = self.call(*args, **kwargs)
+        if len(self.outputs) == 1 and not tree.is_nested(result):
+            values[self.outputs[0]] = result
+        else:
+            for i, y in zip(self.outputs, tree.flatten(result)):
+                values[i] = y
+        for i in self.last:
+            values[i] = None
+
+
+class FusedStep:
+    """Several nodes as one step; one by one where they cannot be computed together for the tensors at hand."""
+
+    def __init__(self, fusion: Fusion, slot: dict[int, int]):
+        self.fusion = fusion
+        self.single = [Step(node, slot) for node in fusion.nodes]
+        self.inputs = [slot[id(x)] for x in fusion.inputs]
+        self.outputs = self.single[-1].outputs
+        self.between = [i for step in self.single[:-1] for i in step.outputs]
+        self.last: list[int] = []
+
+    def run(self, values: list[Any]) -> None:
+        """Compute the last node's output from the inputs of all."""
+        inputs = [values[i] for i in self.inputs]
+        if self.fusion.applies(inputs):
+            values[self.outputs[0]] = self.fusion.compute(*inputs)
+        else:
+            for step in self.single:
+                step.run(values)
+            for i in self.between:
+                values[i] = None
+        for i in self.last:
+            values[i] = None
+
+
+class Plan:
+    """The steps from a model's inputs to its outputs.
+
+    Which calls are computed together is decided here, when the model is built: eager and recorded steps do the same.
+    """
+
+    def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor], nodes: list[Node]):
+        tensors = [*inputs, *(y for node in nodes for y in tree.flatten(node.outputs))]
+        slot = {id(x): i for i, x in enumerate(tensors)}
+        self.size = len(tensors)
+        self.outputs = [slot[id(y)] for y in outputs]
+        self.fusions = choose_fusions(nodes, outputs)
+        ending = {id(fusion.nodes[-1]): FusedStep(fusion, slot) for fusion in self.fusions}
+        inside = {id(node) for fusion in self.fusions for node in fusion.nodes[:-1]}
+        self.steps = [ending.get(id(node)) or Step(node, slot) for node in nodes if id(node) not in inside]
+        self._free()
+
+    def _free(self) -> None:
+        """Let each step empty the slots that nobody needs any more."""
+        seen: set[int] = set(self.outputs)
+        for step in reversed(self.steps):
+            reads = {*step.inputs, *step.outputs}
+            step.last = [i for i in reads if i not in seen]
+            seen |= reads
+
+    def run(self, inputs: Iterable[Any]) -> list[Any]:
+        """The outputs for some inputs."""
+        values = [*inputs]
+        values += [None] * (self.size - len(values))
+        for step in self.steps:
+            step.run(values)
+        return [values[i] for i in self.outputs]
