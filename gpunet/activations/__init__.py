@@ -34,7 +34,6 @@ from gpunet.ops import (
     tanh_shrink,
     threshold,
 )
-from gpunet.ops.operands import operand
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
