@@ -86,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help") or given == ["-m"]:
         print(
-            "usage: python -m gpunet.as_keras script.py [arguments]\n       python -m gpunet.as_keras -m module [arguments]"
+            "usage: python -m gpunet.as_keras script.py [arguments]\n"
+            "       python -m gpunet.as_keras -m module [arguments]"
         )
         raise SystemExit(0 if given and given[0] in ("-h", "--help") else 2)
     install_as_keras()

@@ -23,7 +23,10 @@ class Resume(NamedTuple):
 
 
 class Epochs:
-    """Batches epoch by epoch, cut to `steps` and to `config.max_steps_per_epoch()`; a source that can be read only once is read on across epochs."""
+    """Batches epoch by epoch, cut to `steps` and to `config.max_steps_per_epoch()`.
+
+    A source that can be read only once is read on across epochs.
+    """
 
     def __init__(self, source: Batches, steps: int | None):
         self.source = source

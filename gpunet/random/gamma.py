@@ -24,7 +24,9 @@ _ROUNDS = 8
 
 def _parameter(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """A parameter as floats of the shape of the results, on its own device if it is a tensor, else the default one."""
-    value = operand(value) if hasattr(value, "shape") else el.add(zeros((), dtype), float(value))
+    if not hasattr(value, "shape"):
+        value = el.add(zeros((), dtype), np.asarray(value, dtype or "float32"))
+    value = operand(value)
     return broadcast_to(cast_to(value, dtype), shape)
 
 

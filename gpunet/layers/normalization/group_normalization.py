@@ -61,8 +61,8 @@ class GroupNormalization(AffineNormalization):
         channels = input_shape[self.axis] if -rank <= self.axis < rank else None
         if channels is None:
             raise ValueError(
-                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input with "
-                f"shape {tuple(input_shape)}."
+                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input "
+                f"with shape {tuple(input_shape)}."
             )
         if self.groups == -1:
             self.groups = channels

@@ -36,7 +36,7 @@ with tempfile.TemporaryDirectory() as folder:
         CSVLogger(os.path.join(folder, "log.csv")),
         TensorBoard(os.path.join(folder, "logs"), histogram_freq=1),
     ]
-    history = model.fit(x_train, y_train, batch_size=64, epochs=6, verbose=2, validation_split=0.1, callbacks=callbacks)
+    model.fit(x_train, y_train, batch_size=64, epochs=20, validation_split=0.1, callbacks=callbacks, verbose=0)
     files = sorted(name for name in os.listdir(folder) if name.endswith(".keras"))
     again = load_model(os.path.join(folder, files[-1]))
 
