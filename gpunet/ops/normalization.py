@@ -114,9 +114,9 @@ prim.batch_norm.gradient = fused_gradient(_batch_norm_backward, _batch_norm_deco
 def _batch_norm_relu_backward(g, r):
     if g[0] is None or g[1] is not None or g[2] is not None:
         return None
-    x, gamma, beta, addend = r.inputs
+    x, gamma, _, addend = r.inputs
     options = {"epsilon": r.attributes["epsilon"], "with_addend": addend is not None}
-    gradients = apply(prim.batch_norm_relu_grad, g[0], x, gamma, beta, *r.residuals, **options)
+    gradients = apply(prim.batch_norm_relu_grad, g[0], x, gamma, *r.residuals, **options)
     return gradients if addend is not None else (*gradients, None)
 
 

@@ -130,7 +130,7 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
 
 
 @implements(prim.batch_norm_relu_grad, where=_is_covered)
-def batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
+def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
     through = empty(x, x.shape) if with_addend else None
     gradients = _gradients(g, x, gamma, mean, inverse, y, through, out)
     return (*gradients, through) if with_addend else gradients

@@ -128,49 +128,6 @@ def products(g, x, mean, sums, rows, parts):
                     product[j] += gi[j] * (xi[j] - mean[j])
 
 
-def relu_products(g, y, x, mean, through, sums, rows, parts):
-    """`products` of g where y > 0 and of 0 elsewhere, which is stored in `through`.
-
-    The first of the inner loops reads all that is in main memory: three streams at once are quicker than two, then one.
-    sums[b, 2] is room for a row.
-    """
-    for k in prange(parts):
-        for b in range(sums.shape[0] * k // parts, sums.shape[0] * (k + 1) // parts):
-            total, product, near = sums[b, 0], sums[b, 1], sums[b, 2]
-            total[:] = 0
-            product[:] = 0
-            for i in range(b * rows, min(x.shape[0], (b + 1) * rows)):
-                gi, yi, xi, ti = g[i], y[i], x[i], through[i]
-                for j in range(xi.size):
-                    q = gi[j]
-                    ti[j] = q if yi[j] > 0 else np.float32(0)
-                    near[j] = xi[j]
-                for j in range(xi.size):
-                    total[j] += ti[j]
-                    product[j] += ti[j] * (near[j] - mean[j])
-
-
-def rectified_products(g, x, factors, sums, rows, parts):
-    """`products` of g where what `normalise` made of x is positive: computing it again is quicker than reading it.
-
-    sums[b, 2] is room for a row.
-    """
-    mean, scale, shift = factors[0], factors[1], factors[2]
-    for k in prange(parts):
-        for b in range(sums.shape[0] * k // parts, sums.shape[0] * (k + 1) // parts):
-            total, product, through = sums[b, 0], sums[b, 1], sums[b, 2]
-            total[:] = 0
-            product[:] = 0
-            for i in range(b * rows, min(x.shape[0], (b + 1) * rows)):
-                gi, xi = g[i], x[i]
-                for j in range(xi.size):
-                    q = gi[j]
-                    through[j] = q if (xi[j] - mean[j]) * scale[j] + shift[j] > 0 else np.float32(0)
-                for j in range(xi.size):
-                    total[j] += through[j]
-                    product[j] += through[j] * (xi[j] - mean[j])
-
-
 def fold(sums, wide, totals, parts):
     """totals[s, c]: of sums[b, s] over all blocks, in `wide`, and all places of channel c in a row."""
     wide[:] = 0
@@ -245,15 +202,3 @@ def combine(g, x, dx, rows, parts):
             gi, xi, di = g[i], x[i], dx[i]
             for j in range(xi.size):
                 di[j] = gi[j] * scale[j] + (xi[j] - mean[j]) * slope[j] + offset[j]
-
-
-def rectified_combine(g, x, dx, shift, rows, parts):
-    """`combine` of g where what `normalise` made of x is positive."""
-    mean, scale, slope, offset = rows[0], rows[1], rows[2], rows[3]
-    for k in prange(parts):
-        for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
-            gi, xi, di = g[i], x[i], dx[i]
-            for j in range(xi.size):
-                q, centred = gi[j], xi[j] - mean[j]
-                q = q if centred * scale[j] + shift[j] > 0 else np.float32(0)
-                di[j] = q * scale[j] + centred * slope[j] + offset[j]

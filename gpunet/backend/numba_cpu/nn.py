@@ -1,7 +1,8 @@
 """Batch normalisation, alone and ended by an addition and a ReLU, in two passes over the data forward and backward.
 
 Sums are taken in blocks of rows in float32, then in float64; the blocks depend on the shape alone. A call is made ready
-on contiguous arrays and then run, once or as often as a recorded step is replayed.
+on contiguous arrays and then run, once or as often as a recorded step is replayed. The ReLU's backward is left to a
+loop of its own: the two that follow would not be quicker with it inside.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.nn import widened
 from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
 from gpunet.backend.cpu.scratch import scratch
-from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.primitives import nn as prim
@@ -34,15 +34,12 @@ def _loop(function, *types: str) -> Loop:
 
 _MOMENTS = _loop(loops.moments, _M, _V, _SUMS, "intp")
 _PRODUCTS = _loop(loops.products, _M, _M, _V, _SUMS, "intp")
-_RELU_PRODUCTS = _loop(loops.relu_products, *[_M] * 3, _V, _M, _SUMS, "intp")
-_RECTIFIED_PRODUCTS = _loop(loops.rectified_products, *[_M] * 3, _SUMS, "intp")
 _FOLD = _loop(loops.fold, _SUMS, _TOTALS, _TOTALS)
 _STATISTICS = _loop(loops.statistics, _TOTALS, "intp", "float32", *[_V] * 3, _M, _M)
 _SLOPES = _loop(loops.slopes, _TOTALS, "intp", *[_V] * 3, _M, _M)
 _NORMALISE = _loop(loops.normalise, *[_M] * 3, "intp")
 _NORMALISE_ADD_RELU = _loop(loops.normalise_add_relu, *[_M] * 4)
 _COMBINE = _loop(loops.combine, *[_M] * 4)
-_RECTIFIED_COMBINE = _loop(loops.rectified_combine, *[_M] * 3, _V, _M)
 
 
 def _suits(*arrays) -> bool:
@@ -73,10 +70,10 @@ def _parameter(vector, x, missing):
     return np.full(x.shape[-1], missing, np.float32) if vector is None else vector
 
 
-def _sums(wide, channels, count=2):
-    """Storage for two sums (or more) of each block of rows, of all blocks, and of each channel; the rows of a block."""
+def _sums(wide, channels):
+    """Storage for two sums of each block of rows, of all blocks, and of each channel; the rows of a block."""
     rows = max(1, _BLOCK_ITEMS // wide.shape[1])
-    shape = (-(-wide.shape[0] // rows), count, wide.shape[1])
+    shape = (-(-wide.shape[0] // rows), 2, wide.shape[1])
     return scratch("batch norm", shape, FLOAT32), np.empty((2, wide.shape[1])), np.empty((2, channels)), rows
 
 
@@ -155,45 +152,26 @@ def bind_batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals
     return _bind_forward(x, gamma, beta, addend, True, epsilon, out, residuals)
 
 
-def _backward(g, y, x, gamma, beta, mean, inverse, through, dx) -> Ready | None:
-    """dx of contiguous arrays, and a matrix with the gradients of gamma and of beta.
-
-    With y, g is that of a ReLU which returned y; what passes it is stored in `through` where there is one.
-    """
-    loops = _loops_of_backward(y is not None, through is not None)
-    if (codes := _codes(x.size, *loops, _SLOPES)) is None:
+def _backward(g, x, gamma, mean, inverse, dx) -> Ready | None:
+    """dx of contiguous arrays, and a matrix with the gradients of gamma and of beta."""
+    if (codes := _codes(x.size, _PRODUCTS, _COMBINE, _SLOPES)) is None:
         return None
     products, combine, fold, slopes = codes
     (wide, work), channels = _wide(x), x.shape[-1]
-    g, y, through, dx = (a if a is None else a.reshape(wide.shape) for a in (g, y, through, dx))
-    normal, factors = work(3), work(4).reshape(4, -1)  # normal: the factors of `normalise`
-    rows_of_normal = normal.reshape(3, -1)
-    first: tuple
-    second: tuple
-    if through is not None:
-        first, second = (g, y, wide, rows_of_normal[0], through), (through, wide, dx)
-    elif y is not None:
-        first, second = (g, wide, rows_of_normal), (g, wide, dx, rows_of_normal[2])
-    else:
-        first, second = (g, wide, rows_of_normal[0]), (g, wide, dx)
-    sums, row_totals, totals, rows = _sums(wide, channels, 2 if y is None else 3)
-    gamma, beta = _parameter(gamma, x, 1), _parameter(beta, x, 0)
-    gradients = np.empty((2, channels), np.float32)
+    wide_g, wide_dx = g.reshape(wide.shape), dx.reshape(wide.shape)
+    means, factors = work(1), work(4).reshape(4, -1)
+    row = means.reshape(-1)
+    sums, row_totals, totals, rows = _sums(wide, channels)
+    gamma, gradients = _parameter(gamma, x, 1), np.empty((2, channels), np.float32)
 
     def run():
-        normal[0], normal[1], normal[2] = mean, inverse * gamma, beta
-        products(*first, sums, rows)
+        means[:] = mean
+        products(wide_g, wide, row, sums, rows)
         fold(sums, row_totals, totals)
         slopes(totals, wide.size // channels, mean, inverse, gamma, gradients, factors)
-        combine(*second, factors)
+        combine(wide_g, wide, wide_dx, factors)
 
     return run, gradients
-
-
-def _loops_of_backward(relu, keeps):
-    if not relu:
-        return _PRODUCTS, _COMBINE
-    return (_RELU_PRODUCTS, _COMBINE) if keeps else (_RECTIFIED_PRODUCTS, _RECTIFIED_COMBINE)
 
 
 @numba.implements(prim.batch_norm_grad)
@@ -202,8 +180,12 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
         return NotImplemented
     dx = target(x.shape, out)
     g, x, gamma = _flat(g, x, gamma)
-    ready = _backward(g, None, x, gamma, None, mean, inverse, None, dx)
-    return NotImplemented if ready is None else _gradients(ready, dx, out)
+    ready = _backward(g, x, gamma, mean, inverse, dx)
+    if ready is None:
+        return NotImplemented
+    run, gradients = ready
+    run()
+    return deliver(dx, out), *gradients
 
 
 @numba.binds(prim.batch_norm_grad)
@@ -212,37 +194,8 @@ def bind_batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
         return NotImplemented
     if out is None or not _are_flat(g, x, gamma, mean, inverse, out):
         return None
-    ready = _backward(g, None, x, gamma, None, mean, inverse, None, out)
+    ready = _backward(g, x, gamma, mean, inverse, out)
     return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
-
-
-@numba.implements(prim.batch_norm_relu_grad)
-def batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
-    if not _suits(x, g, gamma, beta):
-        return NotImplemented
-    dx = target(x.shape, out)
-    g, x, gamma, beta, y = _flat(g, x, gamma, beta, y)
-    through = empty(x.shape, FLOAT32) if with_addend else None
-    ready = _backward(g, y, x, gamma, beta, mean, inverse, through, dx)
-    if ready is None:
-        return NotImplemented
-    return (*_gradients(ready, dx, out), through) if with_addend else _gradients(ready, dx, out)
-
-
-@numba.binds(prim.batch_norm_relu_grad)
-def bind_batch_norm_relu_grad(g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
-    if not _suits(x, g, gamma, beta):
-        return NotImplemented
-    if with_addend or out is None or not _are_flat(g, x, gamma, beta, mean, inverse, y, out):
-        return None  # the addend's gradient is as large as x, and better made anew than kept
-    ready = _backward(g, y, x, gamma, beta, mean, inverse, None, out)
-    return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
-
-
-def _gradients(ready, dx, out):
-    run, gradients = ready
-    run()
-    return deliver(dx, out), *gradients
 
 
 def _map(x, scale, shift, addend, y) -> Callable[[], bool]:

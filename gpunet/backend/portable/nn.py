@@ -118,7 +118,7 @@ def batch_norm_relu(xp, x, gamma, beta, addend, *, epsilon, out=None, residuals=
 
 
 @portable.implements(prim.batch_norm_relu_grad)
-def batch_norm_relu_grad(xp, g, x, gamma, beta, mean, inverse, y, *, epsilon, with_addend, out=None):
+def batch_norm_relu_grad(xp, g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
     through = elementwise.relu_grad(g, y)
     gradients = prim.batch_norm_grad(through, x, gamma, mean, inverse, epsilon=epsilon, out=out)
     return (*gradients, through) if with_addend else gradients

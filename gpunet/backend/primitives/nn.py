@@ -59,7 +59,7 @@ def _infer_batch_norm_grad(g, x, gamma, *residuals, epsilon):
 batch_norm_grad = Primitive("batch_norm_grad", _infer_batch_norm_grad)
 
 
-def _infer_batch_norm_relu_grad(g, x, gamma, beta, *residuals, epsilon, with_addend):
+def _infer_batch_norm_relu_grad(g, x, gamma, *residuals, epsilon, with_addend):
     gradients = _infer_batch_norm_grad(g, x, gamma, epsilon=epsilon)
     return (*gradients, AbstractArray(x.shape, x.dtype)) if with_addend else gradients
 
@@ -70,8 +70,7 @@ batch_norm_relu = Primitive(
     lambda x, gamma, beta, addend, *, epsilon: _infer_batch_norm(x, gamma, beta, epsilon=epsilon),
     has_residuals=True,
 )
-# (g, x, gamma or None, beta or None, *residuals; epsilon, with_addend)
-# → (dx, dgamma, dbeta) and, with one, the addend's gradient
+# (g, x, gamma or None, *residuals; epsilon, with_addend) → (dx, dgamma, dbeta) and, with one, the addend's gradient
 batch_norm_relu_grad = Primitive("batch_norm_relu_grad", _infer_batch_norm_relu_grad)
 # (x (..., c), scale (c,), shift (c,)) → x·scale + shift
 scale_shift = Primitive("scale_shift", _same)
