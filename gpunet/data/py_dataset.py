@@ -10,6 +10,11 @@ class PyDataset:
 
     `fit` reads the batches in random order where `shuffle` is true, and calls `on_epoch_begin` and `on_epoch_end`.
 
+    Args:
+        workers: how many threads read batches ahead; with 1, batches are read when they are needed.
+        use_multiprocessing: as Keras has it; the workers are threads all the same.
+        max_queue_size: how many batches may be ahead.
+
     Example:
         >>> class Files(gpunet.utils.PyDataset):
         ...     def __init__(self, paths):
@@ -21,6 +26,14 @@ class PyDataset:
         ...         with np.load(self.paths[i]) as file:
         ...             return file["x"], file["y"]
     """
+
+    workers = 1
+    max_queue_size = 10
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
 
     def __len__(self) -> int:
         raise NotImplementedError("A PyDataset implements __len__(self), the number of batches.")

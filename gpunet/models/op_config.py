@@ -29,7 +29,9 @@ _MODULES = {
     "sparse_categorical_crossentropy tanh_shrink threshold",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
-_CLASS_NAMES = {"getitem": "GetItem"}
+_MODULE_OF |= dict.fromkeys(ops.image.__all__, "image")
+_CLASS_NAMES = {"getitem": "GetItem", "rgb_to_hsv": "RGBToHSV", "hsv_to_rgb": "HSVToRGB"}
+_CLASS_NAMES |= {"rgb_to_grayscale": "RGBToGrayscale", "ssim": "SSIM", "extract_patches_3d": "ExtractPatches3D"}
 # Functions without a class in Keras: written under gpunet's own name.
 _OWN = frozenset(
     "batch_norm_relu batch_norm_relu_training batch_norm_training batch_normalization convert_to_numpy hard_swish "
@@ -43,7 +45,7 @@ def class_name(name: str) -> str:
     return _CLASS_NAMES.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-_BY_CLASS = {class_name(name): name for name in ops.__all__ if name not in _OWN}
+_BY_CLASS = {class_name(name): name for name in [*ops.__all__, *ops.image.__all__] if name not in _OWN}
 
 
 def op_config(operation: OpCall) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def _split(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
 
 def _name_of(operation: OpCall) -> str:
     name = getattr(operation.function, "__name__", "")
-    if getattr(ops, name, None) is not operation.function:
+    if getattr(ops, name, getattr(ops.image, name, None)) is not operation.function:
         raise ValueError(
             f"A functional model can be written with layers and with functions of gpunet.ops only; put others into a "
             f"layer. Received: operation {operation.name!r} of {operation.function!r}"
@@ -107,9 +109,9 @@ def op_from_config(config: dict[str, Any]) -> OpCall:
     """
     own = config["module"] == "gpunet.ops"
     name = config["class_name"] if own else _BY_CLASS.get(config["class_name"])
-    if name not in ops.__all__ or (own and name not in _OWN):
+    if name not in (*ops.__all__, *ops.image.__all__) or (own and name not in _OWN):
         raise ValueError(f"gpunet.ops has nothing like this operation. Received: {config['class_name']!r}")
-    function = getattr(ops, name)
+    function = getattr(ops, name, None) or getattr(ops.image, name)
     fixed = dict(config["config"])
     operation_name = fixed.pop("name", None)
     known = inspect.signature(function).parameters
