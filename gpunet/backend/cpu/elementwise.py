@@ -7,11 +7,12 @@ import numpy as np
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cpu.constants import ONE, ZERO
 from gpunet.backend.cpu.scratch import scratch
+from gpunet.backend.portable import elementwise as portable
 from gpunet.backend.primitives import elementwise as prim
 
 _BOOL = np.dtype(bool)
 _SMALL = 1 << 15
-_multiply, _subtract, _empty_like = np.multiply, np.subtract, np.empty_like  # small arrays are worth a look-up less
+_multiply, _subtract = np.multiply, np.subtract  # small arrays are worth a look-up less
 
 
 @cpu.implements(prim.relu_grad)
@@ -40,20 +41,21 @@ def bind_relu_grad(g, y, *, out=None):
 
 @cpu.implements(prim.tanh_grad)
 def tanh_grad(g, y, *, out=None):
-    place = _work(g, y, out)
-    slope = _multiply(y, y, place)
-    return _multiply(g, _subtract(ONE.get(y.dtype.char, 1), slope, place), place if out is None else out)
+    if _differ(g, y):
+        return portable.tanh_grad(np, g, y, out=out)
+    slope = _multiply(y, y) if out is None else _multiply(y, y, out)
+    return _multiply(g, _subtract(ONE.get(y.dtype.char, 1), slope, slope), slope)
 
 
 @cpu.implements(prim.sigmoid_grad)
 def sigmoid_grad(g, y, *, out=None):
-    place = _work(g, y, out)
-    slope = _subtract(ONE.get(y.dtype.char, 1), y, place)
-    return _multiply(g, _multiply(slope, y, place), place if out is None else out)
+    if _differ(g, y):
+        return portable.sigmoid_grad(np, g, y, out=out)
+    one = ONE.get(y.dtype.char, 1)
+    slope = _subtract(one, y) if out is None else _subtract(one, y, out)
+    return _multiply(g, _multiply(slope, y, slope), slope)
 
 
-def _work(g, y, out):
-    """An array in which a slope can be computed that g is then multiplied by: the result's own, or None."""
-    if y.ndim == 0 or g.shape != y.shape or g.dtype is not y.dtype:
-        return None
-    return _empty_like(y) if out is None else out
+def _differ(g, y):
+    """Whether a slope that is computed in place would not do as the result."""
+    return g.shape != y.shape or g.dtype is not y.dtype or y.ndim == 0
