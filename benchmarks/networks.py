@@ -45,6 +45,18 @@ class GlobalAverage(NamedTuple):
     """The mean over height and width."""
 
 
+class Recurrent(NamedTuple):
+    """An LSTM, of 4 gates, or a GRU, of 3, along (steps, features); its last output goes on."""
+
+    units: int
+    gates: int
+
+    @property
+    def biases(self) -> int:
+        """For each unit and gate: a GRU's product with the state has one of its own."""
+        return 1 if self.gates == 4 else 2
+
+
 class Residual(NamedTuple):
     """relu(body(x) + shortcut(x)); an empty shortcut is the identity."""
 
@@ -77,7 +89,10 @@ class Network(NamedTuple):
 
     def training_flops(self, batch: int) -> int:
         """Forward, and both gradients of every product but the first layer's input gradient, which nobody needs."""
-        first = walk(self.layers[:1], self.shape)[1]
+        layer = self.layers[0]
+        first = walk([layer], self.shape)[1]
+        if isinstance(layer, Recurrent):
+            first = first * self.shape[1] // (self.shape[1] + layer.units)
         return batch * (3 * self.flops - first)
 
 
@@ -94,6 +109,9 @@ def _one(layer: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]
     if isinstance(layer, Dense):
         n = shape[0] if len(shape) == 1 else shape[0] * shape[1] * shape[2]
         return (layer.units,), 2 * n * layer.units, (n + 1) * layer.units
+    if isinstance(layer, Recurrent):
+        (steps, n), wide = shape, layer.gates * layer.units
+        return (layer.units,), 2 * steps * (n + layer.units) * wide, (n + layer.units + layer.biases) * wide
     h, w, c = shape
     if isinstance(layer, Conv):
         h, w = (outputs(n, layer) for n in (h, w))
@@ -177,4 +195,7 @@ LENET5 = _lenet5()
 RESNET20 = resnet(20)
 SMALL = {"mlp": MLP, "wide-mlp": WIDE_MLP, "lenet5": LENET5, "resnet20": RESNET20}
 LARGE = {"resnet50": _resnet50(), "alexnet": _alexnet(), "vgg-a": _vgg_a()}
-NETWORKS = SMALL | LARGE
+LSTM = Network("LSTM 128, 50 steps", (50, 128), (Recurrent(128, gates=4), Dense(10)), 32)
+GRU = Network("GRU 128, 50 steps", (50, 128), (Recurrent(128, gates=3), Dense(10)), 32)
+RECURRENT = {"lstm": LSTM, "gru": GRU}
+NETWORKS = SMALL | RECURRENT | LARGE

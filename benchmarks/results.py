@@ -50,9 +50,16 @@ class Findings:
         if self._pattern is None or section is None:
             return
         origin = {"date": section["date"], "command": section["command"]}
-        found = {row["case"] for row in self.rows}
-        others = (row for row in section["rows"] if row["case"] not in found and not self.wants(row["case"]))
-        self.rows += [origin | row for row in others]
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row["case"], []).append(row)
+        kept: list[Row] = []
+        for case, by_variant in cases(section["rows"]).items():
+            if case in found:
+                kept += found.pop(case)
+            elif not self.wants(case):
+                kept += [origin | row for row in by_variant.values()]
+        self.rows = kept + [row for rows in found.values() for row in rows]
 
     def section(self, title: str) -> dict[str, Any]:
         """The part of a result file."""

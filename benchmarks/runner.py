@@ -58,7 +58,8 @@ def run(choice: Choice, budget: Budget, command: str, output: Path) -> int:
         chosen = True
         findings.keep(found["sections"].get(name))
         section = findings.section(SECTIONS[name]) | {"date": found["date"], "command": command}
-        found["sections"][name] = section
+        by_name = found["sections"] | {name: section}
+        found["sections"] = {name: by_name[name] for name in SECTIONS if name in by_name}
         results.save(found, path)
         report.write(found, path.parent)
         print(report.section_text(found, name), flush=True)

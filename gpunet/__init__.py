@@ -26,6 +26,7 @@ _MODULES = (
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",
@@ -66,6 +67,7 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
+    "install_as_keras": "as_keras",
     "set_random_seed": "random",
 }
 
@@ -87,12 +89,14 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         random,
         regularizers,
         saving,
         tree,
         utils,
     )
+    from gpunet.as_keras import install_as_keras
     from gpunet.autograd import (
         GradientTape,
         Tensor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -145,3 +146,80 @@ def _providers(names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str) or any(name not in (*_CPU_PROVIDERS, "portable") for name in names):
         raise ValueError(f"CPU providers are {(*_CPU_PROVIDERS, 'portable')}. Received: {names!r}")
     return tuple(name for name in _CPU_PROVIDERS if name in names)
+
+
+def enable_interactive_logging() -> None:
+    """Show progress as a bar that moves where the output is a terminal, and print summaries; the default."""
+    _state["interactive"] = True
+
+
+def disable_interactive_logging() -> None:
+    """Show progress as plain lines, also in a terminal, as suits a log file."""
+    _state["interactive"] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Return whether progress may be shown as a bar."""
+    return _state.get("interactive", True)
+
+
+def enable_unsafe_deserialization() -> None:
+    """Load models as if with `safe_mode=False`, everywhere. Python code in files is not run all the same."""
+    _state["unsafe"] = True
+
+
+def is_unsafe_deserialization_enabled() -> bool:
+    """Return whether `enable_unsafe_deserialization` was called."""
+    return _state.get("unsafe", False)
+
+
+def enable_traceback_filtering() -> None:
+    """Do nothing, for scripts that call it: tracebacks are never shortened here."""
+
+
+def disable_traceback_filtering() -> None:
+    """Do nothing, for scripts that call it: tracebacks are never shortened here."""
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Return False: tracebacks are never shortened here."""
+    return False
+
+
+def max_epochs() -> int | None:
+    """Return the most epochs that any `fit` runs: a setting, else `KERAS_MAX_EPOCHS`, else None."""
+    return _limit("max_epochs", "KERAS_MAX_EPOCHS")
+
+
+def set_max_epochs(count: int | None) -> None:
+    """Limit the epochs of any `fit`, to try out a script; None is no limit."""
+    _state["max_epochs"] = _checked_limit("max_epochs", count)
+
+
+def max_steps_per_epoch() -> int | None:
+    """Return the most steps of any epoch: a setting, else `KERAS_MAX_STEPS_PER_EPOCH`, else None."""
+    return _limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
+
+
+def set_max_steps_per_epoch(count: int | None) -> None:
+    """Limit the steps of any epoch, evaluation or prediction; None is no limit."""
+    _state["max_steps_per_epoch"] = _checked_limit("max_steps_per_epoch", count)
+
+
+def _limit(name: str, variable: str) -> int | None:
+    if name not in _state and variable in os.environ:
+        _state[name] = _checked_limit(variable, int(os.environ[variable]))
+    return _state.get(name)
+
+
+def _checked_limit(name: str, count: int | None) -> int | None:
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ValueError(f"{name} must be a positive int or None. Received: {name}={count!r}")
+    return count
+
+
+def __getattr__(name: str) -> Any:
+    """`dtype_policy` and `set_dtype_policy`, which Keras has here and which live further up."""
+    if name in ("dtype_policy", "set_dtype_policy"):
+        return getattr(importlib.import_module("gpunet.dtype_policies"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

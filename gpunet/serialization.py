@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.tensor import Tensor
+from gpunet.config import is_unsafe_deserialization_enabled
 from gpunet.symbolic.operation import snake_case
 
 _CUSTOM: dict[str, Any] = {}
@@ -324,7 +325,7 @@ def _check_one(config: dict[str, Any]) -> None:
 
 
 def _refuse_code() -> None:
-    if _SAFE["mode"]:
+    if _SAFE["mode"] and not is_unsafe_deserialization_enabled():
         raise ValueError(
             "the configuration has a Python lambda, which could do anything. Pass safe_mode=False if you trust where "
             "it comes from."

@@ -162,3 +162,14 @@ def test_scalars_are_no_samples():
         make_batches(np.float32(1))
     with pytest.raises(TypeError, match="Received: int"):
         make_batches(object.__new__(type("int", (), {})))
+
+
+def test_a_dataset_can_be_iterated_over():
+    class Squares(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return i * i
+
+    assert list(Squares()) == [0, 1, 4]

@@ -360,3 +360,48 @@ def test_loss_scale():
     assert float(scaled) == 4096.0
     optimizer.apply([tape.gradient(scaled, v)], [v])
     np.testing.assert_allclose(v, 2.0 - 0.1 * 4.0, rtol=1e-6)
+
+
+def test_schedule_free_adamw_follows_its_paper():
+    """Keras under PyTorch reads z after its update, where the paper has it before: so no comparison with Keras."""
+    random = np.random.default_rng(3)
+    y = random.normal(size=5)
+    variable = keras.Variable(y, dtype="float64")
+    optimizer = optimizers.ScheduleFreeAdamW(0.1, beta_1=0.8, beta_2=0.95, warmup_steps=4)
+    z, x, second = y.copy(), y.copy(), np.zeros(5)
+    for step in range(1, 9):
+        g = random.normal(size=5)
+        optimizer.apply([g], [variable])
+        second = 0.95 * second + 0.05 * g * g
+        z = z - 0.1 * min(step / 4, 1) * g / (np.sqrt(second / (1 - 0.95**step)) + 1e-8)
+        x = (1 - 1 / step) * x + z / step
+        np.testing.assert_allclose(variable, 0.2 * z + 0.8 * x, rtol=1e-6)
+
+
+def test_several_optimizers_in_one():
+    first, second = keras.Variable([1.0, 2.0], name="a"), keras.Variable([[3.0]], name="b")
+    slow, fast = optimizers.SGD(0.1), optimizers.SGD(1.0)
+    optimizer = optimizers.MultiOptimizer(optimizers.OptimizerMap(slow, {"b": fast}))
+    values, own = None, None
+    optimizer.build([first, second])
+    values, own = optimizer.stateless_apply(optimizer.variables, [np.ones(2), np.ones((1, 1))], [first, second])
+    np.testing.assert_allclose(first, [1.0, 2.0])
+    optimizer.apply([np.ones(2), np.ones((1, 1))], [first, second])
+    np.testing.assert_allclose(first, [0.9, 1.9], rtol=1e-6)
+    np.testing.assert_allclose(second, [[2.0]])
+    for found, expected in zip([*values, *own], [first, second, *optimizer.variables], strict=True):
+        np.testing.assert_array_equal(found, expected)
+    copy = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert [float(o.learning_rate) for o in copy.optimizers] == [1.0, np.float32(0.1)]
+    with pytest.raises(AttributeError, match="individual sub-optimizers"):
+        optimizer.learning_rate = 0.1
+    with pytest.raises(ValueError, match="LossScaleOptimizer cannot be used inside"):
+        optimizers.MultiOptimizer(lambda v: optimizers.LossScaleOptimizer(slow)).build([first])
+
+
+def test_a_variable_takes_its_gradient():
+    variable, other = keras.Variable([1.0, 2.0]), keras.Variable([1.0])
+    variable.overwrite_with_gradient = True
+    optimizers.SGD(0.5).apply([np.array([5.0, 6.0]), np.array([1.0])], [variable, other])
+    np.testing.assert_array_equal(variable, [5.0, 6.0])
+    np.testing.assert_array_equal(other, [0.5])

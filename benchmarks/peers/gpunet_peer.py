@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import gpunet
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network
+from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent
 from benchmarks.peers.task import CHAIN, Mode, Work, conv_arrays, epochs, op_arrays
 from gpunet import layers, ops
 from gpunet.backend.devices import backend_for, to_device
@@ -49,6 +49,8 @@ def _layer(layer: Any, x: Any) -> Any:
     if isinstance(layer, Dense):
         flat = layers.Flatten()(x) if len(x.shape) > 2 else x
         return layers.Dense(layer.units, activation=activation)(flat)
+    if isinstance(layer, Recurrent):
+        return (layers.LSTM if layer.gates == 4 else layers.GRU)(layer.units)(x)
     if isinstance(layer, Conv):
         made = layers.Conv2D(
             layer.filters, layer.window, layer.stride, padding, use_bias=layer.bias, activation=activation

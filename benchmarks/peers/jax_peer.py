@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, walk
+from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent, walk
 from benchmarks.peers.task import Mode, Work, conv_arrays, op_arrays
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -36,6 +36,9 @@ def _weights_of(layer: Any, shape: tuple[int, ...], rng: np.random.Generator) ->
 
     if isinstance(layer, Dense):
         return [normal(int(np.prod(shape)), layer.units), jnp.zeros(layer.units)]
+    if isinstance(layer, Recurrent):
+        wide = layer.gates * layer.units
+        return [normal(shape[1], wide), normal(layer.units, wide), *(jnp.zeros(wide) for _ in range(layer.biases))]
     if isinstance(layer, Conv):
         kernel = normal(layer.window, layer.window, shape[-1], layer.filters)
         return [kernel, *([jnp.zeros(layer.filters)] if layer.bias else [])]
@@ -58,9 +61,31 @@ def _forward(layers: tuple, weights: list[Any], x: Any, moments: list[Any]) -> A
     return x
 
 
+def _recurrent(w: list[Any], x: Any, gates: int) -> Any:
+    """The last output of an LSTM or GRU."""
+    sigmoid, state = jax.nn.sigmoid, jnp.zeros((len(x), w[1].shape[0]))
+
+    def lstm(states: Any, x: Any) -> Any:
+        h, c = states
+        i, f, g, o = jnp.split(x + h @ w[1], 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * jnp.tanh(g)
+        return (sigmoid(o) * jnp.tanh(c), c), None
+
+    def gru(states: Any, x: Any) -> Any:
+        (h,) = states
+        (x_z, x_r, x_h), (z, r, n) = jnp.split(x, 3, axis=1), jnp.split(h @ w[1] + w[3], 3, axis=1)
+        z, r = sigmoid(x_z + z), sigmoid(x_r + r)
+        return (z * h + (1 - z) * jnp.tanh(x_h + r * n),), None
+
+    inputs = jnp.swapaxes(x @ w[0] + w[2], 0, 1)
+    return lax.scan(lstm if gates == 4 else gru, (state, state) if gates == 4 else (state,), inputs)[0][0]
+
+
 def _layer(layer: Any, w: list[Any], x: Any, moments: list[Any]) -> Any:
     if isinstance(layer, Dense):
         return x.reshape(len(x), -1) @ w[0] + w[1]
+    if isinstance(layer, Recurrent):
+        return _recurrent(w, x, layer.gates)
     if isinstance(layer, Conv):
         padding = "SAME" if layer.same else "VALID"
         y = lax.conv_general_dilated(x, w[0], (layer.stride,) * 2, padding, dimension_numbers=_LAYOUT)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network
+from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent
 from benchmarks.peers.task import Mode, Work, epochs
 
 
@@ -34,6 +34,8 @@ def _layer(layer: Any, x: Any) -> Any:
     if isinstance(layer, Dense):
         flat = layers.Flatten()(x) if len(x.shape) > 2 else x
         return layers.Dense(layer.units, activation=activation)(flat)
+    if isinstance(layer, Recurrent):
+        return (layers.LSTM if layer.gates == 4 else layers.GRU)(layer.units)(x)
     if isinstance(layer, Conv):
         how = {"padding": padding, "use_bias": layer.bias, "activation": activation}
         return layers.Conv2D(layer.filters, layer.window, layer.stride, **how)(x)

@@ -45,7 +45,7 @@ def samples(net: Network, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def fit_steps(net: Network, batch: int) -> int:
     """Batches in a measured epoch of `fit`: so many that starting the epoch does not show, and not too many."""
-    return max(10, min(400, int(1e11 / net.training_flops(batch))))
+    return max(10, min(400, int(4e10 / net.training_flops(batch))))
 
 
 def epochs(model: Any, x: np.ndarray, y: np.ndarray, batch: int) -> Work:
@@ -62,7 +62,8 @@ def prepare(peer: Any, task: str, given: dict[str, Any], mode: Mode, data_made: 
     if task in ("training", "inference"):
         net = network(given["network"])
         batch = given["batch"]
-        steps = fit_steps(net, batch) if task == "training" and mode.how == "fit" else 1
+        in_fit = task == "training" and mode.how == "fit"
+        steps = given.get("fit_steps", fit_steps(net, batch)) if in_fit else 1
         x, y = samples(net, steps * batch)
         data_made()
         return peer.training(net, x, y, batch, mode) if task == "training" else peer.inference(net, x, mode)

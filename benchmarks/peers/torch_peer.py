@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Residual, walk
+from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent, Residual, walk
 from benchmarks.peers.task import CHAIN, Mode, Work, conv_arrays, op_arrays
 
 
@@ -48,6 +48,16 @@ class _Residual(nn.Module):
         return F.relu(self.body(x) + self.shortcut(x))
 
 
+class _Recurrent(nn.Module):
+    def __init__(self, layer: Recurrent, features: int):
+        super().__init__()
+        self.rnn = (nn.LSTM if layer.gates == 4 else nn.GRU)(features, layer.units, batch_first=True)
+        self.surplus = (2 - layer.biases) * layer.gates * layer.units  # PyTorch's LSTM has two biases as well
+
+    def forward(self, x: Any) -> Any:
+        return self.rnn(x)[0][:, -1]
+
+
 def build(net: Network) -> nn.Module:
     """The network as a module; images are (n, c, h, w)."""
     return _stack(net.layers, net.shape)[0]
@@ -67,6 +77,8 @@ def _modules(layer: Any, shape: tuple[int, ...]) -> list[nn.Module]:
     if isinstance(layer, Dense):
         flatten = [nn.Flatten()] if len(shape) > 1 else []
         return [*flatten, nn.Linear(int(np.prod(shape)), layer.units), *relu]
+    if isinstance(layer, Recurrent):
+        return [_Recurrent(layer, shape[1])]
     if isinstance(layer, Conv):
         return [nn.Conv2d(shape[-1], layer.filters, layer.window, layer.stride, pad, bias=layer.bias), *relu]
     if isinstance(layer, MaxPool):
@@ -82,7 +94,8 @@ def _modules(layer: Any, shape: tuple[int, ...]) -> list[nn.Module]:
 
 def parameters(net: Network) -> int:
     """Trainable numbers of the built network."""
-    return sum(p.numel() for p in build(net).parameters())
+    built = build(net)
+    return sum(p.numel() for p in built.parameters()) - sum(getattr(m, "surplus", 0) for m in built.modules())
 
 
 def _placed(net: Network, x: np.ndarray, mode: Mode) -> tuple[nn.Module, torch.Tensor]:

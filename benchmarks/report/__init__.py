@@ -13,8 +13,9 @@ from benchmarks.report import html, tables
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 _NAMED = ("numpy", "torch", "jax", "keras", "tinygrad")
-_LEGEND = """Medians of alternating turns; a ratio is time ÷ that of the fastest eager PyTorch, round by round, with its
-range. gpunet[cpu] is timed in `fit` where the command has it, else as a recorded step; – was not measured."""
+_LEGEND = """Medians of alternating turns. The columns from the third on are ratios: time ÷ that of the fastest eager
+PyTorch, round by round, with the range. gpunet[cpu] is timed in `fit` where the command has it, else as a recorded
+step; – was not measured."""
 
 
 def section_text(found: dict[str, Any], name: str) -> str:
@@ -43,7 +44,8 @@ def readme_block(found: dict[str, Any], path: Path) -> str:
     versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items() if name in _NAMED)
     place = path.resolve().relative_to(README.parent)
     where = f"{machine['cores']} cores of {machine['cpu']}, {versions}"
-    head = f"`{found['command']}`, {found['date'][:10]}, {where} ([results]({place.parent})):"
+    steps = found["sections"]["steps"]
+    head = f"`{steps['command']}`, {steps['date'][:10]}, {where} ([results]({place.parent})):"
     wrapped = textwrap.fill(head, 120, break_long_words=False, break_on_hyphens=False)
     return f"{BEGIN}\n{wrapped}\n\n{tables.markdown(tables.summary(found))}\n\n{_LEGEND}\n{END}"
 

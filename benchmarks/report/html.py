@@ -11,16 +11,21 @@ from benchmarks.report import svg, tables
 from benchmarks.results import Row
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dae0; padding-bottom: .3rem; }
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #59636e; --grid: #dfe3e8; --ours: #0f8a63;
+  --theirs: #9aa5b1; --bad: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ea; --paper: #15181b; --faint: #9aa5b1; --grid: #30363d;
+  --ours: #2fae84; --theirs: #5f6b77; --bad: #ff8a80; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem;
+  margin: 2rem auto; padding: 0 1rem; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--grid); padding-bottom: .3rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 13px; font-variant-numeric: tabular-nums; }
-td, th { padding: .25rem .7rem; border-bottom: 1px solid #e3e6ea; text-align: right; vertical-align: top; }
+td, th { padding: .25rem .7rem; border-bottom: 1px solid var(--grid); text-align: right; vertical-align: top; }
+td { white-space: nowrap; }
 td:first-child, th:first-child { text-align: left; } .wide { overflow-x: auto; }
 svg { display: block; width: 100%; max-width: 760px; margin: 1.2rem 0; font-family: inherit; }
-.note { color: #59636e; } .failed { color: #b3261e; }
-details summary { cursor: pointer; color: #59636e; }
+svg text { fill: var(--ink); }
+.note { color: var(--faint); } .failed { color: var(--bad); } .ours { color: var(--ours); }
+details summary { cursor: pointer; color: var(--faint); }
 """
 _INTRODUCTION = """
 Each library runs in a process of its own; the processes take turns. Times are medians over the rounds of the medians
@@ -30,6 +35,9 @@ dashed line in plots of times, is FLOPs ÷ the best measured rate of float32 mat
 """
 
 
+_ABOUT_BARS = """<p>Shorter is faster. <span class="ours">Green is gpunet</span>, grey are the others.</p>"""
+
+
 def page(found: dict[str, Any]) -> str:
     """The whole report."""
     machine = found["machine"]
@@ -37,16 +45,27 @@ def page(found: dict[str, Any]) -> str:
     described = ", ".join(f"{escape(str(k))} {escape(str(v))}" for k, v in facts.items())
     body = [f"<h1>gpunet benchmarks: {escape(machine['cpu'])}</h1>"]
     body += [f"<p><code>{escape(found['command'])}</code>, {escape(found['date'])}</p>"]
-    body += [f'<p class="note">{described}</p>', f"<p>{_INTRODUCTION.strip()}</p>"]
+    body += [f'<p class="note">{described}</p>']
     if machine["load_before"] > 0.5:
         body.append(f'<p class="failed">The machine was busy: its load was {machine["load_before"]} at the start.</p>')
     summary = tables.summary(found)
     if summary.rows:
-        body += ["<h2>In short</h2>", _table(summary)]
+        body += ["<h2>In short</h2>", _ABOUT_BARS, *_overview(found), _table(summary)]
+    body += ["<h2>How it is measured</h2>", f"<p>{_INTRODUCTION.strip()}</p>"]
     for name in found["sections"]:
         body += _section(found, name)
     head = f'<meta charset="utf-8"><title>gpunet benchmarks</title><style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
+
+
+def _overview(found: dict[str, Any]) -> list[str]:
+    """Each network's time of ours against PyTorch's."""
+    entries = []
+    for case, ours, theirs in tables.headline(found):
+        r = results.ratio(ours, theirs)
+        entries.append(svg.Bar(case, r.median, r.low, r.high, f"{r.median:.2f}", True))
+    title = "gpunet[cpu]: time ÷ that of PyTorch, eager, at its best (dashed: as fast as PyTorch)"
+    return [svg.bars(title, entries, 1.0)] if entries else []
 
 
 def _section(found: dict[str, Any], name: str) -> list[str]:
@@ -79,6 +98,7 @@ def _plots(found: dict[str, Any], name: str) -> list[str]:
                 f"training step over {dimension}: {next(r['of'] for r in rows if r['group'] == dimension)}",
                 dimension,
                 {_with_slope(key, points): [(x, y * 1e3) for x, y in points] for key, points in by_variant.items()},
+                [_with_slope(key, points) for key, points in by_variant.items() if _ours(key)],
             )
             for dimension, by_variant in tables.growth(rows).items()
         ]

@@ -1,13 +1,18 @@
-"""Plots as SVG text: bars with the range of their rounds, and lines over two logarithmic axes."""
+"""Plots as SVG text: bars with the range of their rounds, and lines over two logarithmic axes.
+
+Colours of bars, texts and grids are variables of the page, which has light and dark ones.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from html import escape
 from typing import NamedTuple
 
-_PALETTE = ("#0b6e4f", "#3aa17e", "#8fd0b5", "#d1495b", "#e58a94", "#2e5eaa", "#7a5195", "#c77d0a", "#777777")
+_OURS = ("#0f8a63", "#6bbf9f", "#3aa17e")
+_THEIRS = ("#d1495b", "#3f7fd0", "#9a6bb8", "#d18b1c", "#888888")
 _WIDTH = 760
 
 
@@ -36,45 +41,48 @@ def bars(title: str, entries: list[Bar], reference: float | None = None) -> str:
 
     Bars far beyond the others are cut, so that the others can be seen; the text at their end says how long they are.
     """
-    left, right, step = 190, 110, 22
+    left, right, step = 20 + 6.5 * max(len(entry.label) for entry in entries), 110, 22
     ordered = sorted(entry.value for entry in entries)
     limit = min(ordered[-1], 4 * ordered[len(ordered) // 2]) * 1.05
+    if reference is not None and reference < 4 * limit:
+        limit = max(limit, 1.05 * reference)
     scale = (_WIDTH - left - right) / limit
     parts = []
     for i, bar in enumerate(entries):
         y, cut = 26 + i * step, bar.value > limit
         width = min(bar.value, limit) * scale
-        colour = _PALETTE[0] if bar.ours else "#9aa5b1"
+        colour = "var(--ours)" if bar.ours else "var(--theirs)"
         parts.append(_text(left - 8, y + 12, bar.label, "end"))
-        parts.append(f'<rect x="{left}" y="{y}" width="{width:.1f}" height="16" fill="{colour}"/>')
+        parts.append(f'<rect x="{left}" y="{y}" width="{width:.1f}" height="16" style="fill: {colour}"/>')
         low, high = (left + min(v, limit) * scale for v in (bar.low, bar.high))
-        parts.append(
-            f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y + 8}" y2="{y + 8}" stroke="#222" stroke-width="1.5"/>'
-        )
+        parts.append(_line(low, high, y + 8, y + 8, "ink", 'stroke-width="1.5"'))
         parts.append(_text(max(left + width, high) + 6, y + 12, bar.text + (" →" if cut else "")))
     if reference is not None and reference <= limit:
         x, bottom = left + reference * scale, 26 + len(entries) * step
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="22" y2="{bottom}" stroke="#222" stroke-dasharray="4 3"/>')
+        parts.append(_line(x, x, 22, bottom, "ink", 'stroke-dasharray="4 3"'))
     return _figure(32 + len(entries) * step, parts, title)
 
 
-def lines(title: str, x_name: str, series: dict[str, list[tuple[float, float]]], unit: str = "ms") -> str:
-    """Lines over logarithmic axes; the legend stands on the right."""
+def lines(
+    title: str, x_name: str, series: dict[str, list[tuple[float, float]]], ours: Collection[str] = (), unit: str = "ms"
+) -> str:
+    """Lines over logarithmic axes, those named in `ours` thick and green; the legend stands on the right."""
     left, right, top, bottom, height = 64, 300, 30, 44, 300
     points = [p for line in series.values() for p in line]
     axes = [_Axis([p[0] for p in points], left, _WIDTH - right), _Axis([p[1] for p in points], height - bottom, top)]
     parts = []
     for value in axes[0].ticks():
         x = axes[0].place(value)
-        parts += [_grid(x, x, top, height - bottom), _text(x, height - bottom + 16, f"{value:g}", "middle", 11)]
+        parts += [_line(x, x, top, height - bottom, "grid"), _text(x, height - bottom + 16, f"{value:g}", "middle", 11)]
     for value in axes[1].ticks():
         y = axes[1].place(value)
-        parts += [_grid(left, _WIDTH - right, y, y), _text(left - 6, y + 4, f"{value:g}", "end", 11)]
+        parts += [_line(left, _WIDTH - right, y, y, "grid"), _text(left - 6, y + 4, f"{value:g}", "end", 11)]
+    greens, others = itertools.cycle(_OURS), itertools.cycle(_THEIRS)
     for i, (name, line) in enumerate(series.items()):
-        colour = _PALETTE[(0, 2, 3, 5, 7, 6, 8, 1, 4)[i % 9]]
+        colour, thick = (next(greens), 3) if name in ours else (next(others), 1.5)
         places = [(axes[0].place(x), axes[1].place(y)) for x, y in line]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{thick}"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
         y = top + 12 + 18 * i
         parts.append(f'<rect x="{_WIDTH - right + 16}" y="{y - 9}" width="12" height="10" fill="{colour}"/>')
@@ -83,8 +91,9 @@ def lines(title: str, x_name: str, series: dict[str, list[tuple[float, float]]],
     return _figure(height, parts, title)
 
 
-def _grid(x1: float, x2: float, y1: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}" stroke="#e3e6ea"/>'
+def _line(x1: float, x2: float, y1: float, y2: float, colour: str, how: str = "") -> str:
+    ends = f'x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"'
+    return f'<line {ends} style="stroke: var(--{colour})" {how}/>'
 
 
 class _Axis:

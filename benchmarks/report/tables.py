@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from benchmarks import results
@@ -10,7 +10,15 @@ from benchmarks.peers import VARIANTS
 from benchmarks.results import Row
 
 _UNITS = (("s", 1.0), ("ms", 1e3), ("µs", 1e6))
-_SUMMARY = ("gpunet", "gpunet-numpy", "keras", "jax")
+# Columns of ratios in the summary: a title, and the variants of which the first that was measured counts.
+_SUMMARY = (
+    ("recorded", ("gpunet-recorded",)),
+    ("fit", ("gpunet",)),
+    ("NumPy only", ("gpunet-numpy", "gpunet-numpy-recorded")),
+    ("torch.compile", ("torch-compile",)),
+    ("JAX jit", ("jax",)),
+    ("Keras on JAX", ("keras",)),
+)
 
 
 class Table(NamedTuple):
@@ -58,18 +66,33 @@ def of_section(found: dict[str, Any], name: str) -> list[Table]:
 
 def summary(found: dict[str, Any]) -> Table:
     """Networks at their batch: gpunet's time and its ratio to PyTorch's best eager, and that of others to it."""
-    rows = found["sections"].get("steps", {}).get("rows", [])
+    every = results.cases(found["sections"].get("steps", {}).get("rows", []))
     lines = []
-    for case, by_variant in results.cases(rows).items():
+    for case, ours, theirs in headline(found):
+        line = [case, duration(results.median(ours)), duration(results.median(theirs))]
+        for _, keys in _SUMMARY:
+            row = next((every[case][key] for key in keys if key in every[case]), None)
+            line.append("–" if row is None else str(results.ratio(row, theirs)))
+        line.append(_memory_ratio(ours, theirs))
+        lines.append(line)
+    ratios = [title for title, _ in _SUMMARY]
+    columns = ["", "gpunet[cpu]", "PyTorch eager, best malloc", *ratios, "peak memory, of PyTorch's"]
+    return _without_empty(Table(columns, lines))
+
+
+def headline(found: dict[str, Any]) -> Iterator[tuple[str, Row, Row]]:
+    """Cases of `steps` at a network's own batch or at 1, with the row of ours in `fit`, or recorded, and PyTorch's."""
+    for case, by_variant in results.cases(found["sections"].get("steps", {}).get("rows", [])).items():
         theirs = results.best_torch(by_variant)
         ours = by_variant.get("gpunet") or by_variant.get("gpunet-recorded")
-        if theirs is None or ours is None:
-            continue
-        line = [case, duration(results.median(ours)), duration(results.median(theirs))]
-        line += [str(results.ratio(by_variant[key], theirs)) if key in by_variant else "–" for key in _SUMMARY]
-        lines.append(line)
-    ratios = [f"{label(key)}, ratio to PyTorch" for key in _SUMMARY]
-    return Table(["", "gpunet[cpu]", "PyTorch eager, best malloc", *ratios], lines)
+        if theirs is not None and ours is not None:
+            yield case, ours, theirs
+
+
+def _memory_ratio(ours: Row, theirs: Row) -> str:
+    if not (ours.get("peak_bytes") and theirs.get("peak_bytes")):
+        return "–"
+    return f"{ours['peak_bytes'] / theirs['peak_bytes']:.2f}"
 
 
 def _comparisons(found: dict[str, Any], rows: list[Row]) -> list[Table]:

@@ -17,6 +17,7 @@ from benchmarks.turns import Budget, Case, Worker, WorkerError
 _IMPORTS = ("numpy", "gpunet", "torch", "jax", "keras", "tinygrad")
 _FIRST = ("gpunet", "gpunet-numpy", "torch", "torch-compile", "jax", "keras")
 _IMPORT, _INSTALLED = "import, CPU seconds", "installed, with dependencies"
+_STEPS = 10  # of the epoch that follows the first step, whose peak of memory is noted
 _SIZED = {"keras": "keras, without a backend"}
 # Where libraries keep compiled code from one process to the next.
 _CACHES = ("GPUNET_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "NUMBA_CACHE_DIR", "CACHEDB")
@@ -30,7 +31,7 @@ def run(budget: Budget, findings: Findings) -> None:
         _sizes(findings)
     keys = findings.ready([*_FIRST, *(["tinygrad"] if budget.full else [])])
     for name, network in (("mlp", MLP), ("lenet5", LENET5)):
-        arguments = {"network": {"name": name}, "batch": network.batch}
+        arguments = {"network": {"name": name}, "batch": network.batch, "fit_steps": _STEPS}
         case = Case(f"{network.name} training, batch {network.batch}", "training", arguments)
         for key in keys if findings.wants(case.name) else ():
             _first_step(case, key, budget, findings)

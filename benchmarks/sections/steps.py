@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from benchmarks.networks import LARGE, SMALL
+from benchmarks.networks import LARGE, NETWORKS, RECURRENT, SMALL
 from benchmarks.peers import CPU
 from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, record
 
 _QUICK = ("gpunet", "gpunet-recorded", "gpunet-eager", "gpunet-numpy", "gpunet-numpy-eager", "torch", "torch-malloc")
-_QUICK += ("torch-default",)
-_QUICK += ("torch-compile", "jax", "keras")
+_QUICK += ("torch-default", "torch-compile", "jax", "keras")
 _LARGE = ("gpunet-recorded", "gpunet-eager", "gpunet-numpy-recorded", "torch", "torch-malloc", "jax")
+_WITHOUT = {("lstm", "tinygrad"), ("gru", "tinygrad")}  # which has no recurrent layers
 _SWEEP = (1, 4, 16, 64, 256)
 
 
 def run(budget: Budget, findings: Findings) -> None:
     """Each network at its batch, inference at batch 1; with a full budget also large networks and other batches."""
-    networks = SMALL | LARGE if budget.full else SMALL
+    networks = SMALL | RECURRENT | LARGE if budget.full else SMALL | RECURRENT
     every = findings.ready([key for key in CPU if key != "numpy"])
     for key, network in networks.items():
         wanted = _LARGE if not network.resident else every if budget.full else _QUICK
-        ready = [variant for variant in wanted if variant in every]
+        ready = [variant for variant in wanted if variant in every and (key, variant) not in _WITHOUT]
         batches = {network.batch, *(_SWEEP if budget.full and network.resident else ())}
         cases = [_case("training", key, batch) for batch in sorted(batches)]
         cases += [_case("inference", key, batch) for batch in sorted({1, *(batches if budget.full else ())})]
         for case in cases:
             standard = case.arguments["batch"] in (network.batch, 1)
-            fewer = [v for v in ready if standard or v not in ("torch-compile", "tinygrad", "keras")]
-            record(case, fewer, budget, findings)
+            slow = () if standard else ("torch-compile", "tinygrad", "keras")
+            if case.task == "inference" and not budget.full:
+                slow = ("torch-compile",)  # compiles for longer than all others take
+            record(case, [v for v in ready if v not in slow], budget, findings)
 
 
 def _case(task: str, key: str, batch: int) -> Case:
-    network = (SMALL | LARGE)[key]
+    network = NETWORKS[key]
     flops = network.training_flops(batch) if task == "training" else batch * network.flops
     facts = {"group": task, "network": network.name, "batch": batch, "flops": flops}
     arguments = {"network": {"name": key}, "batch": batch}

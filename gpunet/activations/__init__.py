@@ -26,11 +26,14 @@ from gpunet.ops import (
     softmax,
     softplus,
     softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
     tanh,
     tanh_shrink,
     threshold,
 )
-from gpunet.ops.operands import operand
 from gpunet.serialization import Catalog
 from gpunet.serialization import deserialize as _deserialize
 from gpunet.serialization import serialize as _serialize
@@ -62,34 +65,6 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
 def gelu(x: Any, approximate: bool = False) -> Any:
     """x·Φ(x), exactly by default (`ops.gelu` approximates by default, as in Keras)."""
     return ops.gelu(x, approximate)
-
-
-def squareplus(x: Any, b: float = 4) -> Any:
-    """(x + √(x² + b)) / 2, a smooth ReLU without exponentials."""
-    return (x + ops.sqrt(ops.square(x) + b)) / 2
-
-
-def sparse_plus(x: Any) -> Any:
-    """0 up to −1, x from 1 on, and (x + 1)² / 4 between."""
-    return ops.where(ops.less(x, 1), ops.square(ops.maximum(x, -1.0) + 1.0) / 4, x)
-
-
-def sparse_sigmoid(x: Any) -> Any:
-    """0 up to −1, 1 from 1 on, and (x + 1) / 2 between."""
-    return ops.clip((x + 1.0) / 2, 0.0, 1.0)
-
-
-def sparsemax(x: Any, axis: int = -1) -> Any:
-    """The point of the simplex next to x along `axis`, mostly zeros (Martins and Astudillo, arXiv:1602.02068)."""
-    x = operand(x)
-    count = x.shape[axis]
-    largest = ops.flip(ops.sort(x, axis=axis), axis=axis)
-    position = ops.reshape(
-        ops.arange(1, count + 1, dtype=x.dtype), [count if i == axis % x.ndim else 1 for i in range(x.ndim)]
-    )
-    supports = ops.cast(1.0 + position * largest > ops.cumsum(largest, axis=axis), x.dtype)
-    total = ops.sum(supports * largest, axis=axis, keepdims=True)
-    return ops.maximum(x - (total - 1.0) / ops.sum(supports, axis=axis, keepdims=True), 0.0)
 
 
 swish, hard_swish = silu, hard_silu

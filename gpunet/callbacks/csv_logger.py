@@ -25,36 +25,29 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append
-        self._file: Any = None
+        self._keys: list[str] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.on_train_end()  # of a training that an exception ended
-        path = Path(self.filename)
-        self._needs_header = not (self.append and path.exists() and path.stat().st_size)
-        self._file = path.open("a" if self.append else "w", newline="")
-        self._writer: csv.DictWriter | None = None
+        self._keys = None
+        if not self.append:
+            Path(self.filename).write_text("")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
-        if self._writer is None:
-            self._writer = self._begin(sorted(logs))
-        row = {key: _cell(logs.get(key, "NA")) for key in self._writer.fieldnames if key != "epoch"}
-        self._writer.writerow({"epoch": epoch, **row})
-        self._file.flush()
+        path = Path(self.filename)
+        # Opened for each line: nobody has to close it when a training is interrupted.
+        with path.open("a", newline="") as file:
+            header = self._keys is None and not path.stat().st_size
+            self._keys = _columns(sorted(logs)) if self._keys is None else self._keys
+            writer = csv.DictWriter(file, ["epoch", *self._keys], delimiter=self.sep)
+            if header:
+                writer.writeheader()
+            writer.writerow({"epoch": epoch, **{key: _cell(logs.get(key, "NA")) for key in self._keys}})
 
-    def _begin(self, keys: list[str]) -> csv.DictWriter:
-        """A writer with columns for validation too, which may come in later epochs only."""
-        if not any(key.startswith("val_") for key in keys):
-            keys = [*keys, *(f"val_{key}" for key in keys)]
-        writer = csv.DictWriter(self._file, ["epoch", *keys], delimiter=self.sep)
-        if self._needs_header:
-            writer.writeheader()
-        return writer
 
-    def on_train_end(self, logs: Any = None) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+def _columns(keys: list[str]) -> list[str]:
+    """Columns for validation too, which may come in later epochs only."""
+    return keys if any(key.startswith("val_") for key in keys) else [*keys, *(f"val_{key}" for key in keys)]
 
 
 def _cell(value: Any) -> Any:

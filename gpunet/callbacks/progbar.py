@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from gpunet import config
 from gpunet.callbacks.callback import Callback
 
 _INTERVAL = 0.1  # seconds between two drawings
@@ -111,9 +112,11 @@ def _in_notebook() -> bool:
 
 
 def _display(verbose: int) -> Any:
-    if verbose == 1 and _in_notebook():
+    if verbose != 1 or not config.is_interactive_logging_enabled():
+        return _Lines()
+    if _in_notebook():
         return _Notebook()
-    if verbose == 1 and sys.stdout.isatty():
+    if sys.stdout.isatty():
         return _Terminal()
     return _Lines()
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
 
 from gpunet import tree
 from gpunet.data.arrays import ArrayBatches, as_array_leaf, is_array_like
+from gpunet.data.py_dataset import PyDataset
 
 
 class Batches(Protocol):
@@ -58,10 +61,28 @@ class IndexedBatches:
         if hasattr(self.source, "on_epoch_begin"):
             self.source.on_epoch_begin()
         order = permutation(len(self.source)) if self.shuffle else range(len(self.source))
-        for i in order:
-            yield as_batch(self.source[int(i)])
+        for data in self._read(list(map(int, order))):
+            yield as_batch(data)
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
+
+    def _read(self, order: list[int]) -> Iterator[Any]:
+        """The batches in this order, read ahead by threads where the source asks for several."""
+        workers = getattr(self.source, "workers", 1)
+        if workers <= 1:
+            yield from map(self.source.__getitem__, order)
+            return
+        ahead = max(workers, getattr(self.source, "max_queue_size", 10))
+        with ThreadPoolExecutor(workers) as pool:
+            queue = deque(pool.submit(self.source.__getitem__, i) for i in order[:ahead])
+            try:
+                for i in range(len(order)):
+                    data = queue.popleft().result()
+                    queue.extend(pool.submit(self.source.__getitem__, j) for j in order[i + ahead : i + ahead + 1])
+                    yield data
+            finally:
+                for future in queue:
+                    future.cancel()
 
 
 class IterableBatches:
@@ -113,7 +134,8 @@ def make_batches(
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
                 raise ValueError(f"`{name}` cannot be given when `x` is a {type(x).__name__} that yields batches.")
-        if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "__iter__"):
+        indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "__iter__")
+        if indexed or isinstance(x, PyDataset):
             batches = IndexedBatches(x, bool(shuffle))
         elif hasattr(x, "__iter__"):
             batches = IterableBatches(x)

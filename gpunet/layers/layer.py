@@ -105,6 +105,10 @@ class Layer(WeightOwner, Operation):
         **kwargs: Any,
     ):
         Operation.__init__(self, name=name)
+        if not isinstance(trainable, bool):
+            raise ValueError(
+                f"Expected `trainable` to be a boolean. Received: trainable={trainable} (of type {type(trainable)})"
+            )
         self._input_shape_argument = _pop_input_shape(kwargs)
         if kwargs:
             raise ValueError(

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from gpunet import tree
+from gpunet import config, tree
 from gpunet.autograd.tensor import wrap
 from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.rows import Rows
@@ -23,7 +23,10 @@ class Resume(NamedTuple):
 
 
 class Epochs:
-    """Batches epoch by epoch, cut to `steps`; a source that can be read only once is read on across epochs."""
+    """Batches epoch by epoch, cut to `steps` and to `config.max_steps_per_epoch()`.
+
+    A source that can be read only once is read on across epochs.
+    """
 
     def __init__(self, source: Batches, steps: int | None):
         self.source = source
@@ -35,8 +38,8 @@ class Epochs:
     def batches(self) -> Iterator[tuple]:
         if self._stream is None or not self.steps:
             self._stream = self.source.epoch()
-        done = 0
-        while self.steps is None or done < self.steps:
+        done, most = 0, config.max_steps_per_epoch()
+        while (self.steps is None or done < self.steps) and (not most or done < most):
             batch = next(self._stream, None)
             if batch is None and self.steps and not self.one_pass:
                 self._stream = self.source.epoch()
@@ -47,7 +50,7 @@ class Epochs:
             yield batch
         if done == 0 and not self.exhausted:
             raise ValueError("expected at least one batch of data. Received: none")
-        if self.one_pass and (not self.steps or done < self.steps):
+        if self.one_pass and done != most and (not self.steps or done < self.steps):
             self.exhausted = True
             if self.steps:
                 warnings.warn(

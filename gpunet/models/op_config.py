@@ -16,24 +16,36 @@ from gpunet.symbolic import OpCall
 
 _CALL = frozenset(
     "x y x1 x2 xs inputs kernel target output targets predictions condition indices values index start stop step "
-    "operands updates start_indices constant_values fill_value rtol atol depthwise_kernel pointwise_kernel".split()
+    "operands updates start_indices constant_values fill_value rtol atol depthwise_kernel pointwise_kernel "
+    "images volumes image1 image2 start_points end_points transform coordinates data segment_ids query key mask "
+    "weights sorted_sequence a array condlist choicelist".split()
 )
 # Ops of Keras by their module; all others that Keras has are in keras.src.ops.numpy.
 _MODULES = {
-    "core": "cast convert_to_tensor scatter slice slice_update stop_gradient unstack",
+    "core": "cast convert_to_tensor saturate_cast scatter slice slice_update stop_gradient unstack",
     "linalg": "norm",
-    "math": "erf in_top_k logsumexp rsqrt top_k",
-    "nn": "average_pool binary_crossentropy categorical_crossentropy celu conv conv_transpose depthwise_conv elu gelu "
+    "math": "cdist erf erfc erfinv in_top_k logsumexp rsqrt segment_max segment_min segment_prod segment_sum top_k",
+    "nn": "adaptive_average_pool adaptive_max_pool average_pool "
+    "binary_crossentropy categorical_crossentropy celu conv conv_transpose depthwise_conv elu gelu "
     "glu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid log_softmax max_pool moments normalize "
     "one_hot relu relu6 selu separable_conv sigmoid silu soft_shrink softmax softplus softsign "
-    "sparse_categorical_crossentropy tanh_shrink threshold",
+    "sparse_categorical_crossentropy tanh_shrink threshold depth_to_space fold multi_hot psnr space_to_depth "
+    "sparse_plus sparse_sigmoid sparsemax squareplus unfold",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
-_CLASS_NAMES = {"getitem": "GetItem"}
+_MODULE_OF |= dict.fromkeys(ops.image.__all__, "image")
+_CLASS_NAMES = {"getitem": "GetItem", "rgb_to_hsv": "RGBToHSV", "hsv_to_rgb": "HSVToRGB"}
+_CLASS_NAMES |= {
+    "rgb_to_grayscale": "RGBToGrayscale",
+    "ssim": "SSIM",
+    "psnr": "PSNR",
+    "cdist": "CDist",
+    "extract_patches_3d": "ExtractPatches3D",
+}
 # Functions without a class in Keras: written under gpunet's own name.
 _OWN = frozenset(
     "batch_norm_relu batch_norm_relu_training batch_norm_training batch_normalization convert_to_numpy hard_swish "
-    "linear mish swish to_device depth_to_space space_to_depth".split()
+    "linear mish swish to_device dot_product_attention".split()
 )
 _NEVER_IN_KERAS = frozenset("initial bias activation device".split())  # gpunet's additions, left out where None
 
@@ -43,7 +55,7 @@ def class_name(name: str) -> str:
     return _CLASS_NAMES.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-_BY_CLASS = {class_name(name): name for name in ops.__all__ if name not in _OWN}
+_BY_CLASS = {class_name(name): name for name in [*ops.__all__, *ops.image.__all__] if name not in _OWN}
 
 
 def op_config(operation: OpCall) -> dict[str, Any]:
@@ -77,7 +89,7 @@ def _split(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     for name, value in bound.arguments.items():
         if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
             call += value
-        elif name in _CALL:
+        elif name in _CALL and (name != "fill_value" or operation.function is ops.full_like):
             call.append(value)
         elif not (value is None and name in _NEVER_IN_KERAS):
             fixed[name] = value
@@ -86,7 +98,7 @@ def _split(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
 
 def _name_of(operation: OpCall) -> str:
     name = getattr(operation.function, "__name__", "")
-    if getattr(ops, name, None) is not operation.function:
+    if getattr(ops, name, getattr(ops.image, name, None)) is not operation.function:
         raise ValueError(
             f"A functional model can be written with layers and with functions of gpunet.ops only; put others into a "
             f"layer. Received: operation {operation.name!r} of {operation.function!r}"
@@ -107,9 +119,9 @@ def op_from_config(config: dict[str, Any]) -> OpCall:
     """
     own = config["module"] == "gpunet.ops"
     name = config["class_name"] if own else _BY_CLASS.get(config["class_name"])
-    if name not in ops.__all__ or (own and name not in _OWN):
+    if name not in (*ops.__all__, *ops.image.__all__) or (own and name not in _OWN):
         raise ValueError(f"gpunet.ops has nothing like this operation. Received: {config['class_name']!r}")
-    function = getattr(ops, name)
+    function = getattr(ops, name, None) or getattr(ops.image, name)
     fixed = dict(config["config"])
     operation_name = fixed.pop("name", None)
     known = inspect.signature(function).parameters

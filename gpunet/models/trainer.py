@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet import tree
+from gpunet import config, tree
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.devices import to_host
@@ -79,6 +79,7 @@ class Trainer(Learner):
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
                 raise ValueError(f"{name} must be an integer from 0. Received: {name}={value!r}")
+        epochs = min(epochs, config.max_epochs() or epochs)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
         batches = make_batches(x, y, sample_weight, batch_size, shuffle, class_weight, self._output_names())

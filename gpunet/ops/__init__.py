@@ -302,6 +302,7 @@ from gpunet.ops.statistics import (
     trapezoid,
 )
 from gpunet.ops.transfer import to_device
+from gpunet.ops.value_shaped import nonzero, unique
 from gpunet.ops.views import (
     expand_dims,
     flip,
@@ -315,5 +316,6 @@ from gpunet.ops.views import (
     swapaxes,
     transpose,
 )
+from gpunet.ops.windows import bartlett, blackman, geomspace, hamming, hanning, kaiser, logspace
 
 __all__ = sorted(name for name, value in list(globals().items()) if callable(value) and not name.startswith("_"))

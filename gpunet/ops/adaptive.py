@@ -52,7 +52,7 @@ def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None
 
 @symbolic_op
 def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
-    """The largest elements of `output_size` windows along each spatial axis; arguments as in `adaptive_average_pool`."""
+    """The largest elements of `output_size` windows along each spatial axis; as `adaptive_average_pool`."""
     x, sizes, data_format = _prepared(operand(inputs), output_size, data_format)
     for axis, count in enumerate(sizes, 1):
         windows = _windows(x.shape[axis], count)

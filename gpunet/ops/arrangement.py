@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.apply import apply
-from gpunet.autograd.tensor import raw
+from gpunet.autograd.tensor import Tensor, raw
 from gpunet.backend.devices import device_of, to_device, to_host
 from gpunet.backend.primitives import shape as prim
 from gpunet.ops import elementwise as el
@@ -305,7 +305,13 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
 
 
 def _segments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple[Any, Any, int]:
-    data, ids = operand(data), cast_to(operand(segment_ids), "int32")
+    data = operand(data)
+    ids = (
+        segment_ids
+        if isinstance(segment_ids, Tensor)
+        else to_device(np.asarray(to_host(segment_ids)), device_of(raw(data)))
+    )
+    ids = cast_to(ids, "int32")
     if ids.ndim != 1 or ids.shape[0] != data.shape[0]:
         raise ValueError(
             f"Argument `segment_ids` should be a vector with an entry for each row of `data`. "

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.autograd.tensor import raw
+from gpunet.autograd.tensor import raw, wrap
 from gpunet.backend.devices import device_of, to_device, to_host
 from gpunet.backend.dtypes import as_dtype
 from gpunet.ops import elementwise as el
@@ -92,7 +92,7 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:
     place = el.minimum(el.subtract(digitize(flat, edges), 1), bins - 1)
     inside = el.logical_and(el.greater_equal(flat, low), el.less_equal(flat, high))
     hot = one_hot(el.where(inside, place, -1), bins, dtype="int32")
-    return sum_(hot, 0), el.multiply(edges, 1)
+    return sum_(hot, 0), edges if raw(x) is x else wrap(edges)
 
 
 def _span(x: Any) -> tuple[float, float]:

@@ -119,8 +119,7 @@ def signbit(x: Any) -> Any:
     x = operand(x)
     if not is_float(x.dtype):
         return el.less(x, 0) if x.dtype.kind == "i" else el.not_equal(x, x)
-    zero = el.equal(x, 0)
-    return el.less(el.where(zero, el.reciprocal(el.where(zero, x, 1.0)), x), 0)
+    return el.less(el.arctan2(x, -1.0), 0)  # −π for −0, and π for 0
 
 
 @symbolic_op
@@ -177,10 +176,28 @@ def erfc(x: Any) -> Any:
 
 # Giles, "Approximating the erfinv function" (GPU Computing Gems, 2011), in powers of w = −log(1 − x²) around 2.5, and
 # of √w around 3 where w ≥ 5.
-_CENTRAL = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503)
-_CENTRAL += (-0.00417768164, 0.246640727, 1.50140941)
-_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613)
-_TAIL += (0.00943887047, 1.00167406, 2.83297682)
+_CENTRAL = [
+    2.81022636e-08,
+    3.43273939e-07,
+    -3.5233877e-06,
+    -4.39150654e-06,
+    0.00021858087,
+    -0.00125372503,
+    -0.00417768164,
+    0.246640727,
+    1.50140941,
+]
+_TAIL = [
+    -0.000200214257,
+    0.000100950558,
+    0.00134934322,
+    -0.00367342844,
+    0.00573950773,
+    -0.0076224613,
+    0.00943887047,
+    1.00167406,
+    2.83297682,
+]
 
 
 def _polynomial(coefficients: Sequence[float], x: Any) -> Any:

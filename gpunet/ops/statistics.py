@@ -63,7 +63,8 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     if method not in _METHODS:
         raise ValueError(f"quantile: method must be one of {_METHODS}. Received: method={method!r}")
     x = float_operand(x)
-    q = operand(q) if hasattr(q, "shape") else to_device(np.asarray(q, "float64"), device_of(raw(x)))
+    host = isinstance(q, np.ndarray) or not hasattr(q, "shape")
+    q = to_device(np.asarray(q, "float64"), device_of(raw(x))) if host else operand(q)
     flat, axes = _flattened(x, axis)
     kept = [1 if d in axes else n for d, n in enumerate(x.shape)]
     ordered = sort(flat, -1)
@@ -92,7 +93,8 @@ def _between(ordered: Any, q: Any, method: str) -> Any:
 @symbolic_op
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """The quantiles at q/100."""
-    return quantile(x, el.divide(q, 100.0) if hasattr(q, "shape") else np.asarray(q) / 100.0, axis, method, keepdims)
+    host = isinstance(q, np.ndarray) or not hasattr(q, "shape")
+    return quantile(x, np.asarray(q) / 100.0 if host else el.divide(q, 100.0), axis, method, keepdims)
 
 
 @symbolic_op

@@ -16,6 +16,7 @@ from gpunet.ops.reduction import argmax, broadcast_to
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.views import expand_dims, squeeze
 from gpunet.random.draw import normal_like, uniform_like
+from gpunet.random.seed import SeedGenerator
 
 # Marsaglia and Tsang accept with a probability of at least 0.95: eight rounds fail in 4·10⁻¹¹ of the cases.
 _ROUNDS = 8
@@ -23,8 +24,15 @@ _ROUNDS = 8
 
 def _parameter(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """A parameter as floats of the shape of the results, on its own device if it is a tensor, else the default one."""
-    value = operand(value) if hasattr(value, "shape") else el.add(zeros((), dtype), float(value))
+    if not hasattr(value, "shape"):
+        value = el.add(zeros((), dtype), np.asarray(value, dtype or "float32"))
+    value = operand(value)
     return broadcast_to(cast_to(value, dtype), shape)
+
+
+def _streams(seed: Any) -> Any:
+    """A seed that gives other numbers each time: several draws that are put together must not be the same."""
+    return SeedGenerator(int(seed) % 2**32) if isinstance(seed, int | np.integer) else seed
 
 
 def _log_gamma_variate(alpha: Any, seed: Any) -> Any:
@@ -50,11 +58,12 @@ def _log_gamma_variate(alpha: Any, seed: Any) -> Any:
 
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Gamma numbers of shape parameter alpha > 0, a number or a tensor that broadcasts, and scale 1."""
-    return el.exp(_log_gamma_variate(_parameter(alpha, as_shape(shape), dtype), seed))
+    return el.exp(_log_gamma_variate(_parameter(alpha, as_shape(shape), dtype), _streams(seed)))
 
 
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Beta numbers in [0, 1] with parameters alpha, beta > 0, numbers or tensors that broadcast."""
+    seed = _streams(seed)
     first, second = (_log_gamma_variate(_parameter(p, as_shape(shape), dtype), seed) for p in (alpha, beta))
     return el.sigmoid(el.subtract(first, second))
 

@@ -1,7 +1,7 @@
 """Symbolic tensors and the graph of operations that functional models are made of."""
 
 from gpunet.symbolic.infer import infer_output
-from gpunet.symbolic.keras_tensor import KerasTensor, any_symbolic
+from gpunet.symbolic.keras_tensor import KerasTensor, any_symbolic, is_keras_tensor
 from gpunet.symbolic.operation import Node, Operation, auto_name
 from gpunet.symbolic.ops import OpCall, symbolic_op
 
@@ -13,5 +13,6 @@ __all__ = [
     "any_symbolic",
     "auto_name",
     "infer_output",
+    "is_keras_tensor",
     "symbolic_op",
 ]

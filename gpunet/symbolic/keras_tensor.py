@@ -51,6 +51,11 @@ class KerasTensor(_Attached):
     __array_ufunc__ = None
 
 
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is a symbolic tensor, from `Input` or from a layer called on one."""
+    return isinstance(x, KerasTensor)
+
+
 def any_symbolic(*structures: Any) -> bool:
     """True if a KerasTensor is anywhere in the structures."""
     return any(isinstance(x, KerasTensor) for x in tree.flatten(structures))

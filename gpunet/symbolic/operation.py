@@ -32,6 +32,16 @@ def reset_names() -> None:
     _counts.clear()
 
 
+def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
+    """The tensors of `Input` that a symbolic tensor is computed from, in the order in which they are met."""
+    if tensor._keras_history is None or not tensor._keras_history[0].inputs:
+        return [tensor]
+    found: list[KerasTensor] = []
+    for x in tensor._keras_history[0].inputs:
+        found += [source for source in get_source_inputs(x) if not any(source is other for other in found)]
+    return found
+
+
 class Operation:
     """Something with a name that maps tensors to tensors, and remembers its symbolic calls.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.networks import MLP, NETWORKS, RESNET20
+from benchmarks.networks import LSTM, MLP, NETWORKS, RESNET20
 from benchmarks.peers import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("mlp", 101_770), ("lenet5", 61_706), ("resnet50", 25_557_032), ("alexnet", 61_100_840), ("vgg-a", 132_863_336)],
+    [
+        ("lstm", 132_874),
+        ("gru", 100_362),
+        ("mlp", 101_770),
+        ("lenet5", 61_706),
+        ("resnet50", 25_557_032),
+        ("alexnet", 61_100_840),
+        ("vgg-a", 132_863_336),
+    ],
 )
 def test_parameters_are_the_published_ones(name, parameters):
     assert NETWORKS[name].parameters == parameters
@@ -25,6 +33,8 @@ def test_flops_of_a_training_step_are_those_of_its_products():
     first, second = 2 * 784 * 128, 2 * 128 * 10
     assert MLP.flops == first + second
     assert MLP.training_flops(50) == 50 * (2 * first + 3 * second)  # no gradient of the input
+    projection, recurrence = (2 * 50 * 128 * 512,) * 2
+    assert LSTM.training_flops(1) == 2 * projection + 3 * recurrence + 3 * 2 * 128 * 10
     assert RESNET20.flops == pytest.approx(2 * 40.8e6, rel=0.03)  # 40.8 M multiply-adds, and two projections
 
 
@@ -34,9 +44,9 @@ def test_every_library_builds_the_described_networks(key):
     if variant.missing():
         pytest.skip(variant.missing())
     program = f"""
-from benchmarks.networks import LENET5, mlp, resnet
+from benchmarks.networks import GRU, LENET5, LSTM, mlp, resnet
 from benchmarks.peers import {variant.module} as peer
-for network in (LENET5, resnet(8, width=4, side=8), mlp(5, 3, batch=1)):
+for network in (LENET5, resnet(8, width=4, side=8), mlp(5, 3, batch=1), *((LSTM, GRU) if {key != "tinygrad"} else ())):
     assert peer.parameters(network) == network.parameters, network
 """
     environment = {

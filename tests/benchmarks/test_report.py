@@ -33,9 +33,18 @@ def found():
 def test_ratios_are_of_rounds_and_against_the_best_pytorch(found):
     assert results.sgemm_rate(found) == 2e11
     (line,) = tables.summary(found).rows
-    assert line[:4] == ["LeNet-5 training, batch 128", "2 ms", "4 ms", "0.50 (0.25 – 0.75)"]
+    assert line == ["LeNet-5 training, batch 128", "2 ms", "4 ms", "0.50 (0.25 – 0.75)"]
     (table,) = tables.of_section(found, "steps")
     assert [cells[4] for cells in table.rows] == ["0.20", "0.40", "0.90"]  # of 2 GFLOP at 200 GFLOP/s
+
+
+def test_the_summary_has_a_column_for_what_was_measured(found):
+    found["sections"]["steps"]["rows"] += [row("gpunet-recorded", 1e-3, 1e-3, 2e-3), row("jax", 8e-3, 8e-3, 8e-3)]
+    for one in found["sections"]["steps"]["rows"]:
+        one["peak_bytes"] = 30 if one["variant"] == "gpunet" else 40
+    table = tables.summary(found)
+    assert table.columns[3:] == ["recorded", "fit", "JAX jit", "peak memory, of PyTorch's"]
+    assert [cells[:4] for cells in table.rows[0][3:]] == ["0.25", "0.50", "2.00", "0.75"]
 
 
 def test_the_slope_is_that_of_the_logarithms():
@@ -50,7 +59,7 @@ def test_the_page_loads_nothing_and_its_plots_are_well_formed(found, tmp_path):
     assert "JAX &lt;jit&gt;" in page
     assert "slope 1.00" in page
     plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(plots) == 2
+    assert len(plots) == 3  # in short, steps, scaling
     for plot in plots:
         ET.fromstring(plot)
     assert "Missing: JAX <jit>: jax not installed" in (tmp_path / "bench.md").read_text()
@@ -117,7 +126,7 @@ def test_single_cases_are_measured_and_the_others_kept(tmp_path, capsys):
     assert program.main([*arguments, "mlp.*batch 8"]) == 0
     sections = results.load(path)["sections"]
     assert list(sections) == ["overhead"]
-    fit, tape = sections["overhead"]["rows"]
+    tape, fit = sections["overhead"]["rows"]
     assert (fit["group"], tape["group"]) == ("fit", "tape")
     assert tape["command"].endswith("--cases chain")
     assert program.main([*arguments, "no such case"]) == 1

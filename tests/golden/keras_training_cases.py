@@ -107,6 +107,9 @@ for _scale in (1.0, 1e-4):
     optimizer("Lion", _scale, learning_rate=0.001)
     optimizer("Lamb", _scale, learning_rate=0.01)
     optimizer("Adafactor", _scale, learning_rate=0.01)
+    optimizer("Muon", _scale, learning_rate=0.01)
+optimizer("Muon", learning_rate=0.1, momentum=0.8, nesterov=False, ns_steps=3, rms_rate=None, adam_lr_ratio=0.5)
+optimizer("Muon", learning_rate=0.1, exclude_layers=["ari"], adam_weight_decay=0.1, weight_decay=None)
 optimizer("Ftrl", learning_rate=0.1, learning_rate_power=-0.3, l2_regularization_strength=0.02, beta=0.3,
           l2_shrinkage_regularization_strength=0.05)  # fmt: skip
 optimizer("Adafactor", learning_rate=0.1, beta_2_decay=-0.6, epsilon_2=0.5, clip_threshold=0.3)
@@ -141,6 +144,9 @@ def _softmax(z):
 
 def pairs(kind: str, random: np.random.RandomState, n: int = 6, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """Targets and predictions that fit a kind of loss or metric."""
+    if kind == "sequences":
+        lengths = random.randint(1, 4, (n, 1))
+        return np.where(np.arange(3) < lengths, random.randint(1, 5, (n, 3)), 0), random.randn(n, 7, 5) * 2
     labels, z = random.randint(0, classes, n), random.randn(n, classes) * 2
     sides, one_hot = random.randint(0, 2, (n, classes)) * 1.0, np.eye(classes)[labels]
     return {
@@ -200,6 +206,7 @@ loss("CategoricalFocalCrossentropy", "classes logits", from_logits=True, label_s
 loss("SparseCategoricalCrossentropy", "labels")
 loss("SparseCategoricalCrossentropy", "labels logits", from_logits=True, ignore_class=1)
 loss("CategoricalGeneralizedCrossEntropy", "labels", q=0.3)
+loss("CTC", "sequences")
 loss("Dice", "binary")
 loss("Dice", "binary", axis=(1,))
 loss("Tversky", "binary", alpha=0.3, beta=0.8)
@@ -262,6 +269,11 @@ metric("AUC", "binary", thresholds=[0.3, 0.4, 0.9])
 metric("AUC", "binary logits", from_logits=True)
 metric("AUC", "binary", multi_label=True, num_thresholds=20)
 metric("AUC", "binary", multi_label=True, num_labels=4, label_weights=[1.0, 2.0, 0.5, 1.0], curve="PR")
+metric("SparseCategoricalCrossentropy", "labels", ignore_class=1)
+metric("IoU", "indices", num_classes=4, target_class_ids=[0, 2], dtype="float64")
+metric("MeanIoU", "indices", num_classes=4, ignore_class=1, dtype="float64")
+metric("OneHotIoU", "classes", num_classes=4, target_class_ids=[1, 3], dtype="float64")
+metric("OneHotMeanIoU", "classes", num_classes=4, dtype="float64")
 for _average in (None, "micro", "macro", "weighted"):
     metric("F1Score", "classes", average=_average)
     metric("FBetaScore", "binary", average=_average, beta=2.0, threshold=0.5)
@@ -281,3 +293,17 @@ def activation(name: str, **attributes: Any) -> None:
 
 for _name in ("sparse_plus", "sparse_sigmoid", "squareplus"):
     activation(_name)
+
+
+# Initializers without randomness.
+def initializer(name: str, shape: tuple[int, ...], **attributes: Any) -> None:
+    def run(library, random):
+        return {"value": getattr(library.initializers, name)(**attributes)(shape, dtype="float64")}
+
+    case("initializer", name, run, shape=shape, **attributes)
+
+
+initializer("Identity", (3, 5), gain=2.0)
+initializer("STFT", (16, 1, 9))
+initializer("STFT", (12, 1, 17), side="imag", window="hamming", scaling="spectrum", periodic=True)
+initializer("STFT", (12, 1, 17), side="imag", window=None)

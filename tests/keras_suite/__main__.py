@@ -1,6 +1,7 @@
 """`python -m tests.keras_suite [FOLDER ...]`: gpunet's share of Keras's own tests, file by file.
 
-With `--keras` the tests run against Keras through the same adapter, and `passed_by_keras.txt` is written anew.
+With `--keras` the tests run against Keras through the same adapter, and `passed_by_keras.txt` is written anew, under
+PyTorch unless KERAS_BACKEND says otherwise. KERAS_SUITE_LOG names a file for pytest's own report.
 """
 
 import argparse

@@ -6,6 +6,8 @@
 import json
 import os
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from tests.keras_suite.names import Adapter, suite_folder
 
 # What gpunet does not claim, by name: low-rank adaptation, quantisation and what belongs to one backend of Keras.
 EXCLUDED = re.compile(r"lora|quant|int4|int8|fp8|float8|gptq|awq|sparse_tensor|ragged|orbax|distribut", re.IGNORECASE)
+
+LIMIT = 60.0
 
 _adapter: Adapter | None = None
 _outcomes: dict[str, str] = {}
@@ -44,6 +48,21 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.hook.pytest_deselected(items=[item for item in items if EXCLUDED.search(item.name)])
     items[:] = [item for item in items if not EXCLUDED.search(item.name)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that does not end fails, after so much time of the processor that no test of Keras needs it."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"more than {LIMIT} s of processor time")
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

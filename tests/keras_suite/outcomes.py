@@ -20,6 +20,7 @@ FOLDERS = [
     "optimizers",
     "regularizers",
 ]
+KERAS = "3.15.1"  # whose tests the list names
 REFERENCE = Path(__file__).with_name("passed_by_keras.txt")
 
 
@@ -53,7 +54,7 @@ def run(library: str, folders: list[str], workers: int = 0, only: str | None = N
 
 def write_reference(outcomes: dict[str, str], folders: list[str]) -> None:
     """Write anew the list of the tests in folders that passed: a line per class, `file::class: names`."""
-    others = read_reference() - {*_wanted(folders)} if REFERENCE.exists() else set()
+    others = read_reference() - {*wanted(folders)} if REFERENCE.exists() else set()
     classes: dict[str, list[str]] = {}
     for test in sorted(others | {test for test, outcome in outcomes.items() if outcome == "passed"}):
         home, _, name = test.rpartition("::")
@@ -67,20 +68,20 @@ def read_reference() -> set[str]:
     return {f"{home}::{name}" for home, names in lines for name in names.split()}
 
 
-def _wanted(folders: list[str]) -> list[str]:
+def wanted(folders: list[str]) -> list[str]:
+    """The tests in folders that Keras passes."""
     return sorted(t for t in read_reference() if any(t.startswith((f + "/", f + "::")) for f in folders))
 
 
 def lacking(outcomes: dict[str, str], folders: list[str]) -> list[str]:
     """The tests that Keras passes and gpunet does not, with what became of them."""
-    wanted = _wanted(folders)
-    return [f"{test} {outcomes.get(test, 'not run')}" for test in wanted if outcomes.get(test) != "passed"]
+    return [f"{test} {outcomes.get(test, 'not run')}" for test in wanted(folders) if outcomes.get(test) != "passed"]
 
 
 def table(outcomes: dict[str, str], folders: list[str]) -> str:
     """gpunet's share of the tests that Keras passes, per file and in all."""
     counts: dict[str, list[int]] = {}
-    for test in _wanted(folders):
+    for test in wanted(folders):
         file = test.partition("::")[0]
         for row in (counts.setdefault(file, [0, 0]), counts.setdefault("in all", [0, 0])):
             row[0] += outcomes.get(test) == "passed"

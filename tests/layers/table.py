@@ -209,4 +209,5 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("GlobalMinPooling1D", {}, [(7, 4)]),
     ("GlobalMinPooling2D", {"keepdims": True}, [IMAGE]),
     ("GlobalMinPooling3D", {"data_format": "channels_first"}, [VOLUME]),
+    ("UpSampling2D", {"size": 2, "interpolation": "bicubic"}, [IMAGE]),
 ]

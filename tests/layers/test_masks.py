@@ -60,7 +60,7 @@ def test_time_distributed_gives_each_step_its_mask():
 
     y = layers.TimeDistributed(Seen())(A, mask=np.array([[True, False, True]]))
     np.testing.assert_array_equal(y[0, :, 0], [1, 0, 0])
-    with pytest.raises(ValueError, match="batch size and steps"):
+    with pytest.raises(ValueError, match="batch size and timesteps"):
         layers.TimeDistributed(Seen())(A, mask=np.ones((1, 2), bool))
 
 

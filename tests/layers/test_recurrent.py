@@ -296,3 +296,26 @@ def test_a_stateful_model_is_recorded_with_its_states():
 
     for a, b in zip(trained(run_eagerly=True), trained(jit_compile=True)):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("options", [{}, {"return_sequences": True, "go_backwards": True}, {"dropout": 0.4, "seed": 2}])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_the_fused_op_is_what_the_steps_are(kind, options, masked):
+    make = getattr(layers, kind)
+    fused, stepwise = make(5, use_cudnn=True, **options), make(5, use_cudnn=False, **options)
+    fused(X), stepwise(X)
+    stepwise.set_weights(fused.get_weights())
+    mask = np.random.default_rng(2).random(X.shape[:2]) < 0.6 if masked else None
+    found = []
+    for layer in (fused, stepwise):
+        x = ops.convert_to_tensor(X)
+        with keras.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, mask=mask, training=True)
+            loss = ops.sum(ops.sin(y))
+        found.append([y, *tape.gradient(loss, [x, *layer.trainable_weights])])
+    for a, b in zip(*found):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="use_cudnn=True"):
+        make(5, use_cudnn=True, activation="relu")(X)

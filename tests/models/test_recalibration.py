@@ -30,6 +30,15 @@ def nested():
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
+def fused():
+    """A residual block, whose normalisations are computed together with what follows them."""
+    inputs = keras.Input((6, 6, 3))
+    x = first = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(inputs)))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(x))
+    x = layers.ReLU()(layers.Add()([x, first]))
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+
+
 class Subclass(keras.Model):
     def __init__(self):
         super().__init__()
@@ -54,7 +63,7 @@ def normalisations(model):
     return [x for x in model._flatten_layers() if isinstance(x, layers.BatchNormalization)]
 
 
-@pytest.mark.parametrize("make", [sequential, nested, Subclass])
+@pytest.mark.parametrize("make", [sequential, nested, fused, Subclass])
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_statistics_are_those_of_each_layers_inputs(make, batch_size, monkeypatch):
     model = trained(make())
@@ -67,7 +76,11 @@ def test_statistics_are_those_of_each_layers_inputs(make, batch_size, monkeypatc
         return original(self, inputs, training, mask)
 
     monkeypatch.setattr(layers.BatchNormalization, "call", call)
-    model(X, training=False)
+    keras.config.disable_fusion()  # so that each layer's own call is seen
+    try:
+        model(X, training=False)
+    finally:
+        keras.config.enable_fusion()
     assert len(seen) == len(normalisations(model)) >= 2
     for layer, inputs in seen.items():
         axes = tuple(d for d in range(inputs.ndim) if d != layer.axis % inputs.ndim)

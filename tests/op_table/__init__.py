@@ -1,6 +1,18 @@
 """The op table: one row per op and variant, and the checks that every row passes on every device."""
 
-from . import attention, creation, elementwise, linalg, nn, reduction, shape
+from . import (
+    arrangement,
+    attention,
+    creation,
+    elementwise,
+    image,
+    linalg,
+    mathematics,
+    nn,
+    reduction,
+    shape,
+    statistics,
+)
 
-FAMILIES = (elementwise, reduction, linalg, shape, nn, attention, creation)
+FAMILIES = (elementwise, mathematics, reduction, statistics, linalg, shape, arrangement, nn, attention, image, creation)
 ROWS = [row for family in FAMILIES for row in family.ROWS]

@@ -166,7 +166,8 @@ class Row:
     def function(self, arguments: tuple) -> Any:
         """The op's result for arguments in the structure of `self.arguments`."""
         family, _, name = self.op.rpartition(".")
-        return getattr(random if family == "random" else ops, name)(*arguments[0], **arguments[1])
+        space = {"random": random, "image": ops.image}.get(family, ops)
+        return getattr(space, name)(*arguments[0], **arguments[1])
 
     def differentiated(self, results: Any) -> list:
         """Those results of the op whose derivative is taken."""

@@ -21,10 +21,12 @@ NO_ROW = {
     "size": "returns an int, tested with conversions",
     "to_device": "tested with devices",
     "empty": "has no values to compare, tested with conversions",
+    "ctc_loss": "compared with all alignments, in a test of its own",
     **dict.fromkeys(
         "associative_scan cond fori_loop map scan switch vectorized_map while_loop".split(),
         "takes functions, tested in ops/test_control.py",
     ),
+    **dict.fromkeys(["nonzero", "unique"], "reads values, tested in ops/test_value_shaped.py"),
 }
 # Primitives that no op of the table runs: random draws have tests of their own, updates are in place.
 NO_OP = {name for name, p in PRIMITIVES.items() if getattr(update, name, None) is p}

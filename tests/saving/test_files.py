@@ -80,6 +80,17 @@ def test_training_goes_on_as_if_it_had_not_stopped(make, optimizer, tmp_path):
     assert other.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "scaled", "accumulating", "scheduled"])
+def test_compiled_but_never_trained(tmp_path, optimizer):
+    model = dense()
+    model.compile(OPTIMIZERS[optimizer](), "mse")
+    model.save(tmp_path / "model.keras")
+    other = load_model(tmp_path / "model.keras")
+    for m in (model, other):
+        m.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    same(other.get_weights(), model.get_weights())
+
+
 def test_without_compiling(tmp_path):
     model = dense()
     model.compile("adam", "mse")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.backend.cpu import cpu
+from gpunet.backend.cpu.constants import ONE, ZERO
 from gpunet.backend.cpu.scratch import scratch
+from gpunet.backend.portable import elementwise as portable
 from gpunet.backend.primitives import elementwise as prim
 
 _BOOL = np.dtype(bool)
-_ZERO, _ONE = ({kind: np.full((), n, kind) for kind in "fd"} for n in (0, 1))  # Python numbers are converted slowly
 _SMALL = 1 << 15
-_multiply, _subtract, _empty_like = np.multiply, np.subtract, np.empty_like  # small arrays are worth a look-up less
+_multiply, _subtract = np.multiply, np.subtract  # small arrays are worth a look-up less
 
 
 @cpu.implements(prim.relu_grad)
 def relu_grad(g, y, *, out=None):
     if g.size < _SMALL or g.shape != y.shape:
-        return np.multiply(g, np.greater(y, _ZERO.get(y.dtype.char, 0)).astype(g.dtype), out=out)
+        return np.multiply(g, np.greater(y, ZERO.get(y.dtype.char, 0)).astype(g.dtype), out=out)
     # The mask as floats first: a product of floats and bools converts in small blocks, which takes twice as long.
     won = np.greater(y, 0, out=scratch("won", y.shape, _BOOL))
     out = np.empty_like(g) if out is None else out
@@ -40,20 +41,21 @@ def bind_relu_grad(g, y, *, out=None):
 
 @cpu.implements(prim.tanh_grad)
 def tanh_grad(g, y, *, out=None):
-    place = _work(g, y, out)
-    slope = _multiply(y, y, place)
-    return _multiply(g, _subtract(_ONE.get(y.dtype.char, 1), slope, place), place if out is None else out)
+    if _differ(g, y):
+        return portable.tanh_grad(np, g, y, out=out)
+    slope = _multiply(y, y) if out is None else _multiply(y, y, out)
+    return _multiply(g, _subtract(ONE.get(y.dtype.char, 1), slope, slope), slope)
 
 
 @cpu.implements(prim.sigmoid_grad)
 def sigmoid_grad(g, y, *, out=None):
-    place = _work(g, y, out)
-    slope = _subtract(_ONE.get(y.dtype.char, 1), y, place)
-    return _multiply(g, _multiply(slope, y, place), place if out is None else out)
+    if _differ(g, y):
+        return portable.sigmoid_grad(np, g, y, out=out)
+    one = ONE.get(y.dtype.char, 1)
+    slope = _subtract(one, y) if out is None else _subtract(one, y, out)
+    return _multiply(g, _multiply(slope, y, slope), slope)
 
 
-def _work(g, y, out):
-    """An array in which a slope can be computed that g is then multiplied by: the result's own, or None."""
-    if y.ndim == 0 or g.shape != y.shape or g.dtype is not y.dtype:
-        return None
-    return _empty_like(y) if out is None else out
+def _differ(g, y):
+    """Whether a slope that is computed in place would not do as the result."""
+    return g.shape != y.shape or g.dtype is not y.dtype or y.ndim == 0

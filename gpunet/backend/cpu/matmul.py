@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from gpunet.backend.cpu import cpu
+from gpunet.backend.cpu.constants import ZERO
 from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads
 from gpunet.backend.portable import matmul as portable
 from gpunet.backend.primitives import matmul as prim
@@ -20,8 +21,20 @@ def matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 
 @cpu.implements(prim.linear)
 def linear(x, w, b, *, activation=None, out=None):
-    with blas_threads(x.size * w.shape[1]):
+    multiplications = x.size * w.shape[1]
+    if x.ndim == 2 and _is_bindable(multiplications, x):
+        return _plain_linear(x, w, b, activation, out)
+    with blas_threads(multiplications):
         return portable.linear(np, x, w, b, activation=activation, out=out)
+
+
+def _plain_linear(x, w, b, activation, out):
+    y = np.matmul(x, w) if out is None else np.matmul(x, w, out)
+    if b is not None:
+        np.add(y, b, y)
+    if activation == "relu":
+        np.maximum(y, ZERO.get(y.dtype.char, 0), out=y)
+    return y
 
 
 @cpu.implements(prim.linear_weight_grad)
@@ -46,16 +59,7 @@ def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 def bind_linear(x, w, b, *, activation=None, out=None):
     if out is None or x.ndim != 2 or not _is_bindable(x.size * w.shape[1], x, w, b):
         return None
-
-    def run():
-        np.matmul(x, w, out=out)
-        if b is not None:
-            np.add(out, b, out=out)
-        if activation == "relu":
-            np.maximum(out, 0, out=out)
-        return out
-
-    return run
+    return functools.partial(_plain_linear, x, w, b, activation, out)
 
 
 @cpu.binds(prim.linear_weight_grad)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gpunet.backend.cpu import cpu
+from gpunet.backend.cpu.threads import ONE_THREAD
 from gpunet.backend.portable import recurrent as portable
 from gpunet.backend.primitives import recurrent as prim
 
@@ -19,6 +20,8 @@ def products_with(kernel: np.ndarray, rows: int) -> Callable:
         found = packer(kernel, rows)
         if found is not None:
             return found
+    if rows * kernel.size <= ONE_THREAD:
+        return lambda a, out: np.matmul(a, kernel, out=out)  # what the primitive does, without asking who does it
     return portable.by_primitive(kernel, rows)
 
 

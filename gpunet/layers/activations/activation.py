@@ -81,8 +81,13 @@ class Softmax(StatelessLayer):
 
 def _check_mask(mask: Any, inputs: Any) -> None:
     sizes = list(zip(reversed(mask.shape), reversed(inputs.shape)))
-    if len(mask.shape) > len(inputs.shape) or any(m not in (1, n) for m, n in sizes):
+    if len(mask.shape) > len(inputs.shape):
         raise ValueError(
-            f"The `mask` must be broadcastable to `inputs`: each of its sizes 1 or that of the inputs. "
+            f"The `mask` must be broadcastable to `inputs` and must not have more dimensions. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, mask.shape={tuple(mask.shape)}"
+        )
+    if any(m not in (1, n) for m, n in sizes):
+        raise ValueError(
+            f"The `mask` must be broadcastable to `inputs`: each mask dimension must be 1 or that of the inputs. "
             f"Received: inputs.shape={tuple(inputs.shape)}, mask.shape={tuple(mask.shape)}"
         )

@@ -36,7 +36,7 @@ class Attention(Layer):
         super().__init__(**kwargs)
         if score_mode not in ("dot", "concat"):
             raise ValueError(
-                f"Invalid value for argument score_mode. Expected one of 'dot', 'concat'. "
+                f"Invalid value for argument score_mode. Expected one of {{'dot', 'concat'}}. "
                 f"Received: score_mode={score_mode}"
             )
         self.use_scale = use_scale
@@ -56,10 +56,16 @@ class Attention(Layer):
 
     def _check_inputs(self, first: Any) -> None:
         super()._check_inputs(first)
-        if not isinstance(first, list | tuple) or len(first) not in (2, 3):
+        name = type(self).__name__
+        if not isinstance(first, list | tuple):
             raise ValueError(
-                f"{type(self).__name__} layer must be called on a list of inputs, [query, value] or "
-                f"[query, value, key]. Received: {first}"
+                f"{name} layer must be called on a list of inputs, namely [query, value] or [query, value, key]. "
+                f"Received: inputs={first}."
+            )
+        if len(first) not in (2, 3):
+            raise ValueError(
+                f"{name} layer accepts inputs list of length 2 or 3, namely [query, value] or [query, value, key]. "
+                f"Received length: {len(first)}."
             )
 
     def _scores(self, query: Any, key: Any) -> Any:

@@ -45,8 +45,8 @@ def check_windows(layer: str, shape: Any, data_format: str, window: tuple[int, .
     spatial = tuple(shape[1:-1] if data_format == "channels_last" else shape[2:])
     if padding == "valid" and any(n is not None and n < w for n, w in zip(spatial, window)):
         raise ValueError(
-            f'Layer "{layer}" expected inputs at least as large as its window {window}, as padding="valid" leaves '
-            f"no output otherwise. Received: shape={tuple(shape)}"
+            f"Computed output size would be zero or negative. Layer '{layer}' with padding='valid' expected inputs at "
+            f"least as large as its window {window}. Received: shape={tuple(shape)}"
         )
 
 

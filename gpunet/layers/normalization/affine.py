@@ -80,7 +80,9 @@ def as_axes(axis: Any, layer: str) -> Any:
         return list(axis)
     if isinstance(axis, int) and not isinstance(axis, bool):
         return axis
-    raise TypeError(f"{layer}: expected an int or a list or tuple of ints for the argument `axis`. Received: {axis!r}")
+    raise TypeError(
+        f"{layer}: Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: axis={axis!r}"
+    )
 
 
 def sizes_along(axis: Any, shape: Any, layer: str) -> tuple[list[int], tuple[int, ...]]:

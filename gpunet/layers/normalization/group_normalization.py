@@ -61,15 +61,18 @@ class GroupNormalization(AffineNormalization):
         channels = input_shape[self.axis] if -rank <= self.axis < rank else None
         if channels is None:
             raise ValueError(
-                f"GroupNormalization needs inputs whose axis {self.axis} exists and has a known size. "
-                f"Received: shape={tuple(input_shape)}"
+                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input "
+                f"with shape {tuple(input_shape)}."
             )
         if self.groups == -1:
             self.groups = channels
+        if self.groups > channels:
+            raise ValueError(
+                f"Number of groups ({self.groups}) cannot be more than the number of channels ({channels})."
+            )
         if channels % self.groups:
             raise ValueError(
-                f"GroupNormalization: the number of channels must be a multiple of the number of groups. "
-                f"Received: groups={self.groups}, {channels} channels"
+                f"Number of channels ({channels}) must be a multiple of the number of groups ({self.groups})."
             )
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: channels})
         self._add_gamma_and_beta((channels,))

@@ -140,31 +140,41 @@ class AdaptiveAveragePooling1D(AdaptiveAveragePooling):
 
 
 class AdaptiveAveragePooling2D(AdaptiveAveragePooling):
-    """The mean of each of `output_size` windows: (batch, height, width, channels) → (batch, size, size, channels)."""
+    """The mean of each of `output_size` windows:
+    (batch, height, width, channels) → (batch, size, size, channels).
+    """
 
     rank = 2
 
 
 class AdaptiveAveragePooling3D(AdaptiveAveragePooling):
-    """The mean of each of `output_size` windows: (batch, depth, height, width, channels) → (batch, size, size, size, channels)."""
+    """The mean of each of `output_size` windows:
+    (batch, depth, height, width, channels) → (batch, size, size, size, channels).
+    """
 
     rank = 3
 
 
 class AdaptiveMaxPooling1D(AdaptiveMaxPooling):
-    """The largest element of each of `output_size` windows: (batch, steps, channels) → (batch, size, channels)."""
+    """The largest element of each of `output_size` windows:
+    (batch, steps, channels) → (batch, size, channels).
+    """
 
     rank = 1
 
 
 class AdaptiveMaxPooling2D(AdaptiveMaxPooling):
-    """The largest element of each of `output_size` windows: (batch, height, width, channels) → (batch, size, size, channels)."""
+    """The largest element of each of `output_size` windows:
+    (batch, height, width, channels) → (batch, size, size, channels).
+    """
 
     rank = 2
 
 
 class AdaptiveMaxPooling3D(AdaptiveMaxPooling):
-    """The largest element of each of `output_size` windows: (batch, depth, height, width, channels) → (batch, size, size, size, channels)."""
+    """The largest element of each of `output_size` windows:
+    (batch, depth, height, width, channels) → (batch, size, size, size, channels).
+    """
 
     rank = 3
 
@@ -182,6 +192,6 @@ class GlobalMinPooling2D(GlobalMinPooling):
 
 
 class GlobalMinPooling3D(GlobalMinPooling):
-    """The smallest element over depth, height and width: (batch, depth, height, width, channels) → (batch, channels)."""
+    """The smallest element over all three axes: (batch, depth, height, width, channels) → (batch, channels)."""
 
     rank = 3

@@ -9,8 +9,8 @@ from gpunet.config import standardize_data_format
 from gpunet.layers.convolutional.base_conv import as_tuple
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import RecurrentCell
+from gpunet.layers.recurrent.cell_rnn import DENSE_NAMES, CellRNN, of_cell
 from gpunet.layers.recurrent.lstm import forget_bias, lstm_step
-from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, of_cell
 
 
 class ConvLSTMCell(RecurrentCell):

@@ -7,7 +7,7 @@ from typing import Any
 from gpunet import activations, ops
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import DenseCell
-from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, check_use_cudnn, has_usual_activations, of_cell
+from gpunet.layers.recurrent.cell_rnn import DENSE_NAMES, FusedRNN, has_usual_activations, of_cell
 
 
 class GRUCell(DenseCell):
@@ -122,7 +122,7 @@ class GRUCell(DenseCell):
 
 
 @of_cell(*DENSE_NAMES, "recurrent_activation", "reset_after")
-class GRU(CellRNN):
+class GRU(FusedRNN):
     """Gated recurrent units (Cho et al., arXiv:1406.1078): (batch, steps, in) → (batch, units), or a sequence.
 
     Args:
@@ -186,6 +186,7 @@ class GRU(CellRNN):
         )
         super().__init__(
             cell,
+            use_cudnn,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,
@@ -195,7 +196,6 @@ class GRU(CellRNN):
             **kwargs,
         )
         self.input_spec = InputSpec(ndim=3)
-        self.use_cudnn = check_use_cudnn(use_cudnn)
 
     @property
     def fused(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from gpunet import activations, initializers, ops
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import DenseCell
-from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, check_use_cudnn, has_usual_activations, of_cell
+from gpunet.layers.recurrent.cell_rnn import DENSE_NAMES, FusedRNN, has_usual_activations, of_cell
 
 
 def forget_bias(initializer: Any, units: int) -> Any:
@@ -111,7 +111,7 @@ def lstm_step(cell: Any, gates: list, c: Any) -> tuple[Any, list]:
 
 
 @of_cell(*DENSE_NAMES, "recurrent_activation", "unit_forget_bias")
-class LSTM(CellRNN):
+class LSTM(FusedRNN):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997): (batch, steps, in) → (batch, units), or a sequence.
 
     Args:
@@ -175,6 +175,7 @@ class LSTM(CellRNN):
         )
         super().__init__(
             cell,
+            use_cudnn,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,
@@ -184,7 +185,6 @@ class LSTM(CellRNN):
             **kwargs,
         )
         self.input_spec = InputSpec(ndim=3)
-        self.use_cudnn = check_use_cudnn(use_cudnn)
 
     @property
     def fused(self) -> bool:

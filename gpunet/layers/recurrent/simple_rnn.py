@@ -7,7 +7,7 @@ from typing import Any
 from gpunet import ops
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import DenseCell
-from gpunet.layers.recurrent.rnn import DENSE_NAMES, CellRNN, of_cell
+from gpunet.layers.recurrent.cell_rnn import DENSE_NAMES, CellRNN, of_cell
 
 
 class SimpleRNNCell(DenseCell):

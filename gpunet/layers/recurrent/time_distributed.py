@@ -39,8 +39,9 @@ class TimeDistributed(Wrapper):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if mask is not None and tuple(mask.shape[:2]) != tuple(inputs.shape[:2]):
             raise ValueError(
-                f"The `mask` passed to the `TimeDistributed` layer must begin with the inputs' batch size and steps. "
-                f"Received: mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
+                f"The `mask` passed to the `TimeDistributed` layer has a shape {tuple(mask.shape)} that is "
+                f"incompatible with the input shape {tuple(inputs.shape)}. The first two dimensions of the mask (batch "
+                f"size and timesteps) must match the input's. Received: mask.shape={tuple(mask.shape)}"
             )
         signature = signature_of(self.layer)
         options: dict[str, Any] = {"training": training} if signature.takes_training else {}
@@ -49,4 +50,4 @@ class TimeDistributed(Wrapper):
             if signature.takes_mask and mask is not None:
                 options["mask"] = mask[:, i]
             steps.append(self.layer(inputs[:, i], **options))
-        return ops.stack(steps, axis=1)
+        return ops.cast(ops.stack(steps, axis=1), self.compute_dtype)

@@ -12,6 +12,8 @@ from gpunet.config import standardize_data_format
 from gpunet.layers.convolutional.base_conv import as_tuple
 from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
+from gpunet.ops.image.layout import check_choice
+from gpunet.ops.image.resizing import INTERPOLATIONS
 
 
 class Flatten(Layer):
@@ -157,10 +159,11 @@ class UpSampling3D(Layer):
 
 
 class UpSampling2D(Layer):
-    """Repeats rows and columns (`interpolation="nearest"`), or interpolates linearly between them ("bilinear").
+    """Repeats rows and columns, or interpolates between them.
 
     Args:
         size: an int or (rows, columns).
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
 
     Raises:
         ValueError: on another interpolation.
@@ -173,15 +176,16 @@ class UpSampling2D(Layer):
         self.size = as_tuple(size, 2, "size")
         self.data_format = standardize_data_format(data_format)
         self.interpolation = str(interpolation).lower()
-        if self.interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f"interpolation must be 'nearest' or 'bilinear'. Received: {interpolation!r}")
+        check_choice(self.interpolation, INTERPOLATIONS, "interpolation")
         self.input_spec = InputSpec(ndim=4)
 
     def call(self, inputs: Any) -> Any:
         first = 1 if self.data_format == "channels_last" else 2
-        enlarge = _repeat if self.interpolation == "nearest" else _interpolate
+        if self.interpolation != "nearest":
+            size = [n * times for n, times in zip(inputs.shape[first : first + 2], self.size)]
+            return ops.image.resize(inputs, size, self.interpolation, data_format=self.data_format)
         for axis, times in zip((first, first + 1), self.size):
-            inputs = enlarge(inputs, times, axis) if times > 1 else inputs
+            inputs = _repeat(inputs, times, axis) if times > 1 else inputs
         return inputs
 
     def get_config(self) -> dict[str, Any]:
@@ -197,15 +201,3 @@ def _repeat(x: Any, times: int, axis: int) -> Any:
     shape = tuple(x.shape)
     spread = ops.broadcast_to(ops.expand_dims(x, axis + 1), (*shape[: axis + 1], times, *shape[axis + 1 :]))
     return ops.reshape(spread, (*shape[:axis], shape[axis] * times, *shape[axis + 1 :]))
-
-
-def _interpolate(x: Any, times: int, axis: int) -> Any:
-    """Linear interpolation at half-pixel centres, the edges repeated."""
-    n = x.shape[axis]
-    centres = [(i + 0.5) / times - 0.5 for i in range(n * times)]
-    low = [min(max(math.floor(c), 0), n - 1) for c in centres]
-    high = [min(max(math.floor(c) + 1, 0), n - 1) for c in centres]
-    weight = np.array([c - math.floor(c) for c in centres], x.dtype)
-    weight = weight.reshape((1,) * axis + (-1,) + (1,) * (len(x.shape) - axis - 1))
-    below, above = ops.take(x, low, axis=axis), ops.take(x, high, axis=axis)
-    return below + (above - below) * weight
