@@ -60,7 +60,7 @@ def test_programs_move_when_a_larger_one_comes(device):
     assert f._arena.moves == 1
     (held,) = f._arena._memory.values()
     assert held.nbytes == second.program.nbytes > first.program.nbytes
-    assert first.moves == second.moves == 1
+    assert first.ready.moves == second.ready.moves == 1
 
 
 def test_what_a_gradient_keeps_of_a_result_does_not_keep_the_result():
