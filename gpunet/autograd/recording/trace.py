@@ -7,6 +7,7 @@ variable, which replays read as it is then, or an array that two traces in a row
 from __future__ import annotations
 
 import bisect
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -249,6 +250,8 @@ def _shared(result: Any, arrays: Sequence[Any]) -> int:
 
 
 _LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child would find the table watched, and wait for a thread that it has not
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 @contextmanager
