@@ -333,7 +333,7 @@ def function(func: Callable | None = None) -> Any:
     A replay runs the same primitives on the same storage with none of the function's Python code, and gives the same
     bits. The first run of a signature (shapes, dtypes and plain values of the arguments) is eager, the second and the
     third are traced and must do the same; Python numbers in them are baked in. Variables may be read and assigned.
-    A number that Python reads from a tensor is noticed, one from a plain array is not: give tensors where code branches.
+    Numbers that Python reads from a tensor are noticed, from a plain array not: give tensors where code branches.
 
     Example:
         >>> @gpunet.function
