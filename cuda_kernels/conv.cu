@@ -81,47 +81,49 @@ struct ConvStore {
 #define THREAD_ROWS (TILE_M / MICRO_M)
 static_assert(THREAD_ROWS * TILE_N <= ROOM_A && TILE_N <= THREADS, "columns are summed where the tiles of A were");
 
-// Adds up the columns of `own`, a row of the tile's columns a thread row, in order. Thread n returns the sum of column n,
-// and all find it in room[n] behind the next barrier.
-DEVICE SUM column_sum(const Sums (&own)[MICRO_N / 4], SHARED_POINTER(SUM) room) {
-    __syncthreads();
-    const int row = threadIdx.x / (TILE_N / MICRO_N), column = threadIdx.x;
-    UNROLL
-    for (int j = 0; j < MICRO_N / 4; j++) store_vector(room + (row * TILE_N + QUAD_N(j)), own[j]);
-    __syncthreads();
+// Adds up each column's part of every thread row, in order: thread n returns the sum of column n times `factor`, and leaves
+// it in room[n].
+DEVICE SUM column_sum(SHARED_POINTER(SUM) room, SUM factor) {
+    const int column = threadIdx.x;
     SUM sum = SUM(0);
+    __syncthreads();
     if (column < TILE_N) {
         for (int r = 0; r < THREAD_ROWS; r++) sum += room[r * TILE_N + column];
+        sum *= factor;
         room[column] = sum;
     }
+    __syncthreads();
     return sum;
 }
 
 // The mean and Σ (y − mean)² of column n of the tile over its `rows` rows, for thread n.
 DEVICE void column_moments(const Sums (&sums)[MICRO_M][MICRO_N / 4], int rows, SHARED_POINTER(SUM) room, SUM& mean,
                            SUM& squares) {
-    Sums own[MICRO_N / 4];
-    UNROLL
-    for (int j = 0; j < MICRO_N; j++) {
-        own[j / 4][j % 4] = SUM(0);
-        UNROLL
-        for (int i = 0; i < MICRO_M; i++) {
-            if (QUAD_M(i / 4) + i % 4 < rows) own[j / 4][j % 4] += sums[i][j / 4][j % 4];
-        }
-    }
-    mean = column_sum(own, room) / SUM(rows);
+    const int own = threadIdx.x / (TILE_N / MICRO_N) * TILE_N;  // this thread's row of the room
     __syncthreads();
     UNROLL
     for (int j = 0; j < MICRO_N; j++) {
-        const SUM centre = room[QUAD_N(j / 4) + j % 4] / SUM(rows);
-        own[j / 4][j % 4] = SUM(0);
+        SUM sum = SUM(0);
+        UNROLL
+        for (int i = 0; i < MICRO_M; i++) sum += QUAD_M(i / 4) + i % 4 < rows ? sums[i][j / 4][j % 4] : SUM(0);
+        room[own + QUAD_N(j / 4) + j % 4] = sum;
+    }
+    mean = column_sum(room, SUM(1) / SUM(rows));
+    SUM centres[MICRO_N];
+    UNROLL
+    for (int j = 0; j < MICRO_N; j++) centres[j] = room[QUAD_N(j / 4) + j % 4];
+    __syncthreads();
+    UNROLL
+    for (int j = 0; j < MICRO_N; j++) {
+        SUM sum = SUM(0);
         UNROLL
         for (int i = 0; i < MICRO_M; i++) {
-            const SUM difference = sums[i][j / 4][j % 4] - centre;
-            if (QUAD_M(i / 4) + i % 4 < rows) own[j / 4][j % 4] += difference * difference;
+            const SUM difference = QUAD_M(i / 4) + i % 4 < rows ? sums[i][j / 4][j % 4] - centres[j] : SUM(0);
+            sum += difference * difference;
         }
+        room[own + QUAD_N(j / 4) + j % 4] = sum;
     }
-    squares = column_sum(own, room);
+    squares = column_sum(room, SUM(1));
 }
 
 // means and squares: (tiles along the places, the result's channels), or null.
@@ -149,7 +151,7 @@ conv(VECTOR(const TYPE) x, VECTOR(const TYPE) w, GLOBAL(const TYPE) bias, VECTOR
     column_moments(sums, min(TILE_M, from.place_count - tile.m), a_tiles + 0, mean, square);
     const int column = tile.n + threadIdx.x;
     if (threadIdx.x >= TILE_N || column >= filter.columns) return;
-    const int channel = group * filter.columns + column;
+    const int channel = store.first_column + column;
     const int place = tile.m / TILE_M * to.steps[RANK - 1] + channel;  // the last step is the result's channels
     means[place] = bias ? mean + SUM(bias[channel]) : mean;
     squares[place] = square;

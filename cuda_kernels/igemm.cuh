@@ -17,7 +17,7 @@
 // Blocks for which a multiprocessor of 64 Ki registers has 128 a thread.
 #define BLOCKS (512 / THREADS)
 // Longer stretches of the inner loop do not fit into them.
-#define DEPTH_UNROLL (512 / (MICRO_M * MICRO_N * int(sizeof(SUM))))
+#define DEPTH_UNROLL ((sizeof(SUM) == 4 ? 512 : 256) / (MICRO_M * MICRO_N * int(sizeof(SUM))))
 // Four more than the tile, so that a warp that stores a column of pieces hits different banks.
 #define ROW_A (TILE_M + 4)
 #define ROW_B (TILE_N + 4)

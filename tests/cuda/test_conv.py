@@ -203,24 +203,6 @@ def test_one_by_one_is_a_product(gpu, spatial, dtype):
     assert launched <= {"gemm", "reduce_splits"}
 
 
-@pytest.fixture
-def force(monkeypatch):
-    """A function that makes one tile and number of parts the choice for every launch that may be split."""
-
-    def choose_always(tile, splits):
-        def choose(shapes, wide, rows, columns, depth, batch, can_split):
-            return tiles.cut(tile, rows, columns, depth, batch, splits if can_split else 1)
-
-        monkeypatch.setattr(tiles, "choose", choose)
-
-    cached = (cuda_conv._gather_launch, cuda_conv._weight_launch)
-    for function in cached:
-        function.cache_clear()
-    yield choose_always
-    for function in cached:
-        function.cache_clear()
-
-
 EVERY_TILE = [
     (rank, dtype.name, tile)
     for rank, table in ((2, TILES), (3, VOLUME_TILES))
