@@ -1,4 +1,4 @@
-"""A convolution and the batch normalisation that alone reads it, whose statistics the convolution's kernel can leave."""
+"""A convolution and the batch normalisation that alone reads it, whose statistics the convolution can leave behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class NormalisedConvolution:
         relu: whether the fusion ends in a ReLU, before which `addend`, if there is one, is added.
     """
 
-    def __init__(self, convolution: BaseConv, normalisation: BatchNormalization, relu: bool, addend: KerasTensor | None):
+    def __init__(
+        self, convolution: BaseConv, normalisation: BatchNormalization, relu: bool, addend: KerasTensor | None
+    ):
         self.convolution = convolution
         self.normalisation = normalisation
         self.relu = relu

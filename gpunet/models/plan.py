@@ -98,11 +98,12 @@ class ConvolutionStep:
 def _joined(first: Step, rest: Any) -> ConvolutionStep | None:
     """The step of a convolution and what follows it, if that begins with batch normalisation."""
     fused = isinstance(rest, FusedStep)
+    convolution: Any = first.call
     normalisation = rest.fusion.head if fused else rest.call
-    if first.sole is None or not can_be_normalised(first.call, normalisation):
+    if first.sole is None or not can_be_normalised(convolution, normalisation):
         return None
     addend = rest.fusion.inputs[1] if fused and len(rest.inputs) > 1 else None
-    together = NormalisedConvolution(first.call, normalisation, fused, addend)
+    together = NormalisedConvolution(convolution, normalisation, fused, addend)
     return ConvolutionStep(first, rest, together) if together.holds() else None
 
 
@@ -120,7 +121,9 @@ class Plan:
         self.fusions = choose_fusions(nodes, outputs)
         ending = {id(fusion.nodes[-1]): FusedStep(fusion, slot) for fusion in self.fusions}
         inside = {id(node) for fusion in self.fusions for node in fusion.nodes[:-1]}
-        self.steps = [ending.get(id(node)) or Step(node, slot) for node in nodes if id(node) not in inside]
+        self.steps: list[Step | FusedStep | ConvolutionStep] = [
+            ending.get(id(node)) or Step(node, slot) for node in nodes if id(node) not in inside
+        ]
         self._join_convolutions()
         self._free()
 

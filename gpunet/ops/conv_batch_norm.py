@@ -51,19 +51,19 @@ def conv_batch_norm_training(
     """
     if activation not in (None, "relu") or (addend is not None and activation is None):
         raise ValueError(
-            f'activation must be None or "relu", and "relu" where there is an addend. Received: activation={activation!r}'
+            f'activation must be None or "relu", and "relu" where there is an addend. '
+            f"Received: activation={activation!r}"
         )
     data_format = standardize_data_format(data_format)
-    operands, geometry = prepared(inputs, kernel, bias, strides, padding, data_format, dilation_rate)
-    x = operands[0]
+    (x, w, b), geometry = prepared(inputs, kernel, bias, strides, padding, data_format, dilation_rate)
     addend = None if addend is None else channels_last(operand(addend), data_format)
     options = {"epsilon": epsilon, "relu": activation == "relu"}
     if x.dtype.itemsize == 2 or not is_float(x.dtype):
-        y, *statistics = _one_after_the_other(*operands, gamma, beta, addend, **options, **geometry)
+        y, *statistics = _one_after_the_other(x, w, b, gamma, beta, addend, **options, **geometry)
     else:
-        out = conv_prim.conv.infer(*operands, **geometry)
+        out = conv_prim.conv.infer(x, w, b, **geometry)
         others = norm.checked_parameters(out, gamma, beta, addend)
-        y, *statistics = apply(prim.conv_batch_norm, *operands, *others, **options, **geometry)
+        y, *statistics = apply(prim.conv_batch_norm, x, w, b, *others, **options, **geometry)
     return restore_format(y, data_format), *statistics
 
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from gpunet.backend.cuda import conv as cuda_conv
-from gpunet.backend.cuda import tiles
 from gpunet.backend.cuda.geometry import adjoint_axes
 from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES
 from gpunet.backend.devices import as_array

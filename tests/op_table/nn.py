@@ -223,7 +223,10 @@ for x, kernel, options in (
                 normal(*kernel),
                 *parameters,
                 **options,
-            ).checked(tolerance=64, result=STATISTICS, of=of, variant="" if of is None else "y")
+            ).checked(tolerance=64, result=STATISTICS, of=of, dtypes=WIDE, variant="" if of is None else "y")
+row("conv_batch_norm_training", reference.conv_batch_norm_training, normal(2, 4, 3, 2), normal(3, 2, 2, 3)).checked(
+    tolerance=1024, result=STATISTICS, dtypes=("float16",), derivatives=None, variant="of a rounded convolution"
+)
 row(
     "conv_batch_norm_training",
     reference.conv_batch_norm_training,

@@ -168,10 +168,11 @@ def conv_with_moments(x, w, b, *, strides, padding, dilation, groups) -> tuple[A
     shape = prim.conv_output_shape(x.shape[1:-1], w.shape[:-2], strides, padding, dilation)
     result = empty(x, (x.shape[0], *shape, g.columns))
     tile_rows = launch.plan.tile.m
-    pair = [empty(x, (math.ceil(g.batch * math.prod(g.out) / tile_rows), g.columns)) for _ in range(2)]
+    tiles_of_places = math.ceil(g.batch * math.prod(g.out) / tile_rows)
+    means, squares = (empty(x, (tiles_of_places, g.columns)) for _ in range(2))
     bias = None if b is None else contiguous(b)
-    launch._replace(moments=tuple(pair)).run(vector(x), vector(w), bias, result, None)
-    return result, Moments(*pair, tile_rows)
+    launch._replace(moments=(means, squares)).run(vector(x), vector(w), bias, result, None)
+    return result, Moments(means, squares, tile_rows)
 
 
 def _rows(x: Any) -> Any:
