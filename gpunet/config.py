@@ -42,7 +42,7 @@ def set_floatx(value: str) -> None:
     """Set the default float dtype of new layers, variables and converted Python numbers."""
     if value not in _FLOATX:
         raise ValueError(f"set_floatx expected one of {_FLOATX}. Received: value={value!r}")
-    _state["floatx"] = value
+    _change("floatx", value)
 
 
 def epsilon() -> float:
@@ -52,7 +52,7 @@ def epsilon() -> float:
 
 def set_epsilon(value: float) -> None:
     """Set the small constant returned by `epsilon`."""
-    _state["epsilon"] = float(value)
+    _change("epsilon", float(value))
 
 
 def image_data_format() -> str:
@@ -62,7 +62,7 @@ def image_data_format() -> str:
 
 def set_image_data_format(data_format: str) -> None:
     """Set the default layout of image layers: `"channels_last"` or `"channels_first"`."""
-    _state["image_data_format"] = standardize_data_format(data_format)
+    _change("image_data_format", standardize_data_format(data_format))
 
 
 def standardize_data_format(data_format: str | None) -> str:

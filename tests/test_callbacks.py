@@ -9,6 +9,7 @@ import urllib.parse
 
 import numpy as np
 import pytest
+import rich
 
 import gpunet as keras
 from gpunet import callbacks, layers
@@ -193,6 +194,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_bar_in_a_terminal(monkeypatch):
+    rich.get_console()  # of somebody else's, made while there was no terminal
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")

@@ -60,6 +60,8 @@ def test_constants():
     np.testing.assert_array_equal(initializers.Constant([1.0, 2.0])((3, 2)), [[1, 2]] * 3)
     np.testing.assert_array_equal(initializers.Identity(2.0)((2, 3)), 2 * np.eye(2, 3))
     np.testing.assert_array_equal(initializers.get(np.arange(4.0))((4,)), np.arange(4.0))
+    with pytest.raises(ValueError, match="Expected `shape` to be"):
+        initializers.get(np.arange(4.0))((3, 4))
     with pytest.raises(ValueError, match="2D"):
         initializers.Identity()((2, 2, 2))
     with pytest.raises(ValueError, match="two dimensions"):

@@ -72,6 +72,7 @@ class _Terminal:
     """A bar drawn by rich. Nothing refreshes it but `show`, so that no thread runs beside the training."""
 
     def __init__(self) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self.progress = Progress(
@@ -80,6 +81,7 @@ class _Terminal:
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             auto_refresh=False,
+            console=Console(),  # rich's own decided for ever whether it is in a terminal when it was first needed
         )
         self.task: Any = None
 

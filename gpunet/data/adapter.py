@@ -208,7 +208,9 @@ class WeightedBatches:
         """Weights in the structure of the labels; None for an output without."""
         keys = list(y) if isinstance(y, dict) else range(len(y)) if isinstance(y, list | tuple) else None
         if keys is None:
-            raise ValueError("`class_weight` has several outputs, but there is one array of labels.")
+            raise ValueError(
+                f"`class_weight` for one array of labels must be a dict from class to weight. Received: {self.tables!r}"
+            )
         names = keys if isinstance(y, dict) else (self.names or keys)
         given = self.tables if isinstance(self.tables, dict) else dict(zip(names, self.tables))
         unknown = [name for name in given if name not in names]

@@ -47,7 +47,7 @@ for _cls, _aliases in (
 def get(identifier: Any) -> Any:
     """The initializer for a name, class, configuration, callable or array of values (a `Constant`)."""
     if hasattr(identifier, "shape") and not callable(identifier):
-        return Constant(identifier)
+        return Constant.of_values(identifier)
     return catalog.get(identifier)
 
 

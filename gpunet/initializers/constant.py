@@ -24,18 +24,29 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """One number everywhere, or an array of the shape."""
+    """One number everywhere, or an array that broadcasts to the shape.
+
+    An array that is given in the place of an initializer must have the shape itself.
+    """
+
+    is_exact = False
 
     def __init__(self, value: Any = 0.0):
         self.value = deserialize(value)
 
+    @classmethod
+    def of_values(cls, values: Any) -> Constant:
+        """These very values, of this very shape."""
+        found = cls(values)
+        found.is_exact = True
+        return found
+
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        value = ops.cast(ops.convert_to_tensor(self.value), dtype)
-        if value.shape and tuple(value.shape) != tuple(shape):
+        if self.is_exact and tuple(self.value.shape) != tuple(shape):
             raise ValueError(
-                f"Expected `shape` to be {tuple(value.shape)}, that of the values. Received: shape={tuple(shape)}"
+                f"Expected `shape` to be {tuple(self.value.shape)}, that of the values. Received: shape={tuple(shape)}"
             )
-        return ops.broadcast_to(value, shape)
+        return ops.broadcast_to(ops.cast(ops.convert_to_tensor(self.value), dtype), shape)
 
     def get_config(self) -> dict[str, Any]:
         return {"value": serialize(self.value)}

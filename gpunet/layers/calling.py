@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpunet import tree
+from gpunet.autograd.recording.function import surroundings
 from gpunet.autograd.tensor import Tensor
 from gpunet.symbolic import KerasTensor
 
@@ -23,6 +24,7 @@ class _CallState(threading.local):
 
 
 call_state = _CallState()
+surroundings.append(lambda: call_state.training)
 
 
 class Signature:

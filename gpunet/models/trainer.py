@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -152,11 +153,11 @@ class Trainer(Learner):
             logs = self._run_step(name, placed(batch, self._home(), may_wait=True))
             if (step + 1) % every == 0:
                 if end is not nothing:
-                    end(step, LazyLogs(functools.partial(as_numbers, logs)))
+                    _report(end, step, logs)
                 if name == "train_step" and self.stop_training:
                     break
         if (step + 1) % every:
-            end(step, LazyLogs(functools.partial(as_numbers, logs)))
+            _report(end, step, logs)
         return logs
 
     def _final_logs(self, logs: Any) -> dict[str, Any]:
@@ -267,11 +268,22 @@ class Trainer(Learner):
         return placed(one_batch(x, y, sample_weight, class_weight, self._output_names()), self._home())
 
 
+def _report(end: Callable, step: int, logs: Any) -> None:
+    """Call the hook at the end of a step; logs that a callback keeps are read before they change."""
+    given = LazyLogs(functools.partial(as_numbers, logs))
+    end(step, given)
+    if sys.getrefcount(given) > 2:  # this name and the argument
+        given.copy()
+
+
 def _like_input(y: Any, x: Any) -> Any:
-    """An output as a plain array: on the host unless the input is an array of a GPU."""
-    first = tree.flatten(x)[0]
+    """An output as a plain array of its own: on the host unless the input is an array of a GPU."""
+    given = tree.flatten(x)
     array = y.concrete() if isinstance(y, Tensor) else y
-    return to_host(array) if type(first) is np.ndarray else array
+    if type(given[0]) is not np.ndarray:
+        return array
+    array = to_host(array)
+    return array.copy() if any(type(a) is np.ndarray and np.may_share_memory(a, array) for a in given) else array
 
 
 def _join(parts: list[Any]) -> Any:

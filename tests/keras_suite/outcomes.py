@@ -45,10 +45,13 @@ def run(library: str, folders: list[str], workers: int = 0, only: str | None = N
         command += ["-k", only] if only else []
         command += [str(folder / name) for name in folders]
         root = Path(__file__).parents[2]
-        environment = {"KERAS_BACKEND": "torch", **os.environ, **settings, "PYTHONPATH": str(root)}
-        log = os.environ.get("KERAS_SUITE_LOG", os.devnull)
-        with open(log, "w") as output:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment = {"KERAS_BACKEND": "torch", **inherited, **settings, "PYTHONPATH": str(root)}
+        log = Path(os.environ.get("KERAS_SUITE_LOG") or Path(home, "log.txt"))
+        with log.open("w") as output:
             subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+        if not result.exists():
+            raise RuntimeError(f"pytest ended without outcomes:\n{log.read_text()[-3000:]}")
         return json.loads(result.read_text())
 
 

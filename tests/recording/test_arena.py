@@ -1,6 +1,9 @@
 """The storage of recordings: who shares it, what it grows by, and who may not enter."""
 
+import os
+import signal
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -60,7 +63,7 @@ def test_programs_move_when_a_larger_one_comes(device):
     assert f._arena.moves == 1
     (held,) = f._arena._memory.values()
     assert held.nbytes == second.program.nbytes > first.program.nbytes
-    assert first.moves == second.moves == 1
+    assert first.ready.moves == second.ready.moves == 1
 
 
 def test_what_a_gradient_keeps_of_a_result_does_not_keep_the_result():
@@ -145,3 +148,32 @@ def test_eager_runs_leave_nothing_behind_when_the_storage_is_made():
     assert memory._pool.total > x.array.nbytes
     f(x)
     assert memory._pool.total <= 2 * x.array.nbytes  # the last result, which the caller holds
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_does_not_wait_for_threads_that_it_has_not():
+    f, x = gpunet.function(chain), data(500)
+    for _ in range(5):
+        f(x)
+    held, forked = threading.Event(), threading.Event()
+
+    def replay():  # for as long as it takes to fork
+        with f._arena.lock:
+            f._arena.running = True
+            held.set()
+            forked.wait()
+            f._arena.running = False
+
+    other = threading.Thread(target=replay)
+    other.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of forks beside threads
+        child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # ends it
+        alike = all(np.array_equal(f(x), chain(x)) for _ in range(5))
+        os._exit(0 if alike and recordings(f)[0].program is not None else 1)
+    forked.set()
+    other.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

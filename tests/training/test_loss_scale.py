@@ -38,7 +38,7 @@ def test_steps_are_those_of_keras():
     assert [v.path for v in optimizer.variables[2:6]] == [
         "loss_scale_optimizer/step_counter",
         "loss_scale_optimizer/dynamic_scale",
-        "adam/iterations",
+        "adam/iteration",
         "adam/learning_rate",
     ]
 

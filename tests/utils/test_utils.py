@@ -185,6 +185,7 @@ def test_batches_as_tuples():
 
 
 def test_models_as_graphs(tmp_path):
+    utils.clear_session()  # names begin anew
     inner = keras.Sequential([layers.Dense(4, activation="relu", name="deep")], name="inner")
     inputs = keras.Input((3,), name="x")
     model = keras.Model(inputs, layers.Add(name="sum")([inner(inputs), keras.ops.pad(inputs, [[0, 0], [0, 1]])]))

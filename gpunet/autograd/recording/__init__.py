@@ -2,6 +2,5 @@
 
 from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.function import RecordedFunction, as_tensor, function
-from gpunet.autograd.recording.trace import CannotRecordError
 
-__all__ = ["Arena", "CannotRecordError", "RecordedFunction", "as_tensor", "function"]
+__all__ = ["Arena", "RecordedFunction", "as_tensor", "function"]

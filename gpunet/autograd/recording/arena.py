@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from gpunet.backend import memory
 from gpunet.backend.devices import device_of
 
 _BYTES = np.dtype("uint8")
+_arenas: weakref.WeakSet[Arena] = weakref.WeakSet()
 
 
 class Arena:
@@ -25,6 +28,7 @@ class Arena:
         self.running = False
         self.moves = 0
         self._memory: dict[tuple, Any] = {}
+        _arenas.add(self)
 
     def reserve(self, xp: Any, like: Any, nbytes: int) -> Any:
         """Memory for `nbytes` or more on the device of the array `like`.
@@ -40,3 +44,16 @@ class Arena:
         memory.trim()  # what eager runs left behind, so that the peak is not the sum of both
         self._memory[where] = memory.lasting(xp, (nbytes,), _BYTES)
         return self._memory[where]
+
+
+def _forget_other_threads() -> None:
+    """In a forked child: nobody is there to give back what other threads held."""
+    for arena in _arenas:
+        if arena.lock.acquire(blocking=False):
+            arena.lock.release()
+        else:
+            arena.lock, arena.running = threading.RLock(), False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)

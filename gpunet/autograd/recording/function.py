@@ -17,7 +17,7 @@ import numpy as np
 from gpunet import config, tree
 from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.program import Program
-from gpunet.autograd.recording.trace import CannotRecordError, Trace, tracing
+from gpunet.autograd.recording.trace import Call, Trace, alike, tracing
 from gpunet.autograd.tape import state as taping
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.autograd.variable import Variable, scopes, structure
@@ -33,10 +33,14 @@ def _begin_anew() -> None:
     structure.version += 1
 
 
-for _setting in ("cpu_providers", "threads", "fusion"):
+for _setting in ("cpu_providers", "threads", "fusion", "floatx", "epsilon", "image_data_format"):
     config.observe(_setting, _begin_anew)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
+
+
+surroundings: list[Callable[[], Hashable]] = [lambda: scopes.compute_dtype]
+"""What code may read of where it is called, beside its arguments; modules above this one add to it."""
 
 
 class _Outcome(NamedTuple):
@@ -47,19 +51,36 @@ class _Outcome(NamedTuple):
     kinds: tuple
 
 
+class _Ready:
+    """A program and what goes with it, for as long as the structure has this version."""
+
+    def __init__(self, program: Program, outcome: _Outcome, touched: list[Variable], moves: int):
+        self.program = program
+        self.outcome = outcome
+        self.touched = touched
+        self.moves = moves
+        self.version = structure.version
+
+
 class _Recording:
-    """One signature on its way: seen once, traced once, then a program or a reason why there is none."""
+    """One signature on its way: seen once, traced once, then ready or a reason why not.
+
+    Other threads may replay what is `ready` while one begins anew: they keep hold of what they have found.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.seen = 0
-        self.calls: list | None = None
+        self.calls: list[Call] | None = None
         self.outcome: _Outcome | None = None
-        self.program: Program | None = None
-        self.moves = 0
-        self.touched: list[Variable] = []
+        self.ready: _Ready | None = None
         self.obstacle: str | None = None
         self.version = -1
+
+    @property
+    def program(self) -> Program | None:
+        """What replays run, once there is one."""
+        return None if self.ready is None else self.ready.program
 
 
 class RecordedFunction:
@@ -87,16 +108,21 @@ class RecordedFunction:
         if watching.trace is not None or taping.base is not None or scopes.abstract:
             return self.function(*args, **kwargs)  # part of something larger, which must see what happens
         arrays: list[Any] = []
-        key = _signature(args, arrays) if not kwargs else (_signature(args, arrays), _signature(kwargs, arrays))
+        key = (
+            tuple([read() for read in surroundings]),
+            _signature(args, arrays),
+            _signature(kwargs, arrays) if kwargs else None,
+        )
         recording = self._recordings.get(key)
         if recording is None:
             recording = self._recordings[key] = _Recording()
             if len(self._recordings) > _MOST:
                 self._recordings.popitem(last=False)
-        if recording.program is not None and recording.version == structure.version:
+        ready = recording.ready
+        if ready is not None and ready.version == structure.version:
             with self._arena.lock:
                 if not self._arena.running:
-                    return self._run(recording, arrays)
+                    return self._run(ready, arrays)
             return self.function(*args, **kwargs)  # called by the code of an op that is being replayed
         if Rows in map(type, arrays):
             return self(*tree.map_structure(as_tensor, args), **tree.map_structure(as_tensor, kwargs))
@@ -120,21 +146,23 @@ class RecordedFunction:
         """Why signatures that were called often enough are not recorded."""
         return {key: recording.obstacle for key, recording in self._recordings.items() if recording.obstacle}
 
-    def _run(self, recording: _Recording, arrays: list[Any]) -> Any:
+    def _run(self, ready: _Ready, arrays: list[Any]) -> Any:
         arena = self._arena
-        if recording.moves != arena.moves:
-            recording.program, recording.moves = recording.program.moved(), arena.moves  # type: ignore[union-attr]
+        if ready.moves != arena.moves:
+            ready.program, ready.moves = ready.program.moved(), arena.moves
         arena.running = True
         try:
-            return self._replay(recording, arrays)
+            return self._replay(ready, arrays)
         finally:
             arena.running = False
 
-    def _replay(self, recording: _Recording, arrays: list[Any]) -> Any:
-        found = iter(recording.program(arrays))  # type: ignore[misc]
-        for variable in recording.touched:
-            variable._version += 1  # as `touched` does where nothing is traced
-        outcome: Any = recording.outcome
+    def _replay(self, ready: _Ready, arrays: list[Any]) -> Any:
+        try:
+            found = iter(ready.program(arrays))
+        finally:  # a replay that is interrupted may have changed them
+            for variable in ready.touched:
+                variable._version += 1  # as `touched` does where nothing is traced
+        outcome = ready.outcome
         if outcome.structure is None and not outcome.kinds[0]:
             return outcome.leaves[0]
         leaves = [
@@ -145,21 +173,29 @@ class RecordedFunction:
 
     def _learn(self, recording: _Recording, arrays: list[Any], args: tuple, kwargs: dict) -> Any:
         if recording.version != structure.version:
-            recording.seen, recording.calls, recording.program = 0, None, None
+            recording.seen, recording.calls, recording.ready = 0, None, None
             recording.version = structure.version
         recording.seen += 1
-        if len({type(a) for a in arrays}) > 1:
-            self._give_up(recording, "its arrays are on different devices")
+        obstacle = _obstacle(arrays, args, kwargs)
+        if obstacle is not None:
+            self._give_up(recording, obstacle)
             return self.function(*args, **kwargs)
         if recording.seen == 1:
             result = self.function(*args, **kwargs)
             recording.version = structure.version  # the first run may build
             return result
+        return self._traced(recording, _apart(args), _apart(kwargs))
+
+    def _traced(self, recording: _Recording, args: tuple, kwargs: dict) -> Any:
+        """Run the function on arrays that share memory with nothing else, and learn what it does."""
+        arrays: list[Any] = []
+        _signature(args, arrays)
+        _signature(kwargs, arrays)
         with tracing(arrays, type(arrays[0])) as trace:
             result = self.function(*args, **kwargs)
             outcome = _outcome(trace, result)
         obstacle = trace.obstacle or _difference(recording, trace, outcome)
-        if obstacle is not None and (trace.obstacle or recording.calls is not None):
+        if obstacle is not None:
             self._give_up(recording, obstacle)
         elif recording.calls is None:
             recording.calls, recording.outcome = trace.calls, outcome
@@ -169,15 +205,10 @@ class RecordedFunction:
 
     def _finish(self, recording: _Recording, trace: Trace, outcome: _Outcome, arrays: list[Any]) -> None:
         outputs = [leaf for leaf, kind in zip(outcome.leaves, outcome.kinds) if kind]
-        try:
-            with self._arena.lock:
-                recording.program = Program(trace.calls, arrays, outputs, self._arena)
-                recording.moves = self._arena.moves
-        except CannotRecordError as error:
-            self._give_up(recording, str(error))
-            return
-        recording.touched = trace.touched
-        recording.calls, recording.outcome = None, outcome
+        with self._arena.lock:
+            program = Program(trace.calls, arrays, outputs, self._arena)
+            recording.ready = _Ready(program, outcome, trace.touched, self._arena.moves)
+        recording.calls = recording.outcome = None
         recording.version = structure.version
 
     def _give_up(self, recording: _Recording, why: str) -> None:
@@ -188,7 +219,9 @@ class RecordedFunction:
 
 def _is_array(x: Any) -> bool:
     """True for what may differ from run to run; a variable is one object, read where it is."""
-    return hasattr(x, "strides") or (isinstance(x, Tensor) and not isinstance(x, Variable))
+    if isinstance(x, Tensor):
+        return not isinstance(x, Variable)
+    return hasattr(x, "strides") and not isinstance(x, np.generic)
 
 
 def _signature(x: Any, arrays: list[Any]) -> Any:
@@ -197,15 +230,46 @@ def _signature(x: Any, arrays: list[Any]) -> Any:
     if kind is Tensor or _is_array(x):
         a = raw(x)
         arrays.append(a)
-        return (kind, type(a), a.shape, a.dtype)
+        mask = getattr(x, "_keras_mask", None)
+        return (kind, type(a), a.shape, a.dtype, None if mask is None else _signature(mask, arrays))
     if kind is Rows:
         arrays.append(x)
-        return (Tensor, np.ndarray, x.shape, x.dtype)
+        return (Tensor, np.ndarray, x.shape, x.dtype, None)
     if isinstance(x, list | tuple):
         return (kind, *[_signature(item, arrays) for item in x])
     if isinstance(x, dict):
         return (kind, *[(key, _signature(x[key], arrays)) for key in tree.sorted_keys(x)])
+    if isinstance(x, float):
+        return (kind, repr(x))  # −0.0 equals 0.0, and NaN not itself
     return (kind, x if isinstance(x, Hashable) and not isinstance(x, Variable) else id(x))
+
+
+def _obstacle(arrays: list[Any], args: tuple, kwargs: dict) -> str | None:
+    """What about the arguments cannot be recorded, or None."""
+    if len({type(a) for a in arrays}) > 1:
+        return "its arrays are on different devices"
+    for x in tree.flatten((args, kwargs)):
+        if not (_is_array(x) or isinstance(x, Hashable)):
+            return f"an argument of type {type(x).__name__} may change unnoticed"
+    return None
+
+
+def _apart(x: Any) -> Any:
+    """The arguments with contiguous copies of arrays, which other arrays and variables cannot overlap with.
+
+    A trace knows an array by its memory, and replays have contiguous storage of their own for each.
+    """
+    if isinstance(x, list | tuple | dict):
+        return tree.map_structure(_apart, x)
+    if not _is_array(x):
+        return x
+    if not isinstance(x, Tensor):
+        return x.copy()
+    copied: Any = wrap(x.array.copy())
+    mask = getattr(x, "_keras_mask", None)
+    if mask is not None:
+        copied._keras_mask = _apart(mask)
+    return copied
 
 
 def as_tensor(x: Any) -> Any:
@@ -234,6 +298,8 @@ def _difference(recording: _Recording, trace: Trace, outcome: _Outcome) -> str |
             return f"two runs in a row differ at call {i}, {a.primitive.name} and {b.primitive.name}"
     if len(recording.calls) != len(trace.calls):
         return f"two runs in a row make {len(recording.calls)} and {len(trace.calls)} calls"
+    if recording.outcome is None or not alike(recording.outcome, outcome):
+        return "two runs in a row return different things that are not computed with tensors"
     return None
 
 

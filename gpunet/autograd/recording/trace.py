@@ -7,6 +7,7 @@ variable, which replays read as it is then, or an array that two traces in a row
 from __future__ import annotations
 
 import bisect
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +18,6 @@ import numpy as np
 
 from gpunet.autograd.watching import state
 from gpunet.backend.primitive import PRIMITIVES, Primitive, backend_of
-
-
-class CannotRecordError(RuntimeError):
-    """The function does something that a replay could not repeat; the message says what."""
 
 
 class Input(NamedTuple):
@@ -61,7 +58,7 @@ class Constant:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Constant) and _alike(self.value, other.value)
+        return isinstance(other, Constant) and alike(self.value, other.value)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -95,20 +92,20 @@ class Call(NamedTuple):
             and self.implementation is other.implementation
             and self.operands == other.operands
             and self.results == other.results
-            and _alike(self.attributes, other.attributes)
+            and alike(self.attributes, other.attributes)
         )
 
 
-def _alike(a: Any, b: Any) -> bool:
+def alike(a: Any, b: Any) -> bool:
     """Equal, in bits where they are arrays; the same memory is equal whatever is in it."""
     if a is b:
         return True
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a)
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
     if isinstance(a, tuple | list):
-        return len(a) == len(b) and all(map(_alike, a, b))
+        return len(a) == len(b) and all(map(alike, a, b))
     if hasattr(a, "strides"):
         if (a.shape, a.dtype, a.strides) != (b.shape, b.dtype, b.strides):
             return False
@@ -253,6 +250,8 @@ def _shared(result: Any, arrays: Sequence[Any]) -> int:
 
 
 _LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child would find the table watched, and wait for a thread that it has not
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 @contextmanager

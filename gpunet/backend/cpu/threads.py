@@ -133,6 +133,18 @@ _workers = _Workers()
 _inside = threading.local()
 
 
+def _forget_other_threads() -> None:
+    """In a forked child: nobody is there to give back what other threads held."""
+    if _one_blas_thread.inside:
+        _blas()[1](_one_blas_thread.before)  # type: ignore[index]
+        _one_blas_thread.inside = 0
+    _one_blas_thread.lock, _workers.lock = threading.Lock(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)
+
+
 @functools.cache
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
