@@ -174,6 +174,7 @@ from gpunet.ops.indexing import (
     in_top_k,
     one_hot,
     scatter,
+    scatter_update,
     slice_update,
     sort,
     take,
