@@ -225,7 +225,7 @@ def test_several_outputs():
 
 
 def test_losses_of_named_outputs_are_listed_as_they_were_given():
-    inputs = layers.Input((2,))
+    inputs = layers.Input((3,))
     model = keras.Model(inputs, {"a": layers.Dense(1)(inputs), "b": layers.Dense(1)(inputs)})
     model.compile("sgd", {"b": "mse", "a": "mae"}, metrics={"b": ["mae"], "a": ["mse"]})
     listed = model.evaluate(X, {"a": Y, "b": Y}, verbose=0)
