@@ -68,7 +68,7 @@ class CompileLoss:
         ]
         self.weights = match(self.user_weights, y_pred, self.output_names, "loss_weights")
         if len(self.losses) > 1:
-            names = self.output_names or _default_names(y_pred)
+            names = _names(y_pred, self.output_names)
             self.trackers = [Mean(name=f"{name}_loss") for name, loss in zip(names, self.losses) if loss is not None]
             self.listed = self.trackers
             if isinstance(self.user_loss, dict) and isinstance(y_pred, dict):  # as Keras: in the order of that dict
@@ -121,6 +121,11 @@ def align(structure: Any, y_pred: Any, names: list[str] | None, what: str) -> li
     if len(leaves) == 1 and (leaves[0] is None or what == "sample_weight"):
         return leaves * count
     raise ValueError(f"`{what}` must have one array per output. Received: {len(leaves)} for {count} outputs")
+
+
+def _names(y_pred: Any, output_names: list[str] | None) -> list[str]:
+    """What the outputs are called in logs: by the keys of a dict, else by the layers that made them."""
+    return output_names if output_names and not isinstance(y_pred, dict) else _default_names(y_pred)
 
 
 def _default_names(y_pred: Any) -> list[str]:
@@ -194,7 +199,7 @@ class CompileMetrics(Metric):
         """Match metrics to outputs; "accuracy" becomes the kind that fits the shapes."""
         outputs = tree.flatten(y_pred)
         targets = align(y_true, y_pred, self.output_names, "y")
-        names = self.output_names or _default_names(y_pred)
+        names = _names(y_pred, self.output_names)
         self.prefixes = [f"{name}_" for name in names] if len(outputs) > 1 else [""]
         self.plain = self._match(self.given, y_pred, targets, outputs)
         self.with_weights = self._match(self.weighted, y_pred, targets, outputs)
