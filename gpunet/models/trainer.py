@@ -303,5 +303,5 @@ def as_numbers(logs: Any) -> dict[str, Any]:
     for name in sorted(logs):
         value = logs[name]
         array = value.numpy() if isinstance(value, Tensor) else value
-        numbers[name] = float(array) if np.size(array) == 1 else array
+        numbers[name] = float(np.asarray(array).item()) if np.size(array) == 1 else array
     return numbers
