@@ -7,6 +7,7 @@ import pytest
 
 import gpunet
 from gpunet import config, layers, ops
+from gpunet.backend.primitives.nn import conv_batch_norm
 from gpunet.testing import emulated_gpu
 from gpunet.testing.emulation import why_not
 
@@ -492,16 +493,11 @@ def test_convolutions_that_do_not_find_statistics(gpu, network):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_cpu_convolves_and_normalises_one_after_the_other():
+def test_the_cpu_convolves_and_normalises_one_after_the_other(monkeypatch):
     """Whose fused loops of batch normalisation read what is still in the cache."""
+    monkeypatch.setitem(conv_batch_norm.table, np.ndarray, lambda *_, **__: pytest.fail("called on the CPU"))
     for network in JOINED.values():
-        model = model_of(network)
-        with gpunet.GradientTape():
-            y = model(batch(), training=True)
-        config.disable_fusion()
-        with gpunet.GradientTape():
-            np.testing.assert_allclose(y, model(batch(), training=True), rtol=1e-4, atol=1e-4)
-        config.enable_fusion()
+        assert_same(model_of(network), batch())
 
 
 def test_recalibration_sees_the_inputs_behind_a_convolution(gpu):
