@@ -67,9 +67,10 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" or report.outcome != "passed":
-        _outcomes.setdefault(report.nodeid, "failed" if report.failed else report.outcome)
+        test = report.nodeid.replace(" ", "")  # as names of arguments have them; the list of names parts there
+        _outcomes.setdefault(test, "failed" if report.failed else report.outcome)
         if report.failed:
-            _outcomes[report.nodeid] = "failed"
+            _outcomes[test] = "failed"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -84,8 +84,13 @@ def test_in_a_functional_model_with_scores():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: layers.MultiHeadAttention(0, 3), "num_heads must be a positive integer"),
-        (lambda: layers.MultiHeadAttention(2, "3"), "key_dim must be a positive integer"),
+        (lambda: layers.MultiHeadAttention(0, 3), "argument `num_heads`, expected a positive integer"),
+        (lambda: layers.MultiHeadAttention(2, "3"), "argument `key_dim`, expected a positive integer"),
+        (lambda: layers.MultiHeadAttention(2, 3, 0), "argument `value_dim`, expected a positive integer"),
+        (lambda: layers.MultiHeadAttention(2, 3, output_shape=8.0), "Invalid `output_shape`"),
+        (lambda: layers.GroupQueryAttention(3, 4, 2)(X, X, X[:, :2]), "except the last one, must be equal"),
+        (lambda: layers.Attention()([X, X], mask=X), "layer mask must be a list"),
+        (lambda: layers.Attention()([X, X], mask=[X[..., 0] > 0]), "mask list of length 2 or 3"),
         (lambda: layers.MultiHeadAttention(2, 3, output_shape="x"), "must be an int, list, or tuple"),
         (lambda: layers.MultiHeadAttention(2, 3, sliding_window=0), "positive integer"),
         (lambda: layers.MultiHeadAttention(2, 3, dropout=0.1, flash_attention=True), "Dropout is not supported"),

@@ -200,6 +200,34 @@ def test_category_encoding_counts_with_weights():
     np.testing.assert_array_equal(found, [[0, 1.5, 0, 2]])
 
 
+def test_categories_and_bins_of_lists():
+    np.testing.assert_array_equal(layers.CategoryEncoding(3, output_mode="one_hot")([2, 0]), [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(layers.Discretization([1.0, 2.0])([[0.5, 1.5], [2.5, 0.0]]), [[0, 1], [2, 0]])
+
+
+@pytest.mark.parametrize(("mode", "shape", "dtype"), [("int", (None, 4), "int32"), ("count", (None, 3), "float32")])
+def test_bins_have_a_shape_before_they_are_adapted(mode, shape, dtype):
+    layer = layers.Discretization(num_bins=3, output_mode=mode)
+    found = layer.compute_output_spec(keras.Input((4,)))
+    assert (found.shape, found.dtype, layer.compute_output_shape((None, 4))) == (shape, dtype, shape)
+
+
+def test_normalization_shows_mean_and_variance_as_inputs_meet_them():
+    layer = layers.Normalization(axis=(1, 2), mean=[1.0, 2.0], variance=[4.0, 9.0])
+    assert layer.mean is None
+    layer.build((None, 3, 2, 5))
+    np.testing.assert_array_equal(layer.mean, np.broadcast_to([[1.0], [2.0]], (1, 3, 2, 1)))
+    adapted = layers.Normalization()
+    adapted.adapt(np.array([[0.0, 7.0], [4.0, 9.0]]))
+    np.testing.assert_array_equal(adapted.variance, [[4.0, 1.0]])
+
+
+def test_rescaling_by_channels_follows_the_format_of_images(monkeypatch):
+    monkeypatch.setattr("gpunet.layers.preprocessing.numbers.image_data_format", lambda: "channels_first")
+    found = layers.Rescaling([1.0, 2.0, 3.0], 1.0)(np.ones((2, 3, 4, 5)))
+    np.testing.assert_array_equal(found[0, :, 0, 0], [2.0, 3.0, 4.0])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -215,12 +243,15 @@ def test_category_encoding_counts_with_weights():
         (lambda: layers.RandomErasing(fill_value=(1, 2)), "three numbers"),
         (lambda: layers.Resizing(0, 3), "height must be a positive integer"),
         (lambda: layers.Resizing(2, 3, crop_to_aspect_ratio=True, pad_to_aspect_ratio=True), "Only one of"),
-        (lambda: layers.CategoryEncoding(), "num_tokens"),
-        (lambda: layers.CategoryEncoding(3, output_mode="hot"), "output_mode"),
+        (lambda: layers.CategoryEncoding(), "num_tokens must be set"),
+        (lambda: layers.CategoryEncoding(0), "`num_tokens` must be >= 1"),
+        (lambda: layers.CategoryEncoding(3, output_mode="hot"), "Unknown arg for output_mode: hot"),
         (lambda: layers.CategoryEncoding(3)(np.array([1]), count_weights=np.array([1.0])), "count_weights"),
         (lambda: layers.Discretization(), "either `num_bins` or `bin_boundaries`"),
+        (lambda: layers.Discretization([1.0], num_bins=2), "Both `num_bins` and `bin_boundaries`"),
+        (lambda: layers.Pipeline.from_config({"name": "p"}), "`layers`"),
         (lambda: layers.Discretization([1.0]).adapt(np.ones(3)), "Cannot adapt"),
-        (lambda: layers.RandomFlip()(np.ones((2, 2))), "Invalid images rank"),
+        (lambda: layers.RandomFlip()(np.ones((2, 2))), "rank 3 or 4"),
     ],
 )
 def test_errors_say_what_was_expected(make, message):

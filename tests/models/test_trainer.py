@@ -224,6 +224,16 @@ def test_several_outputs():
     np.testing.assert_allclose(named["loss"], found["loss"], rtol=1e-6)
 
 
+def test_losses_of_named_outputs_are_listed_as_they_were_given():
+    inputs = layers.Input((3,))
+    model = keras.Model(inputs, {"a": layers.Dense(1)(inputs), "b": layers.Dense(1)(inputs)})
+    model.compile("sgd", {"b": "mse", "a": "mae"}, metrics={"b": ["mae"], "a": ["mse"]})
+    listed = model.evaluate(X, {"a": Y, "b": Y}, verbose=0)
+    found = model.evaluate(X, {"a": Y, "b": Y}, verbose=0, return_dict=True)
+    assert model.metrics_names == ["loss", "b_loss", "a_loss", "a_mse", "b_mae"]
+    assert listed == [found[name] for name in model.metrics_names]
+
+
 def test_an_output_without_a_loss_needs_no_target():
     model = two_outputs()
     model.compile("sgd", [None, "mse"])

@@ -123,4 +123,4 @@ def test_mixed_float16_models_scale_their_loss():
 def test_it_is_found_beside_the_policies():
     from gpunet import mixed_precision
 
-    assert mixed_precision.LossScaleOptimizer is keras.optimizers.LossScaleOptimizer
+    assert mixed_precision.LossScaleOptimizer is optimizers.LossScaleOptimizer

@@ -68,6 +68,19 @@ class Attention(Layer):
                 f"Received length: {len(first)}."
             )
 
+    def _check_mask(self, mask: Any) -> None:
+        if mask is None:
+            return
+        name = type(self).__name__
+        if not isinstance(mask, list | tuple):
+            raise ValueError(
+                f"{name} layer mask must be a list, namely [query_mask, value_mask]. Received: mask={mask}."
+            )
+        if len(mask) not in (2, 3):
+            raise ValueError(
+                f"{name} layer accepts mask list of length 2 or 3. Received: length {len(mask)}, mask={mask}."
+            )
+
     def _scores(self, query: Any, key: Any) -> Any:
         if self.score_mode == "dot":
             scores = ops.matmul(query, ops.swapaxes(key, -2, -1))
@@ -92,6 +105,7 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
+        self._check_mask(mask)
         query, value = inputs[0], inputs[1]
         query_mask, value_mask = (mask[0], mask[1]) if mask else (None, None)
         scores = self._masked(self._scores(query, inputs[-1]), value_mask, use_causal_mask)

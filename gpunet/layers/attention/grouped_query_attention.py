@@ -64,15 +64,20 @@ class GroupedQueryAttention(ProjectedAttention):
         self.output_dense.build((None, None, *heads))
 
     def _check_shapes(self, query: Any, value: Any, key: Any) -> None:
+        if query[-1] != value[-1]:
+            raise ValueError(
+                f"The last dimension of `query_shape` and `value_shape` must be equal, but are {query[-1]}, "
+                f"{value[-1]}. Received: query_shape={query}, value_shape={value}"
+            )
         if not len(query) == len(value) == len(key) == 3:
             raise ValueError(
                 f"GroupedQueryAttention expected inputs of rank 3 (batch, steps, features). "
                 f"Received: query_shape={query}, value_shape={value}, key_shape={key}"
             )
-        if query[-1] != value[-1]:
+        if tuple(value[1:-1]) != tuple(key[1:-1]):
             raise ValueError(
-                f"The last dimension of `query_shape` and `value_shape` must be equal, but are {query[-1]}, "
-                f"{value[-1]}. Received: query_shape={query}, value_shape={value}"
+                f"All dimensions of `value` and `key`, except the last one, must be equal. "
+                f"Received: value_shape={value} and key_shape={key}"
             )
 
     def _attend(self, query: Any, key: Any, value: Any, attended: Attended) -> tuple[Any, Any]:

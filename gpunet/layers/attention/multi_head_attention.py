@@ -5,9 +5,10 @@ from __future__ import annotations
 import string
 from typing import Any
 
+import numpy as np
+
 from gpunet import ops
 from gpunet.layers.attention.projected import Attended, ProjectedAttention
-from gpunet.layers.core.dense import as_units
 
 
 class MultiHeadAttention(ProjectedAttention):
@@ -42,12 +43,14 @@ class MultiHeadAttention(ProjectedAttention):
         attention_axes: Any = None,
         **kwargs: Any,
     ):
-        sizes = [
-            as_units(n, f"MultiHeadAttention: {name}")
-            for n, name in ((num_heads, "num_heads"), (key_dim, "key_dim"), (value_dim or key_dim, "value_dim"))
-        ]
+        given = {"num_heads": num_heads, "key_dim": key_dim, "value_dim": key_dim if value_dim is None else value_dim}
+        sizes = [_as_size(n, name) for name, n in given.items()]
         super().__init__(head_size=key_dim, dropout=dropout, use_bias=use_bias, **kwargs)
         self.num_heads, self.key_dim, self.value_dim = sizes
+        if not isinstance(output_shape, int | list | tuple | None):
+            raise ValueError(
+                f"Invalid `output_shape`: it must be an int, list, or tuple. Received: output_shape={output_shape}"
+            )
         self._output_shape = _as_tuple(output_shape, "output_shape")
         self.attention_axes = _as_tuple(attention_axes, "attention_axes")
 
@@ -98,6 +101,14 @@ class MultiHeadAttention(ProjectedAttention):
             "output_shape": self._output_shape,
             "attention_axes": self.attention_axes,
         }
+
+
+def _as_size(n: Any, name: str) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(
+            f"Received an invalid value for argument `{name}`, expected a positive integer. Received: {name}={n!r}"
+        )
+    return int(n)
 
 
 def _as_tuple(value: Any, name: str) -> tuple[int, ...] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet import ops
 from gpunet.layers.layer import Layer
 from gpunet.ops.image.layout import check_choice
@@ -28,7 +30,15 @@ def encoded(indices: Any, depth: int, mode: str, dtype: Any, weights: Any = None
     return ops.sum(hot if weights is None else hot * ops.expand_dims(ops.cast(weights, dtype), -1), axis)
 
 
-class CategoryEncoding(Layer):
+class TakesLists(Layer):
+    """A layer that takes lists of numbers, as [[3, 2], [0, 1]], for the arrays that they are."""
+
+    def _convert_inputs(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        arrays = tuple(np.asarray(x) if isinstance(x, list | tuple | int | float) else x for x in args)
+        return super()._convert_inputs(arrays, kwargs)
+
+
+class CategoryEncoding(TakesLists):
     """Integers in [0, num_tokens) as vectors of that length.
 
     Args:
@@ -46,10 +56,16 @@ class CategoryEncoding(Layer):
     ):
         super().__init__(**kwargs)
         output_mode = "multi_hot" if output_mode == "binary" else output_mode
-        check_choice(output_mode, ("count", "one_hot", "multi_hot"), "output_mode")
+        if output_mode not in ("count", "one_hot", "multi_hot"):
+            raise ValueError(
+                f"Unknown arg for output_mode: {output_mode}. Expected one of 'count', 'one_hot', 'multi_hot'. "
+                f"Received: output_mode={output_mode}"
+            )
         check_choice(sparse, (False,), "sparse")
-        if num_tokens is None or num_tokens < 1:
-            raise ValueError(f"`num_tokens` must be set, and >= 1. Received: num_tokens={num_tokens}.")
+        if num_tokens is None:
+            raise ValueError("num_tokens must be set to use this layer. Received: num_tokens=None.")
+        if num_tokens < 1:
+            raise ValueError(f"`num_tokens` must be >= 1. Received: num_tokens={num_tokens}.")
         self.num_tokens = num_tokens
         self.output_mode = output_mode
         self.sparse = sparse

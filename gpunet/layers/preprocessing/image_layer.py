@@ -102,7 +102,10 @@ class RandomImageLayer(ImageLayer):
         """What is drawn for some images, to be given to the `transform_…` methods; None in inference."""
         if not training:
             return None
-        x, _ = as_batch(data["images"] if isinstance(data, dict) else data, self.data_format)
+        images = data["images"] if isinstance(data, dict) else data
+        if len(shape := tuple(ops.shape(images))) not in (3, 4):
+            raise ValueError(f"Expected the input image to be rank 3 or 4. Received: inputs.shape={shape}")
+        x, _ = as_batch(images, self.data_format)
         return self._draw(x, Draws(x, self.generator if seed is None else seed))
 
     def _acts(self, transformation: Any, training: bool) -> bool:

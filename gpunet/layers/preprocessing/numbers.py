@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from gpunet import ops
-from gpunet.config import epsilon
+from gpunet.config import epsilon, image_data_format
 from gpunet.layers.layer import Layer
-from gpunet.layers.preprocessing.categories import encoded
+from gpunet.layers.preprocessing.categories import TakesLists, encoded
 from gpunet.ops.image.layout import check_choice
 from gpunet.serialization import deserialize, serialize
+from gpunet.symbolic import infer_output
 
 
 class Rescaling(Layer):
     """inputs·scale + offset, also of integers.
 
     Args:
-        scale, offset: numbers, or arrays that broadcast.
+        scale, offset: numbers, or arrays that broadcast; a scale for each channel also where the images' format is
+            "channels_first".
     """
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
@@ -31,6 +33,8 @@ class Rescaling(Layer):
     def call(self, inputs: Any) -> Any:
         x = ops.cast(inputs, self.compute_dtype)
         scale, offset = (v if isinstance(v, int | float) else np.asarray(v, x.dtype) for v in (self.scale, self.offset))
+        if np.ndim(scale) and image_data_format() == "channels_first":
+            scale = np.reshape(scale, np.shape(scale) + (1,) * (3 - np.ndim(scale)))
         return x * scale + offset
 
     def get_config(self) -> dict[str, Any]:
@@ -129,18 +133,28 @@ class Normalization(Layer):
 
     def call(self, inputs: Any) -> Any:
         x = ops.cast(inputs, self.compute_dtype)
-        mean, variance = self._statistics(x)
+        mean, variance = self._statistics(x.dtype)
         deviation = ops.maximum(ops.sqrt(variance), epsilon())
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
-    def _statistics(self, x: Any) -> list[Any]:
+    @property
+    def mean(self) -> Any:
+        """The mean in the shape that inputs meet, as (1, features); None before the layer is built."""
+        return self._statistics(self.compute_dtype)[0] if self.built else None
+
+    @property
+    def variance(self) -> Any:
+        """The variance, as `mean`."""
+        return self._statistics(self.compute_dtype)[1] if self.built else None
+
+    def _statistics(self, dtype: Any) -> list[Any]:
         if self.input_mean is None:
             found = [self.adapt_mean, self.adapt_variance]
         else:
             found = [ops.convert_to_tensor(np.asarray(v)) for v in (self.input_mean, self.input_variance)]
         sizes = [n for d, n in enumerate(self._broadcast) if d in self._kept]
         return [
-            ops.cast(ops.reshape(ops.broadcast_to(v, sizes) if sizes else v, self._broadcast), x.dtype) for v in found
+            ops.cast(ops.reshape(ops.broadcast_to(v, sizes) if sizes else v, self._broadcast), dtype) for v in found
         ]
 
     def get_config(self) -> dict[str, Any]:
@@ -152,7 +166,7 @@ class Normalization(Layer):
         }
 
 
-class Discretization(Layer):
+class Discretization(TakesLists):
     """The number of the bin in which each input is: 0 below the first boundary, and so on.
 
     Args:
@@ -182,11 +196,13 @@ class Discretization(Layer):
         check_choice(sparse, (False,), "sparse")
         if num_bins is not None and num_bins < 0:
             raise ValueError(f"`num_bins` must be greater than or equal to 0. Received: `num_bins={num_bins}`")
-        if (num_bins is None) == (bin_boundaries is None):
+        if num_bins is not None and bin_boundaries is not None:
             raise ValueError(
-                f"You need to set either `num_bins` or `bin_boundaries`, not both. "
-                f"Received: num_bins={num_bins}, bin_boundaries={bin_boundaries}"
+                f"Both `num_bins` and `bin_boundaries` should not be set. "
+                f"Received: num_bins={num_bins} and bin_boundaries={bin_boundaries}"
             )
+        if num_bins is None and bin_boundaries is None:
+            raise ValueError("You need to set either `num_bins` or `bin_boundaries`. Received: None for both.")
         self.bin_boundaries = None if bin_boundaries is None else list(map(float, bin_boundaries))
         self.num_bins = num_bins
         self.epsilon = epsilon
@@ -218,8 +234,21 @@ class Discretization(Layer):
                 "You need to either pass the `bin_boundaries` argument at construction time or call "
                 "`adapt(dataset)` before you can start using the `Discretization` layer."
             )
-        places = ops.digitize(inputs, np.asarray(self.bin_boundaries, "float32"))
-        return encoded(places, len(self.bin_boundaries) + 1, self.output_mode, self.compute_dtype)
+        return self._encoded(ops.digitize(inputs, np.asarray(self.bin_boundaries, "float32")))
+
+    def _encoded(self, places: Any) -> Any:
+        depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+        assert depth is not None
+        return encoded(places, depth, self.output_mode, self.output_dtype)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """The output as a KerasTensor, also before boundaries are adapted."""
+        return infer_output(lambda x: self._encoded(ops.cast(x, "int32")), (inputs,), {})
+
+    @property
+    def output_dtype(self) -> str:
+        """int32 for numbers of bins, else the compute dtype."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

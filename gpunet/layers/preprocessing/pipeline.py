@@ -45,5 +45,13 @@ class Pipeline(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layers of a configuration."""
+        """The layers of a configuration.
+
+        Raises:
+            ValueError: unless it has a list of layers.
+        """
+        if not isinstance(config.get("layers"), list | tuple):
+            raise ValueError(
+                f"The configuration of a Pipeline has a list of configurations as `layers`. Received: {config}"
+            )
         return cls(**config | {"layers": [deserialize(layer) for layer in config["layers"]]})
