@@ -17,7 +17,7 @@
 // Blocks for which a multiprocessor of 64 Ki registers has 128 a thread.
 #define BLOCKS (512 / THREADS)
 // Longer stretches of the inner loop do not fit into them.
-#define DEPTH_UNROLL (512 / (MICRO_M * MICRO_N * int(sizeof(SUM))))
+#define DEPTH_UNROLL ((sizeof(SUM) == 4 ? 512 : 256) / (MICRO_M * MICRO_N * int(sizeof(SUM))))
 // Four more than the tile, so that a warp that stores a column of pieces hits different banks.
 #define ROW_A (TILE_M + 4)
 #define ROW_B (TILE_N + 4)
@@ -126,16 +126,18 @@ DEVICE void multiply(SHARED_POINTER(SUM) a, SHARED_POINTER(SUM) b, Sums (&sums)[
     }
 }
 
-// The tile at (m, n), over k from `first` to `last`; `store(m, n, four sums along n)` takes the results.
-template <class A, class B, class Store>
-DEVICE void igemm(const A& a, const B& b, const Store& store, int m, int n, int first, int last) {
-    SHARED(SUM, a_tiles, 2 * TILE_K * ROW_A);
-    SHARED(SUM, b_tiles, 2 * TILE_K * ROW_B);
+// Elements of shared memory for the tiles of A and B.
+#define ROOM_A (2 * TILE_K * ROW_A)
+#define ROOM_B (2 * TILE_K * ROW_B)
+
+// This thread's sums of the tile at (m, n), over k from `first` to `last`.
+template <class A, class B>
+DEVICE void accumulate(const A& a, const B& b, int m, int n, int first, int last, SHARED_POINTER(SUM) a_tiles,
+                       SHARED_POINTER(SUM) b_tiles, Sums (&sums)[MICRO_M][MICRO_N / 4]) {
     Stage<TILE_M, ROW_A, A> a_stage;
     Stage<TILE_N, ROW_B, B> b_stage;
     a_stage.start(a, m);
     b_stage.start(b, n);
-    Sums sums[MICRO_M][MICRO_N / 4];
     UNROLL
     for (int i = 0; i < MICRO_M; i++) {
         UNROLL
@@ -163,11 +165,26 @@ DEVICE void igemm(const A& a, const B& b, const Store& store, int m, int n, int 
             __syncthreads();
         }
     }
+}
+
+// Hands this thread's sums to `store(m, n, four sums along n)`.
+template <class Store>
+DEVICE void deliver(const Store& store, int m, int n, const Sums (&sums)[MICRO_M][MICRO_N / 4]) {
     UNROLL
     for (int i = 0; i < MICRO_M; i++) {
         UNROLL
         for (int j = 0; j < MICRO_N / 4; j++) store(m + QUAD_M(i / 4) + i % 4, n + QUAD_N(j), sums[i][j]);
     }
+}
+
+// The tile at (m, n), over k from `first` to `last`.
+template <class A, class B, class Store>
+DEVICE void igemm(const A& a, const B& b, const Store& store, int m, int n, int first, int last) {
+    SHARED(SUM, a_tiles, ROOM_A);
+    SHARED(SUM, b_tiles, ROOM_B);
+    Sums sums[MICRO_M][MICRO_N / 4];
+    accumulate(a, b, m, n, first, last, a_tiles + 0, b_tiles + 0, sums);
+    deliver(store, m, n, sums);
 }
 
 // Which tile of which product a block computes. Tiles of one row follow one another, and share the operand A.

@@ -64,6 +64,7 @@ _NAMES = {
     "Loss": "losses",
     "Metric": "metrics",
     "Model": "models",
+    "Operation": "symbolic",
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
@@ -129,7 +130,7 @@ if TYPE_CHECKING:
     from gpunet.optimizers import Optimizer
     from gpunet.random import set_random_seed
     from gpunet.regularizers import Regularizer
-    from gpunet.symbolic import KerasTensor
+    from gpunet.symbolic import KerasTensor, Operation
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,9 @@ from gpunet.autograd.tensor import Tensor
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitive import is_array_type
 from gpunet.ops.elementwise import cast
-from gpunet.serialization import Catalog, deserialize
+from gpunet.serialization import Catalog
+from gpunet.serialization import deserialize as _deserialize
+from gpunet.serialization import serialize as _serialize
 from gpunet.symbolic import KerasTensor
 
 _MIXED = {"mixed_float16": ("float16", "float32"), "mixed_bfloat16": ("bfloat16", "float32")}
@@ -83,6 +85,16 @@ def dtype_policy() -> DTypePolicy:
 def set_dtype_policy(policy: str | DTypePolicy) -> None:
     """Set the policy of new layers."""
     _global["policy"] = get(policy)
+
+
+def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
+    """A policy as its configuration."""
+    return _serialize(dtype_policy)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> DTypePolicy:
+    """The policy of a configuration from `serialize`."""
+    return _deserialize(config, custom_objects)
 
 
 def get(identifier: Any) -> DTypePolicy:

@@ -133,11 +133,14 @@ def build_shapes(method: Callable, tensors: dict[str, Any], arguments: dict[str,
     if len(names) == 1:
         return {names[0]: next(iter(shapes.values()), None)}
     for name in names:
-        if not name.endswith("_shape") or name.removesuffix("_shape") not in arguments:
+        argument = name.removesuffix("_shape")
+        if argument == name or argument not in arguments:
+            lacks = f"but `call()` does not have argument `{argument}`"
+            problem = "which does not end in `_shape`" if argument == name else lacks
             raise ValueError(
                 f"For a `{method.__name__}()` method with more than one argument, all arguments should have a `_shape` "
                 f"suffix and match an argument from `call()`, e.g. `{method.__name__}(self, foo_shape, bar_shape)`. "
-                f"For layer '{layer}', received argument `{name}`."
+                f"For layer '{layer}', received `{method.__name__}()` argument `{name}`, {problem}."
             )
     return {name: shapes[name] for name in names if name in shapes}
 

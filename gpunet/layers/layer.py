@@ -121,7 +121,7 @@ class Layer(WeightOwner, Operation):
         self.input_spec: Any = None
         self.supports_masking = is_default(self.compute_mask) is False
         self.trainable = trainable
-        self.dtype_policy = dtype_policies.get(dtype)
+        self.dtype_policy = dtype
         self._losses: list[Any] = []
         self._path = self.name
         self._shapes_dict: dict[str, Any] = {}
@@ -150,6 +150,19 @@ class Layer(WeightOwner, Operation):
     def input_dtype(self) -> str:
         """The dtype to which float inputs are cast."""
         return self.compute_dtype
+
+    @property
+    def dtype_policy(self) -> dtype_policies.DTypePolicy:
+        """What the layer computes in and keeps its variables in; set it to a policy or the name of one.
+
+        Variables that exist keep their dtype.
+        """
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._dtype_policy = dtype_policies.get(value)
+        self._quick = False
 
     @property
     def metrics(self) -> list[Any]:
@@ -202,11 +215,15 @@ class Layer(WeightOwner, Operation):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's function of tensors; a subclass implements it."""
-        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call()` method implemented.")
+        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
 
     @default
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The output shape for an input shape (None for unknown sizes); builds the layer if it is not built."""
+        if type(self).call is Layer.call:
+            raise NotImplementedError(
+                f"Layer {type(self).__name__} does not have a `compute_output_shape` method implemented."
+            )
         shapes = args or tuple(kwargs.values())
         if not self.built:
             self.build(*args, **kwargs)

@@ -113,7 +113,9 @@ class WeightOwner:
             ValueError: if the shape has an unknown size, or the layer's state is locked because it is built.
         """
         if isinstance(shape, str):
-            raise ValueError(f"add_weight: shape must come first; pass the name as name={shape!r}")
+            raise ValueError(
+                f"add_weight: the first argument is the shape; pass the name as a keyword argument: name={shape!r}"
+            )
         dtype = as_dtype(self.variable_dtype if dtype is None else dtype)
         default = "glorot_uniform" if is_float(dtype) else "zeros"
         initializer = initializers.get(default if initializer is None else initializer)
@@ -133,6 +135,10 @@ class WeightOwner:
         if not self.trainable:
             variable.trainable = False
         return variable
+
+    def add_variable(self, shape: Any, initializer: Any, **kwargs: Any) -> Variable:
+        """`add_weight`, with a shape and an initializer."""
+        return self.add_weight(shape, initializer, **kwargs)
 
     @property
     def _layers(self) -> list[Any]:

@@ -50,6 +50,7 @@ class CompileLoss:
         self.losses: list[Callable | None] | None = None
         self.weights: list[float | None] = []
         self.trackers: list[Mean] = []
+        self.listed: list[Mean] = []  # the trackers in the order in which `evaluate` lists them
         for entry in tree.flatten(loss):  # what cannot work should fail in compile(), not in the first batch
             if not _by_shape(entry, _CROSSENTROPY):
                 as_loss(entry)
@@ -69,6 +70,10 @@ class CompileLoss:
         if len(self.losses) > 1:
             names = self.output_names or _default_names(y_pred)
             self.trackers = [Mean(name=f"{name}_loss") for name, loss in zip(names, self.losses) if loss is not None]
+            self.listed = self.trackers
+            if isinstance(self.user_loss, dict) and isinstance(y_pred, dict):  # as Keras: in the order of that dict
+                places = {f"{name}_loss": i for i, name in enumerate(self.user_loss)}
+                self.listed = sorted(self.trackers, key=lambda tracker: places.get(tracker.name, 0))
 
     def _targets(self, losses: list[Any], y_true: Any, y_pred: Any) -> list[Any]:
         """The target of each output; those without a loss need none."""

@@ -61,7 +61,7 @@ class Fusion:
     def _can_be(self) -> bool:
         layers = [node.operation for node in self.nodes if isinstance(node.operation, Layer)]
         kinds = {kind for layer in layers for kind in (layer.compute_dtype, layer.variable_dtype)}
-        if len(kinds) != 1 or not is_float(as_dtype(*kinds)) or not all(map(_is_plain, layers)):
+        if len(kinds) != 1 or not is_float(as_dtype(*kinds)) or not all(map(is_plain, layers)):
             return False
         self._dtype = as_dtype(kinds.pop())
         if self.relu is not None and not _is_relu(self.relu):
@@ -196,7 +196,7 @@ def _is_shrinking(operation: Any) -> bool:
     return is_pool and type(operation).pool is ops.max_pool and math.prod(operation.strides) > 1
 
 
-def _is_plain(layer: Layer) -> bool:
+def is_plain(layer: Layer) -> bool:
     """Whether calling the layer is nothing but its class's `call`, which `call_fused` repeats where there is one."""
     kind = type(layer)
     if kind.__call__ is not Layer.__call__ or {"call", "compute_mask"} & vars(layer).keys():

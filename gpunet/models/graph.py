@@ -201,7 +201,7 @@ def functional_arguments(config: dict[str, Any]) -> tuple[Any, Any]:
 def _call(operation: Operation, args: tuple, kwargs: dict) -> Any:
     if isinstance(operation, OpCall):
         return call_op(operation, args, kwargs)
-    parameters = inspect.signature(operation.call).parameters  # type: ignore[attr-defined]  # it is a layer
+    parameters = inspect.signature(operation.call).parameters
     variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     known = {k: v for k, v in kwargs.items() if v is not None or k in parameters or variadic}
     return operation(*args, **known)

@@ -110,7 +110,7 @@ class Learner(Layer):
         """The loss, the metrics of `compile`, and those that layers or this model own."""
         found: list[Metric] = [] if self._loss_tracker is None else [self._loss_tracker]
         if self._compile_loss is not None:
-            found += self._compile_loss.trackers
+            found += self._compile_loss.listed
         if self._compile_metrics is not None:
             found.append(self._compile_metrics)
         return found + [m for layer in self._flatten_layers() for m in layer._own_metrics]

@@ -44,8 +44,8 @@ _CLASS_NAMES |= {
 }
 # Functions without a class in Keras: written under gpunet's own name.
 _OWN = frozenset(
-    "batch_norm_relu batch_norm_relu_training batch_norm_training batch_normalization convert_to_numpy hard_swish "
-    "linear mish swish to_device dot_product_attention".split()
+    "batch_norm_relu batch_norm_relu_training batch_norm_training batch_normalization conv_batch_norm_training "
+    "convert_to_numpy hard_swish linear mish swish to_device dot_product_attention".split()
 )
 _NEVER_IN_KERAS = frozenset("initial bias activation device".split())  # gpunet's additions, left out where None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from gpunet import tree
 from gpunet.models.fusion import Fusion, choose_fusions
+from gpunet.models.normalised import NormalisedConvolution, can_be_normalised
 from gpunet.symbolic import KerasTensor, Node
 
 
@@ -48,6 +50,7 @@ class FusedStep:
         self.fusion = fusion
         self.single = [Step(node, slot) for node in fusion.nodes]
         self.inputs = [slot[id(x)] for x in fusion.inputs]
+        self.sole = self.inputs[0]  # that of the first node
         self.outputs = self.single[-1].outputs
         self.between = [i for step in self.single[:-1] for i in step.outputs]
         self.last: list[int] = []
@@ -66,6 +69,44 @@ class FusedStep:
             values[i] = None
 
 
+class ConvolutionStep:
+    """A convolution and the step of the batch normalisation behind it; one by one where that is as good."""
+
+    def __init__(self, convolution: Step, rest: Step | FusedStep, together: NormalisedConvolution):
+        self.convolution = convolution
+        self.rest = rest
+        self.together = together
+        self.sole = convolution.sole
+        self.addends = rest.inputs[1:]
+        self.inputs = [*convolution.inputs, *self.addends]
+        self.outputs = rest.outputs
+        self.last: list[int] = []
+
+    def run(self, values: list[Any]) -> None:
+        """Compute the output of the rest from the convolution's input."""
+        inputs = [values[i] for i in self.inputs]
+        if self.together.applies(*inputs):
+            values[self.outputs[0]] = self.together.compute(*inputs)
+        else:
+            self.convolution.run(values)
+            self.rest.run(values)
+            values[self.convolution.outputs[0]] = None
+        for i in self.last:
+            values[i] = None
+
+
+def _joined(first: Step, rest: Any) -> ConvolutionStep | None:
+    """The step of a convolution and what follows it, if that begins with batch normalisation."""
+    fused = isinstance(rest, FusedStep)
+    convolution: Any = first.call
+    normalisation = rest.fusion.head if fused else rest.call
+    if first.sole is None or not can_be_normalised(convolution, normalisation):
+        return None
+    addend = rest.fusion.inputs[1] if fused and len(rest.inputs) > 1 else None
+    together = NormalisedConvolution(convolution, normalisation, fused, addend)
+    return ConvolutionStep(first, rest, together) if together.holds() else None
+
+
 class Plan:
     """The steps from a model's inputs to its outputs.
 
@@ -80,8 +121,24 @@ class Plan:
         self.fusions = choose_fusions(nodes, outputs)
         ending = {id(fusion.nodes[-1]): FusedStep(fusion, slot) for fusion in self.fusions}
         inside = {id(node) for fusion in self.fusions for node in fusion.nodes[:-1]}
-        self.steps = [ending.get(id(node)) or Step(node, slot) for node in nodes if id(node) not in inside]
+        self.steps: list[Step | FusedStep | ConvolutionStep] = [
+            ending.get(id(node)) or Step(node, slot) for node in nodes if id(node) not in inside
+        ]
+        self._join_convolutions()
         self._free()
+
+    def _join_convolutions(self) -> None:
+        """Make one step of a convolution and of the batch normalisation that alone reads it."""
+        readers = Counter([i for step in self.steps for i in step.inputs] + self.outputs)
+        makers = {i: step for step in self.steps for i in step.outputs if type(step) is Step and readers[i] == 1}
+        inside = set()
+        for place, step in enumerate(self.steps):
+            first = None if step.sole is None else makers.get(step.sole)
+            pair = None if first is None else _joined(first, step)
+            if pair is not None:
+                inside.add(id(first))
+                self.steps[place] = pair
+        self.steps = [step for step in self.steps if id(step) not in inside]
 
     def _free(self) -> None:
         """Let each step empty the slots that nobody needs any more."""

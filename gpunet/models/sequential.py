@@ -32,13 +32,12 @@ class Sequential(Model):
         """Put a layer at the end.
 
         Raises:
-            TypeError: if it is not a layer.
-            ValueError: if a layer of that name is there already, or an input comes second.
+            ValueError: if it is not a layer, a layer of that name is there already, or an input comes second.
         """
         if isinstance(layer, KerasTensor) and layer._keras_history:
             layer = layer._keras_history[0].operation
         if not isinstance(layer, Layer):
-            raise TypeError(
+            raise ValueError(
                 f"Only instances of `gpunet.Layer` can be added to a Sequential model. Received: {layer!r} "
                 f"(of type {type(layer).__name__})"
             )

@@ -245,15 +245,17 @@ class Trainer(Learner):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One update from one batch; returns the loss and metrics so far, as `evaluate` does."""
+        """One update from one batch; returns its loss and metrics, as `evaluate` does."""
         self._check_compiled("train_on_batch")
+        self.reset_metrics()
         logs = self._run_step("train_step", self._one_batch(x, y, sample_weight, class_weight))
         logs = as_numbers(logs)
         return logs if return_dict else self._ordered(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The loss and metrics of one batch, added to those so far."""
+        """The loss and metrics of one batch."""
         self._check_compiled("test_on_batch")
+        self.reset_metrics()
         logs = as_numbers(self._run_step("test_step", self._one_batch(x, y, sample_weight, None)))
         return logs if return_dict else self._ordered(logs)
 
@@ -301,5 +303,5 @@ def as_numbers(logs: Any) -> dict[str, Any]:
     for name in sorted(logs):
         value = logs[name]
         array = value.numpy() if isinstance(value, Tensor) else value
-        numbers[name] = float(array) if np.size(array) == 1 else array
+        numbers[name] = float(np.asarray(array).item()) if np.size(array) == 1 else array
     return numbers

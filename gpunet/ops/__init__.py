@@ -71,6 +71,7 @@ from gpunet.ops.arrangement import (
 from gpunet.ops.attention import dot_product_attention
 from gpunet.ops.control import associative_scan, cond, fori_loop, map, scan, switch, vectorized_map, while_loop
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
+from gpunet.ops.conv_batch_norm import conv_batch_norm_training
 from gpunet.ops.counting import bincount, digitize, histogram, isin, multi_hot, searchsorted
 from gpunet.ops.creation import (
     arange,
@@ -174,6 +175,7 @@ from gpunet.ops.indexing import (
     in_top_k,
     one_hot,
     scatter,
+    scatter_update,
     slice_update,
     sort,
     take,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet.autograd.apply import apply
-from gpunet.autograd.tape import Gradient
+from gpunet.autograd.tape import Gradient, Record
 from gpunet.backend.primitives import conv as prim
 from gpunet.config import standardize_data_format
 from gpunet.ops import elementwise as el
@@ -105,24 +105,30 @@ def conv(
         ValueError: if ranks, channels or padding do not fit.
     """
     data_format = standardize_data_format(data_format)
+    operands, geometry = prepared(inputs, kernel, bias, strides, padding, data_format, dilation_rate)
+    return restore_format(apply(prim.conv, *operands, **geometry, activation=activation), data_format)
+
+
+def prepared(
+    inputs: Any, kernel: Any, bias: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
+) -> tuple[tuple[Any, Any, Any], dict[str, Any]]:
+    """(x, kernel, bias) with the channels last, and the attributes of `prim.conv` but the activation.
+
+    Raises:
+        ValueError: if ranks, channels or padding do not fit.
+    """
     x, kernel = _operands(inputs, kernel, data_format, "conv")
     rank = x.ndim - 2
     groups = _groups(x.shape[-1], kernel.shape)
     strides = per_axis(strides, rank, "strides")
     dilation = per_axis(dilation_rate, rank, "dilation_rate")
-    bias = None if bias is None else _bias(bias, x.dtype, kernel.shape)
-    y = apply(
-        prim.conv,
-        x,
-        kernel,
-        bias,
-        strides=strides,
-        padding=resolve_padding(padding, x.shape[1:-1], kernel.shape[:-2], strides, dilation),
-        dilation=dilation,
-        groups=groups,
-        activation=activation,
-    )
-    return restore_format(y, data_format)
+    geometry = {
+        "strides": strides,
+        "padding": resolve_padding(padding, x.shape[1:-1], kernel.shape[:-2], strides, dilation),
+        "dilation": dilation,
+        "groups": groups,
+    }
+    return (x, kernel, None if bias is None else _bias(bias, x.dtype, kernel.shape)), geometry
 
 
 def _bias(bias: Any, dtype: Any, kernel_shape) -> Any:
@@ -152,9 +158,14 @@ def _geometry(attributes):
 
 
 def _conv_gradient(g, r):
-    x, w, _ = r.inputs
     if r.attributes["activation"] == "relu":
         g = el.relu_grad(g, r.out)
+    return cotangents(g, r)
+
+
+def cotangents(g: Any, r: Record) -> tuple[Any, Any, Any]:
+    """Those of x, kernel and bias, the first inputs of a record of a linear convolution, where they are needed."""
+    x, w, *_ = r.inputs
     geometry = _geometry(r.attributes)
     dx = dw = db = None
     if r.needs[0]:

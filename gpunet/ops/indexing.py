@@ -180,6 +180,16 @@ def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
 
 
 @symbolic_op
+def scatter_update(inputs: Any, indices: Any, updates: Any) -> Any:
+    """A copy of `inputs` with `updates[i]` at `indices[i]` (n, k); no index may come twice."""
+    inputs, indices = operand(inputs), as_index_array(indices)
+    updates = el.cast(operand(updates), inputs.dtype)
+    placed = scatter(indices, updates, inputs.shape)
+    where_new = scatter(indices, raw(el.ones_like(updates, "int32")), inputs.shape)
+    return el.where(el.greater(where_new, 0), placed, inputs)
+
+
+@symbolic_op
 def argsort(x: Any, axis: int | None = -1) -> Any:
     """The indices that sort x along `axis` (None: of the flattened array), stable, int32."""
     x = operand(x)

@@ -81,6 +81,18 @@ def _with_batch_statistics(primitive, x, parameters, others, axis, epsilon):
     return cast_to(y if last else moveaxis(y, -1, axis), x.dtype), mean, variance
 
 
+def checked_parameters(x: Any, gamma: Any, beta: Any, addend: Any) -> tuple[Any, Any, Any]:
+    """The three in the dtype of x, whose channels are last, or None.
+
+    Raises:
+        ValueError: if a shape does not fit.
+    """
+    gamma, beta = (p if p is None else operand(p) for p in (gamma, beta))
+    _check_channels("batch_norm_training", x, x.ndim - 1, gamma=gamma, beta=beta)
+    gamma, beta = (p if p is None else cast_to(p, x.dtype) for p in (gamma, beta))
+    return gamma, beta, _addend(addend, x)
+
+
 def _check_channels(op: str, x: Any, axis: int, **vectors: Any) -> None:
     expected = (x.shape[axis],)
     for name, vector in vectors.items():

@@ -10,6 +10,7 @@ import zipfile
 from typing import Any
 
 import gpunet
+from gpunet.saving.assets import apply_assets, check_assets, collect_assets, write_assets
 from gpunet.saving.hdf5 import read_checked
 from gpunet.saving.weights import apply_state, check_free, parse_state, write_state
 from gpunet.serialization import check_known, custom_object_scope, deserialize, safe_mode_scope, serialize
@@ -38,10 +39,12 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
     config = json.dumps(serialize(model))
     weights = io.BytesIO()
     write_state(model, weights)
+    assets = collect_assets(model)
     with replacing(filepath) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(METADATA, json.dumps(metadata))
         archive.writestr(CONFIG, config)
         archive.writestr(WEIGHTS, weights.getbuffer())
+        write_assets(archive, assets)
 
 
 def load_model(
@@ -59,6 +62,7 @@ def load_model(
             weights do not fit.
     """
     members = read_members(filepath)
+    check_assets(members, str(filepath))
     try:
         config, metadata = json.loads(members[CONFIG]), json.loads(members[METADATA])
     except (ValueError, RecursionError) as error:
@@ -77,6 +81,7 @@ def load_model(
     if not compile:
         state = {path: arrays for path, arrays in state.items() if not path.startswith("optimizer")}
     apply_state(model, state)
+    apply_assets(model, members)
     return model
 
 
@@ -94,6 +99,6 @@ def read_members(filepath: Any) -> dict[str, bytes]:
             missing = [name for name in (CONFIG, METADATA, WEIGHTS) if names.count(name) != 1]
             if missing:
                 raise ValueError(f"{filepath} is not a .keras file: it needs one {missing}. Received: {names[:20]}")
-            return {name: read_checked(archive, archive.getinfo(name), str(filepath)) for name in names[:100]}
+            return {name: read_checked(archive, archive.getinfo(name), str(filepath)) for name in names[:1000]}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{filepath} is not a whole .keras file. Received: {error}") from None

@@ -26,6 +26,9 @@ class KerasTensor(_Attached):
 
     __slots__ = ("__weakref__", "_keras_history", "_keras_mask", "dtype", "name", "shape")
 
+    sparse = False
+    ragged = False
+
     def __init__(self, shape: Any, dtype: Any = None, name: str | None = None):
         self.shape = tuple(None if n is None else int(n) for n in shape)
         self.dtype: np.dtype = as_dtype(dtype)

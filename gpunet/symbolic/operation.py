@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from gpunet import tree
-from gpunet.symbolic.keras_tensor import KerasTensor
+from gpunet.symbolic.infer import infer_output
+from gpunet.symbolic.keras_tensor import KerasTensor, any_symbolic
 
 _counts: collections.Counter[str] = collections.Counter()
 
@@ -45,7 +46,7 @@ def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
 class Operation:
     """Something with a name that maps tensors to tensors, and remembers its symbolic calls.
 
-    A subclass's constructor arguments are captured, so that `get_config` can give them back.
+    A subclass has a `call`; its constructor arguments are captured, so that `get_config` can give them back.
     """
 
     _captured_config: dict[str, Any] | None
@@ -64,12 +65,37 @@ class Operation:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for some tensors; symbolic tensors give symbolic ones."""
-        raise NotImplementedError
+        if any_symbolic(args, kwargs):
+            return self.symbolic_call(args, kwargs)
+        return self.call(*args, **kwargs)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What a subclass computes of tensors."""
+        raise NotImplementedError(f"{type(self).__name__} has no `call`")
+
+    def symbolic_call(self, args: tuple, kwargs: dict) -> Any:
+        """A node of a functional model, whose outputs' shapes are inferred by running `call` without data."""
+        return self.record_call(args, kwargs, infer_output(self.call, args, kwargs))
 
     def record_call(self, args: tuple, kwargs: dict, outputs: Any) -> Any:
         """Mark `outputs` (KerasTensors) as made by this call; return them."""
         self._inbound_nodes.append(Node(self, args, kwargs, outputs))
         return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, and the name.
+
+        Raises:
+            NotImplementedError: if the constructor takes what it cannot tell by name.
+        """
+        if self._captured_config is None:
+            raise NotImplementedError(f"{type(self).__name__} needs a `get_config` of its own")
+        return {**self._captured_config, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The operation of a configuration that `get_config` made."""
+        return cls(**config)
 
     @property
     def input(self) -> Any:

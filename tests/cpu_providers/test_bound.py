@@ -76,6 +76,15 @@ def test_a_bound_relu_passes_nan_on(case):
     assert np.isnan(out).any()
 
 
+@pytest.mark.parametrize("case", ["conv_relu", "linear", "linear_narrow"])
+def test_a_bound_relu_passes_on_the_nan_that_infinity_makes(case):
+    run, arrays, out = ready(case)
+    arrays[0].reshape(-1)[0] = np.inf
+    arrays[1][...] = 0
+    run()
+    assert np.isnan(out).any()
+
+
 def test_a_bound_maximum_leaves_nan_to_the_implementation():
     primitive, arrays, attributes, out = call("max_pool")
     general = lambda: primitive(*arrays, **attributes)

@@ -148,6 +148,8 @@ def test_nan_and_infinity_pass_as_in_the_portable_implementation():
             np.isnan(run(conv_prim.conv, x, w, b, **geometry)), np.isnan(exact(conv_prim.conv, x, w, b, **geometry))
         )
         assert declines(pool_prim.max_pool, x, **windows)
+    x[0, 4, 4, 3], w[:, :, 3] = np.inf, 0  # whose product is NaN
+    assert np.isnan(run(conv_prim.conv, x, w, b, **geometry)).sum() == 9 * 8
     rows = floats(rng, 5000, 64)
     rows[3, 3] = np.nan
     y = run(matmul_prim.linear, rows, floats(rng, 64, 16), None, activation="relu")

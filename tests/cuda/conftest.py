@@ -2,7 +2,8 @@
 
 import pytest
 
-from gpunet.backend.cuda import source
+from gpunet.backend.cuda import conv as cuda_conv
+from gpunet.backend.cuda import source, tiles
 from gpunet.backend.cuda.launcher import Specialisation
 from gpunet.backend.primitive import backend_of
 from gpunet.testing import DeviceArray, emulated_gpu
@@ -34,6 +35,24 @@ def no_copies(gpu, monkeypatch):
         return monkeypatch.undo
 
     return begin
+
+
+@pytest.fixture
+def force(monkeypatch):
+    """A function that makes one tile and number of parts the choice for every launch that may be split."""
+
+    def choose_always(tile, splits):
+        def choose(shapes, wide, rows, columns, depth, batch, can_split):
+            return tiles.cut(tile, rows, columns, depth, batch, splits if can_split else 1)
+
+        monkeypatch.setattr(tiles, "choose", choose)
+
+    cached = (cuda_conv._gather_launch, cuda_conv._weight_launch)
+    for function in cached:
+        function.cache_clear()
+    yield choose_always
+    for function in cached:
+        function.cache_clear()
 
 
 @pytest.fixture

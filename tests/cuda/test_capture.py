@@ -77,7 +77,7 @@ def test_a_replay_stays_on_the_device(gpu, step, no_copies):
     end()
     assert np.isfinite(float(loss))
     assert not gpu.not_emulated
-    assert {"conv", "conv_weight", "gemm", "batch_norm_moments", "dropout", "adam"} <= set(gpu.launches)
+    assert {"conv", "conv_weight", "gemm", "batch_norm_finish", "dropout", "adam"} <= set(gpu.launches)
 
 
 def test_replays_allocate_the_kernels_scratch_space_and_launch_the_same_kernels(gpu, step, monkeypatch):
@@ -101,7 +101,9 @@ def test_replays_allocate_the_kernels_scratch_space_and_launch_the_same_kernels(
     assert found[0] == found[1]
     assert launches[0] == launches[1]
     assert len(found[0]) < len(program.calls)
-    assert sum(np.prod(shape, dtype=int) * dtype.itemsize for shape, dtype in found[0]) < program.nbytes
+    convolved = 4 * 16 * 16 * 6 * 4  # bytes of what batch normalisation keeps for its backward
+    scratch = sum(np.prod(shape, dtype=int) * dtype.itemsize for shape, dtype in found[0]) - convolved
+    assert 0 <= scratch < program.nbytes
 
 
 COPIES = {

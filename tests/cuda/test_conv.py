@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from gpunet.backend.cuda import conv as cuda_conv
-from gpunet.backend.cuda import tiles
 from gpunet.backend.cuda.geometry import adjoint_axes
 from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES
 from gpunet.backend.devices import as_array
@@ -201,24 +200,6 @@ def test_depthwise(gpu, case, dtype):
 def test_one_by_one_is_a_product(gpu, spatial, dtype):
     launched = run(gpu, spatial, (1,) * len(spatial), 8, 12, dtype=dtype)
     assert launched <= {"gemm", "reduce_splits"}
-
-
-@pytest.fixture
-def force(monkeypatch):
-    """A function that makes one tile and number of parts the choice for every launch that may be split."""
-
-    def choose_always(tile, splits):
-        def choose(shapes, wide, rows, columns, depth, batch, can_split):
-            return tiles.cut(tile, rows, columns, depth, batch, splits if can_split else 1)
-
-        monkeypatch.setattr(tiles, "choose", choose)
-
-    cached = (cuda_conv._gather_launch, cuda_conv._weight_launch)
-    for function in cached:
-        function.cache_clear()
-    yield choose_always
-    for function in cached:
-        function.cache_clear()
 
 
 EVERY_TILE = [

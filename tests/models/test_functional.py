@@ -239,3 +239,39 @@ def test_summary_of_a_graph_and_of_unbuilt_models():
 def test_count_params():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.Dense(2, use_bias=False)])
     assert model.count_params() == 12 + 4 + 8
+
+
+class Times(keras.Operation):
+    """Without weights, and with an argument of its own."""
+
+    def __init__(self, factor, name=None):
+        super().__init__(name=name)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+
+def test_an_operation_of_ones_own():
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_array_equal(Times(2)(x), 2 * x)
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, Times(4, name="times")(inputs))
+    np.testing.assert_array_equal(model(x), 4 * x)
+    again = keras.Model.from_config(model.get_config(), custom_objects={"Times": Times})
+    np.testing.assert_array_equal(again(x), 4 * x)
+
+
+def test_model_from_json():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Dense(2)(inputs))
+    again = keras.models.model_from_json(model.to_json())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again(np.ones((1, 3))), model(np.ones((1, 3))))
+    with pytest.raises(ValueError, match="model_from_json expected"):
+        keras.models.model_from_json("{")
+
+
+def test_only_layers_are_added():
+    with pytest.raises(ValueError, match="Only instances of `gpunet.Layer`"):
+        keras.Sequential([3])

@@ -8,6 +8,7 @@ import pytest
 import gpunet
 from gpunet import config, layers, ops
 from gpunet.testing import emulated_gpu
+from gpunet.testing.emulation import why_not
 
 SHAPE = (8, 8, 6)
 
@@ -418,8 +419,97 @@ def test_recorded_equals_eager_on_the_emulated_gpu():
     with emulated_gpu() as gpu:
         for eager, recorded in zip(trained(False), trained(True), strict=True):
             np.testing.assert_array_equal(eager, recorded)
-        assert gpu.launches["batch_norm_moments"] == gpu.launches["batch_norm_grad_apply"] > 0
+        assert gpu.launches["batch_norm_finish"] == gpu.launches["batch_norm_grad_apply"] > 0
+        assert gpu.launches["batch_norm_moments"] == 0  # the convolutions left the sums
         assert gpu.launches["map_relu"] == gpu.launches["max_pool"]  # only the ReLU after the pooling is alone
+
+
+def convolved(x, **options):
+    return layers.BatchNormalization(**options)(layers.Conv2D(4, 3, padding="same")(ops.tanh(x)))
+
+
+class OwnConvolution(layers.Conv2D):
+    def call(self, inputs):
+        return super().call(inputs) * 2
+
+
+def read_twice_before_normalisation(x):
+    y = layers.Conv2D(4, 3)(x)
+    return ops.mean(layers.BatchNormalization()(y)) + ops.sum(y)
+
+
+JOINED = {
+    "alone": lambda x: layers.Activation("gelu")(convolved(x)),
+    "relu": lambda x: layers.ReLU()(convolved(x)),
+    "addition and relu": lambda x: layers.ReLU()(layers.Add()([convolved(x), layers.Conv2D(4, 1)(x)])),
+    "axis counted from the front": lambda x: convolved(x, axis=3),
+}
+NOT_JOINED = {
+    "own call": lambda x: layers.BatchNormalization()(OwnConvolution(4, 3)(x)),
+    "read twice": read_twice_before_normalisation,
+    "activation": lambda x: layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(x)),
+    "other axis": lambda x: convolved(x, axis=1),
+    "channels first": lambda x: layers.BatchNormalization(axis=1)(layers.Conv2D(4, 3, data_format="channels_first")(x)),
+    "penalty": lambda x: layers.BatchNormalization()(layers.Conv2D(4, 3, activity_regularizer="l2")(x)),
+    "frozen": lambda x: convolved(x, trainable=False),
+    "training given": lambda x: layers.BatchNormalization()(layers.Conv2D(4, 3)(x), training=True),
+    "another layer": lambda x: layers.BatchNormalization()(layers.Conv2DTranspose(4, 3)(x)),
+}
+
+
+@pytest.fixture
+def gpu():
+    if why_not():
+        pytest.skip(why_not())
+    with emulated_gpu() as device:
+        yield device
+
+
+@pytest.mark.parametrize("network", JOINED.values(), ids=JOINED)
+def test_a_gpu_convolves_and_finds_the_statistics_at_once(gpu, network):
+    model = shaken(model_of(network))
+    for training in (True, False):
+        gpu.forget()
+        fused = results(model, batch(), training)
+        assert gpu.launches["batch_norm_moments"] == 0
+        assert gpu.launches["batch_norm_finish"] == training
+        config.disable_fusion()
+        single = results(model, batch(), training)
+        config.enable_fusion()
+        assert gpu.launches["batch_norm_moments"] == training
+        for a, b in zip(fused, single, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=2e-5 * (1 + np.abs(b).max()))
+
+
+@pytest.mark.parametrize("network", NOT_JOINED.values(), ids=NOT_JOINED)
+def test_convolutions_that_do_not_find_statistics(gpu, network):
+    model = shaken(model_of(network))
+    gpu.forget()
+    fused = results(model, batch(), True)
+    assert gpu.launches["batch_norm_moments"] == gpu.launches["batch_norm_finish"]
+    config.disable_fusion()
+    for a, b in zip(fused, results(model, batch(), True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_cpu_convolves_and_normalises_one_after_the_other():
+    """Whose fused loops of batch normalisation read what is still in the cache."""
+    for network in JOINED.values():
+        model = model_of(network)
+        with gpunet.GradientTape():
+            y = model(batch(), training=True)
+        config.disable_fusion()
+        with gpunet.GradientTape():
+            np.testing.assert_allclose(y, model(batch(), training=True), rtol=1e-4, atol=1e-4)
+        config.enable_fusion()
+
+
+def test_recalibration_sees_the_inputs_behind_a_convolution(gpu):
+    model = model_of(lambda x: layers.ReLU()(convolved(x, name="bn")))
+    seen = []
+    model.get_layer("bn")._observer = lambda layer, inputs, mask: seen.append(inputs.shape)
+    model(batch(), training=True)
+    assert seen == [(4, 8, 8, 4)]
 
 
 def test_switching_it_off_ends_a_recording():

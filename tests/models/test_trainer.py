@@ -224,6 +224,16 @@ def test_several_outputs():
     np.testing.assert_allclose(named["loss"], found["loss"], rtol=1e-6)
 
 
+def test_losses_of_named_outputs_are_listed_as_they_were_given():
+    inputs = layers.Input((3,))
+    model = keras.Model(inputs, {"a": layers.Dense(1)(inputs), "b": layers.Dense(1)(inputs)})
+    model.compile("sgd", {"b": "mse", "a": "mae"}, metrics={"b": ["mae"], "a": ["mse"]})
+    listed = model.evaluate(X, {"a": Y, "b": Y}, verbose=0)
+    found = model.evaluate(X, {"a": Y, "b": Y}, verbose=0, return_dict=True)
+    assert model.metrics_names == ["loss", "b_loss", "a_loss", "a_mse", "b_mae"]
+    assert listed == [found[name] for name in model.metrics_names]
+
+
 def test_an_output_without_a_loss_needs_no_target():
     model = two_outputs()
     model.compile("sgd", [None, "mse"])
@@ -243,14 +253,13 @@ def test_predict_gives_back_the_structure():
     np.testing.assert_array_equal(outputs["both"][0], X)
 
 
-def test_on_batch_methods_accumulate_until_reset():
+def test_on_batch_methods_tell_of_their_batch_alone():
     model = linear(optimizer=keras.optimizers.SGD(0.0))
-    first = model.train_on_batch(X[:10], Y[:10])
-    both = model.train_on_batch(X[10:], Y[10:])
+    found = [model.train_on_batch(X[:10], Y[:10]), model.train_on_batch(X[10:], Y[10:])]
     errors = ((model.predict(X, verbose=0) - Y) ** 2).mean(1)
-    np.testing.assert_allclose([first, both], [errors[:10].mean(), errors.mean()], rtol=1e-5)
-    model.reset_metrics()
+    np.testing.assert_allclose(found, [errors[:10].mean(), errors[10:].mean()], rtol=1e-5)
     np.testing.assert_allclose(model.test_on_batch(X[10:], Y[10:]), errors[10:].mean(), rtol=1e-5)
+    np.testing.assert_allclose(model.test_on_batch(X[:10], Y[:10]), errors[:10].mean(), rtol=1e-5)
     assert model.train_on_batch(X, Y, return_dict=True).keys() == {"loss"}
 
 

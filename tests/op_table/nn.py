@@ -205,6 +205,37 @@ for shape, options in (((N, 3), {}), ((2, 5, 4, 3), {}), ((N, 3, 4), {"axis": 1}
 row("batch_norm_relu_training", reference.batch_norm_relu_training, normal(64, 3), addend=normal(64, 3)).checked(
     tolerance=32, result=STATISTICS, dtypes=WIDE, of=0
 )
+# What a GPU does in one kernel: 3×3 and 1×1 convolutions; and what it does not: each channel by itself.
+for x, kernel, options in (
+    ((2, 4, 3, 2), (3, 2, 2, 3), {}),
+    ((2, 4, 3, 2), (1, 1, 2, 3), {"bias": normal(3)}),
+    ((2, 5, 4, 2), (3, 3, 1, 2), {"padding": "same", "strides": 2}),
+    ((2, 5, 2), (3, 2, 4), {"activation": "relu", "bias": normal(4)}),
+    ((2, 2, 4, 3), (2, 2, 2, 3), {"data_format": "channels_first", "activation": "relu", "addend": normal(2, 3, 3, 2)}),
+):
+    channels = kernel[-1]
+    for of in (0, None):
+        for parameters in ((), (normal(channels), normal(channels))):
+            row(
+                "conv_batch_norm_training",
+                reference.conv_batch_norm_training,
+                normal(*x),
+                normal(*kernel),
+                *parameters,
+                **options,
+            ).checked(tolerance=64, result=STATISTICS, of=of, dtypes=WIDE, variant="" if of is None else "y")
+row("conv_batch_norm_training", reference.conv_batch_norm_training, normal(2, 4, 3, 2), normal(3, 2, 2, 3)).checked(
+    tolerance=1024, result=STATISTICS, dtypes=("float16",), derivatives=None, variant="of a rounded convolution"
+)
+row(
+    "conv_batch_norm_training",
+    reference.conv_batch_norm_training,
+    normal(4, 12, 11, 8),
+    normal(3, 3, 8, 36),
+    positive(36),
+    addend=normal(4, 10, 9, 36),
+    activation="relu",
+).checked(tolerance=128, result=STATISTICS, dtypes=WIDE, derivatives=None)
 for shape, axis in (((N, 3), -1), ((N, 4, 3), 2), ((N, 3, 4), 1)):
     c = shape[axis]
     row("batch_normalization", reference.batch_normalization, normal(*shape), normal(c), positive(c), axis).checked(

@@ -196,6 +196,27 @@ def batch_norm_relu_training(x, gamma=None, beta=None, addend=None, axis=-1, eps
     return np.maximum(y + (0 if addend is None else addend), 0), mean, variance
 
 
+def conv_batch_norm_training(
+    x,
+    kernel,
+    gamma=None,
+    beta=None,
+    strides=1,
+    padding="valid",
+    data_format=None,
+    dilation_rate=1,
+    bias=None,
+    addend=None,
+    activation=None,
+    epsilon=1e-3,
+):
+    z = conv(x, kernel, strides, padding, data_format, dilation_rate, bias)
+    axis = 1 if data_format == "channels_first" else -1
+    if activation is None:
+        return batch_norm_training(z, gamma, beta, axis, epsilon)
+    return batch_norm_relu_training(z, gamma, beta, addend, axis, epsilon)
+
+
 def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
     y = (np.moveaxis(x, axis, -1) - mean) / np.sqrt(variance + epsilon)
     y = y * (1 if scale is None else scale) + (0 if offset is None else offset)

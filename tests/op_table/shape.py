@@ -102,6 +102,14 @@ def _scattered(indices, update, shape):
     return y
 
 
+def _with_rows(x, indices, updates):
+    x = x.copy()
+    x[tuple(indices.T)] = updates
+    return x
+
+
+row("scatter_update", _with_rows, normal(4, 5), np.array([[0], [2]]), normal(2, 5)).checked(dtypes=NUMBERS)
+row("scatter_update", _with_rows, normal(4, 5), np.array([[0, 1], [2, 4], [3, 0]]), normal(3)).checked(dtypes=NUMBERS)
 row("slice_update", _updated, normal(4, 5), (1, 2), normal(2, 3)).checked(dtypes=NUMBERS)
 row("scatter", _scattered, index(4, 6, 1), normal(6), (4,)).checked(dtypes=NUMBERS, tolerance=4)
 row("scatter", _scattered, index(3, 6, 2), normal(6), (3, 5)).checked(tolerance=4)

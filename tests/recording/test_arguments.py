@@ -138,3 +138,40 @@ def test_an_interrupted_replay_has_changed_its_variables():
     with pytest.raises(ValueError, match="label"):
         step(labels + 9, logits)
     np.testing.assert_array_equal(multiply(x).numpy(), ops.matmul(x, v).numpy())
+
+
+def test_arrays_that_numpy_computes_of_plain_arguments_are_an_obstacle(xy):
+    x, y = xy
+    f = gpunet.function(lambda a: ops.add(np.tanh(a), 1.0))
+    repeat(f, x)
+    assert "give tensors" in str(f.obstacles())
+    np.testing.assert_array_equal(f(y), np.tanh(y) + np.float32(1))
+
+
+def test_arrays_from_outside_are_none(xy):
+    table = np.ones(5, "float32")
+    f = gpunet.function(lambda a: ops.add(a, table))
+    for i in range(6):
+        table[:] = i
+        np.testing.assert_array_equal(f(xy[0]), xy[0] + table)
+    assert f.obstacles() == {}
+
+
+def test_slices_and_what_has_no_hash(xy, caplog):
+    x = ops.convert_to_tensor(xy[0])
+    f = gpunet.function(lambda a, part: a[part])
+    for stop in (2, 2, 2, 2, 3, 3):
+        np.testing.assert_array_equal(f(x, slice(0, stop)).numpy(), xy[0][:stop])
+    assert f.obstacles() == {}
+    scaled = gpunet.function(lambda a, factors: a * float(max(factors)))
+    with caplog.at_level(logging.WARNING, "gpunet"):
+        for i in range(5):
+            np.testing.assert_array_equal(scaled(x, {i}).numpy(), xy[0] * i)
+    assert len(caplog.records) == 1
+
+
+def test_arrays_without_axes(xy):
+    f = gpunet.function(lambda a: ops.multiply(ops.square(a), np.float32(2)))
+    for i in range(6):
+        assert float(f(np.asarray(i, "float32"))) == 2 * i * i
+    assert f.obstacles() == {}

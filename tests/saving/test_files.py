@@ -328,3 +328,37 @@ def test_an_unbuilt_model_is_saved_with_a_warning(tmp_path):
         keras.Sequential([layers.Dense(2)]).save(path)
     with warnings.catch_warnings():
         assert load_model(path)(X).shape == (8, 2)
+
+
+class WithFile(layers.Layer):
+    """Keeps a text in a file of its own."""
+
+    text = ""
+
+    def call(self, x):
+        return x
+
+    def save_assets(self, folder):
+        Path(folder, "deep").mkdir()
+        Path(folder, "deep", "text.txt").write_text(self.text)
+
+    def load_assets(self, folder):
+        self.text = Path(folder, "deep", "text.txt").read_text()
+
+
+def test_assets(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), WithFile(name="a"), WithFile(name="b")])
+    model.layers[0].text, model.layers[1].text = "one", "two"
+    model.save(tmp_path / "model.keras")
+    other = load_model(tmp_path / "model.keras", custom_objects={"WithFile": WithFile})
+    assert [layer.text for layer in other.layers] == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["assets/layers/../../out", "assets/..\\out", "assets/c:/out"])
+def test_assets_stay_in_their_folder(name, tmp_path):
+    path = tmp_path / "model.keras"
+    keras.Sequential([keras.Input((2,)), WithFile()]).save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(ValueError, match="leads out of its folder"):
+        load_model(path, custom_objects={"WithFile": WithFile})

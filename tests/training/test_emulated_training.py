@@ -54,7 +54,7 @@ def test_lenet5_with_batch_norm_trains_as_on_numpy_and_every_kernel_is_ours():
     with emulated_gpu() as gpu:
         losses, weights = trained(after_first_step=gpu.forget)
         assert dict(gpu.not_emulated) == {}
-        assert {"conv", "conv_weight", "gemm", "batch_norm_moments", "max_pool_grad", "dropout", "adam"} <= set(
+        assert {"conv", "conv_weight", "gemm", "batch_norm_finish", "max_pool_grad", "dropout", "adam"} <= set(
             gpu.launches
         )
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)

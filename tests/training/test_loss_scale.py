@@ -118,3 +118,9 @@ def test_mixed_float16_models_scale_their_loss():
     other = model(None)
     other.compile("sgd", "mse")
     assert type(other.optimizer) is optimizers.SGD
+
+
+def test_it_is_found_beside_the_policies():
+    from gpunet import mixed_precision
+
+    assert mixed_precision.LossScaleOptimizer is optimizers.LossScaleOptimizer

@@ -17,7 +17,7 @@ import numpy as np
 from gpunet import config, tree
 from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.program import Program
-from gpunet.autograd.recording.trace import Call, Trace, alike, tracing
+from gpunet.autograd.recording.trace import Call, Trace, alike, is_array, is_made_anew, tracing
 from gpunet.autograd.tape import state as taping
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.autograd.variable import Variable, scopes, structure
@@ -195,6 +195,8 @@ class RecordedFunction:
             result = self.function(*args, **kwargs)
             outcome = _outcome(trace, result)
         obstacle = trace.obstacle or _difference(recording, trace, outcome)
+        if obstacle is None and any(not isinstance(x, Tensor) and _is_array(x) for x in tree.flatten((args, kwargs))):
+            obstacle = _computed_unseen(recording, trace)
         if obstacle is not None:
             self._give_up(recording, obstacle)
         elif recording.calls is None:
@@ -221,7 +223,7 @@ def _is_array(x: Any) -> bool:
     """True for what may differ from run to run; a variable is one object, read where it is."""
     if isinstance(x, Tensor):
         return not isinstance(x, Variable)
-    return hasattr(x, "strides") and not isinstance(x, np.generic)
+    return is_array(x)
 
 
 def _signature(x: Any, arrays: list[Any]) -> Any:
@@ -241,7 +243,19 @@ def _signature(x: Any, arrays: list[Any]) -> Any:
         return (kind, *[(key, _signature(x[key], arrays)) for key in tree.sorted_keys(x)])
     if isinstance(x, float):
         return (kind, repr(x))  # −0.0 equals 0.0, and NaN not itself
-    return (kind, x if isinstance(x, Hashable) and not isinstance(x, Variable) else id(x))
+    if kind is slice:
+        return (slice, *[_signature(part, arrays) for part in (x.start, x.stop, x.step)])
+    if isinstance(x, Variable):
+        return (kind, id(x))
+    return (kind, x if _is_hashable(x) else None)
+
+
+def _is_hashable(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
 
 
 def _obstacle(arrays: list[Any], args: tuple, kwargs: dict) -> str | None:
@@ -249,7 +263,7 @@ def _obstacle(arrays: list[Any], args: tuple, kwargs: dict) -> str | None:
     if len({type(a) for a in arrays}) > 1:
         return "its arrays are on different devices"
     for x in tree.flatten((args, kwargs)):
-        if not (_is_array(x) or isinstance(x, Hashable)):
+        if not (_is_array(x) or isinstance(x, Variable | slice) or _is_hashable(x)):
             return f"an argument of type {type(x).__name__} may change unnoticed"
     return None
 
@@ -303,12 +317,23 @@ def _difference(recording: _Recording, trace: Trace, outcome: _Outcome) -> str |
     return None
 
 
+def _computed_unseen(recording: _Recording, trace: Trace) -> str | None:
+    """Which call takes an array that is made anew in every run, perhaps by NumPy of a plain array; or None."""
+    for i, (a, b) in enumerate(zip(recording.calls or (), trace.calls)):
+        if is_made_anew(a.operands, b.operands):
+            return (
+                f"{a.primitive.name}, call {i}, takes an array that gpunet did not compute; give tensors to record it"
+            )
+    return None
+
+
 def function(func: Callable | None = None) -> Any:
     """Decorator: record a function of tensors once it has repeated itself, and replay it from then on.
 
     A replay runs the same primitives on the same storage with none of the function's Python code, and gives the same
     bits. The first run of a signature (shapes, dtypes and plain values of the arguments) is eager, the second and the
     third are traced and must do the same; Python numbers in them are baked in. Variables may be read and assigned.
+    Numbers that Python reads from a tensor are noticed, from a plain array not: give tensors where code branches.
 
     Example:
         >>> @gpunet.function

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.packings import Packings
-from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, touches
+from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, is_array, touches
 from gpunet.backend.bound import flat
 from gpunet.backend.memory import lasting
 from gpunet.backend.primitive import PRIMITIVES, backend_of
@@ -94,7 +94,7 @@ class Program:
             return False
         if not (call.primitive.is_view or _is_placed(call)) or _nbytes(call.results[0]) > _FOLDED_BYTES:
             return False
-        arrays = [x for x in call.operands if not isinstance(x, Constant) or hasattr(x.value, "strides")]
+        arrays = [x for x in call.operands if not isinstance(x, Constant) or is_array(x.value)]
         if call.primitive.of_shape:
             return all(isinstance(x, Result) for x in arrays)
         return bool(arrays) and all(isinstance(x, Result) and x in self._arrays for x in arrays)

@@ -96,6 +96,11 @@ class Call(NamedTuple):
         )
 
 
+def is_array(x: Any) -> bool:
+    """True for arrays, which have memory of their own; not for NumPy's scalars."""
+    return hasattr(x, "strides") and not isinstance(x, np.generic)
+
+
 def alike(a: Any, b: Any) -> bool:
     """Equal, in bits where they are arrays; the same memory is equal whatever is in it."""
     if a is b:
@@ -106,7 +111,9 @@ def alike(a: Any, b: Any) -> bool:
         return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
     if isinstance(a, tuple | list):
         return len(a) == len(b) and all(map(alike, a, b))
-    if hasattr(a, "strides"):
+    if isinstance(a, np.generic):
+        return a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    if is_array(a):
         if (a.shape, a.dtype, a.strides) != (b.shape, b.dtype, b.strides):
             return False
         return extent(a) == extent(b) or _bytes(a) == _bytes(b)
@@ -128,12 +135,23 @@ def extent(array: Any) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
+def is_made_anew(operands: Sequence[Any], again: Sequence[Any]) -> bool:
+    """Whether an array with axes from outside, among a call's operands in two runs, is in other memory later."""
+    for a, b in zip(operands, again):
+        if isinstance(a, Group):
+            if is_made_anew(a.members, b.members):
+                return True
+        elif isinstance(a, Constant) and is_array(a.value) and a.value.ndim and extent(a.value) != extent(b.value):
+            return True
+    return False
+
+
 def touches(call: Call, array: Any) -> bool:
     """Whether an array from outside, among the call's operands, shares memory with `array`."""
     low, high = extent(array)
     for reference in call.operands:
         for member in reference.members if isinstance(reference, Group) else (reference,):
-            if isinstance(member, Constant) and hasattr(member.value, "strides") and member.value.size:
+            if isinstance(member, Constant) and is_array(member.value) and member.value.size:
                 start, stop = extent(member.value)
                 if low < stop and start < high:
                     return True
@@ -156,7 +174,7 @@ class _Range(NamedTuple):
 
 def _owner(array: Any) -> Any:
     """The array at the bottom, which lives as long as any view of its memory."""
-    while hasattr(array.base, "strides"):
+    while is_array(array.base):
         array = array.base
     return array
 
@@ -186,7 +204,7 @@ class Trace:
         """What an array is, or a list of them."""
         if isinstance(array, list | tuple):
             return Group(tuple(map(self.refer, array)))
-        if not hasattr(array, "strides"):
+        if not is_array(array):
             return Constant(array)
         known = self._known.get(id(array))
         if known is not None and known[0]() is array:
@@ -209,7 +227,7 @@ class Trace:
         """A primitive ran on `arrays` and gave `found`."""
         operands = tuple(map(self.refer, arrays))
         for name, value in attributes.items():
-            if hasattr(value, "strides") and not isinstance(self.refer(value), Constant):
+            if is_array(value) and not isinstance(self.refer(value), Constant):
                 self.obstacle = f"{primitive.name} takes a computed array as its attribute {name}"
         parts = _parts(primitive, attributes, found)
         specs = []
@@ -242,7 +260,7 @@ def _shared(result: Any, arrays: Sequence[Any]) -> int:
         return -1
     low, high = extent(result)
     for i, a in enumerate(arrays):
-        if hasattr(a, "strides") and a.size:
+        if is_array(a) and a.size:
             start, stop = extent(a)
             if low < stop and start < high:
                 return i

@@ -1,4 +1,4 @@
-"""Batch normalisation, alone and ended by an addition and a ReLU; scale and shift by channel."""
+"""Batch normalisation, alone, behind a convolution and ended by an addition and a ReLU; scale and shift by channel."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.backend.cuda.arrays import deliver, empty, implements, is_real, target, vector
+from gpunet.backend.cuda.conv import conv_with_moments, takes_conv
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.primitives import nn as prim
@@ -89,10 +90,27 @@ def _statistics(x, epsilon):
     kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
     partial = _partial(x, split)
     kernels["batch_norm_moments"](split.grid, x, *partial, split.tile)
+    return _finished(x, *partial, split.tile, epsilon)
+
+
+def _finished(x, means, squares, tile, epsilon):
+    """The statistics, from those of the splits, (splits, channels)."""
     found = tuple(empty(x, x.shape[-1:]) for _ in range(3))
     blocks = ceil(x.shape[-1] / _FINISH_LANES)
-    kernels["batch_norm_finish"](blocks, *partial, *found, split.tile, split.splits, epsilon)
+    _kernels(x)["batch_norm_finish"](blocks, means, squares, *found, tile, means.shape[0], epsilon)
     return found
+
+
+@functools.lru_cache(1024)
+def _tile_of_moments(rows: int, channels: int, tile_rows: int, dtype: np.dtype) -> np.ndarray:
+    kernel = BATCH_NORM(TYPE=C_TYPES[dtype])["batch_norm_finish"]
+    return kernel.struct("tile", rows=rows, channels=channels, split_rows=tile_rows, lane_bits=0, wide=0)
+
+
+def _statistics_of_moments(x, moments, epsilon):
+    """The same as `_statistics` from what a convolution left, without reading x."""
+    tile = _tile_of_moments(x.size // x.shape[-1], x.shape[-1], moments.tile_rows, x.dtype)
+    return _finished(x, moments.means, moments.squares, tile, epsilon)
 
 
 def _apply(x, mean, inverse, gamma, beta, addend, relu, out):
@@ -122,6 +140,41 @@ def batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=Fals
     mean, variance, inverse = _statistics(x, epsilon)
     y = _apply(x, mean, inverse, gamma, beta, addend, True, out)
     return (y, mean, variance), (mean, inverse, y) if residuals else ()
+
+
+def _takes_conv_batch_norm(x, w, b, gamma, beta, addend, *, epsilon, relu, **geometry):
+    if not (is_real(x, w, b, gamma, beta) and takes_conv(x, w, b, **geometry)):
+        return False
+    result = prim.conv_batch_norm.infer(x, w, b, gamma, beta, addend, epsilon=epsilon, relu=relu, **geometry)[0]
+    fits = addend is None or (is_real(x, addend) and addend.shape == result.shape)
+    return result.size < _LARGEST and fits and all(p is None or p.shape == result.shape[-1:] for p in (gamma, beta))
+
+
+@implements(prim.conv_batch_norm, where=_takes_conv_batch_norm)
+def conv_batch_norm(
+    x,
+    w,
+    b,
+    gamma,
+    beta,
+    addend,
+    *,
+    strides,
+    padding,
+    dilation,
+    groups,
+    epsilon,
+    relu,
+    out=None,
+    residuals=False,
+):
+    """The statistics come from the tiles of the convolution, which are not read again for them."""
+    z, moments = conv_with_moments(x, w, b, strides=strides, padding=padding, dilation=dilation, groups=groups)
+    found = _statistics(z, epsilon) if moments is None else _statistics_of_moments(z, moments, epsilon)
+    mean, variance, inverse = found
+    y = _apply(z, mean, inverse, gamma, beta, addend, relu, out)
+    kept = (z, mean, inverse, y) if relu else (z, mean, inverse)
+    return (y, mean, variance), kept if residuals else ()
 
 
 @implements(prim.batch_norm_grad, where=_is_covered)

@@ -57,19 +57,20 @@ def _gather(axes: tuple[Axis, ...], batch: int, channels: int, groups: int) -> d
 
 
 class _Launch(NamedTuple):
-    """A kernel with its grid, the parts that k is cut into, and the arguments behind the arrays."""
+    """A kernel with its plan and the arguments behind the arrays; `moments` are absent unless given."""
 
     kernel: Kernel
-    blocks: int
-    splits: int
+    plan: tiles.Plan
     arguments: tuple
+    moments: tuple = ()
 
     def run(self, x: Any, w: Any, bias: Any, out: Any, activation: str | None) -> None:
-        if self.splits == 1:
-            self.kernel(self.blocks, x, w, bias, out, None, *self.arguments)
+        splits, more = self.plan.splits, (*self.moments, *self.arguments)
+        if splits == 1:
+            self.kernel(self.plan.blocks, x, w, bias, out, None, *more)
             return
-        parts = empty(out, (self.splits, *out.shape), accumulator(out.dtype))
-        self.kernel(self.blocks, x, w, None, None, parts, *self.arguments)
+        parts = empty(out, (splits, *out.shape), accumulator(out.dtype))
+        self.kernel(self.plan.blocks, x, w, None, None, parts, *more)
         reduce_splits(parts, bias, out, activation)
 
 
@@ -107,7 +108,7 @@ def _gather_launch(dtype, geometry: Geometry, axes: tuple[Axis, ...], adjoint: b
     )
     cuts = kernel.struct("tiles", **plan.fields(rows, per_group))
     arguments = (kernel.struct("from", **gather), filter_shape, to, cuts, channels // g.groups)
-    return _Launch(kernel, plan.blocks, plan.splits, arguments)
+    return _Launch(kernel, plan, arguments, (None, None))
 
 
 @functools.lru_cache(4096)
@@ -121,16 +122,16 @@ def _weight_launch(dtype, geometry: Geometry) -> _Launch:
     kernel = CONV_WEIGHT(**plan.tile.defines(dtype), RANK=rank)["conv_weight"]
     cuts = kernel.struct("tiles", **plan.fields(rows, columns))
     arguments = (kernel.struct("from", **gather), cuts, g.channels // g.groups, columns, g.columns, rows * g.columns)
-    return _Launch(kernel, plan.blocks, plan.splits, arguments)
+    return _Launch(kernel, plan, arguments)
 
 
-def _takes_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None):
+def takes_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None):
     if not is_float(x, w, b) or activation not in (None, "relu"):
         return False
     return is_computable(forward_geometry(x, w, strides, padding, dilation, groups))
 
 
-@implements(prim.conv, where=_takes_conv)
+@implements(prim.conv, where=takes_conv)
 def conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None, out=None):
     g = forward_geometry(x, w, strides, padding, dilation, groups)
     shape = prim.conv_output_shape(x.shape[1:-1], w.shape[:-2], strides, padding, dilation)
@@ -145,6 +146,33 @@ def conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None,
         launch = _gather_launch(x.dtype, g, tuple(starmap(forward_axis, g.axes())), False, activation)
         launch.run(vector(x), vector(w), bias, result, activation)
     return deliver(result, out)
+
+
+class Moments(NamedTuple):
+    """The mean and Σ (y − mean)² of each channel, over `tile_rows` places of the result after the other."""
+
+    means: Any
+    squares: Any
+    tile_rows: int
+
+
+def conv_with_moments(x, w, b, *, strides, padding, dilation, groups) -> tuple[Any, Moments | None]:
+    """A convolution that `takes_conv`, and moments of the result where its kernel can leave them.
+
+    1×1 convolutions run on that kernel too. Depthwise ones do not, and parts of the inner dimension have no moments.
+    """
+    g = forward_geometry(x, w, strides, padding, dilation, groups)
+    launch = _gather_launch(x.dtype, g, tuple(starmap(forward_axis, g.axes())), False, None)
+    if g.is_depthwise or launch.plan.splits > 1:
+        return conv(x, w, b, strides=strides, padding=padding, dilation=dilation, groups=groups), None
+    shape = prim.conv_output_shape(x.shape[1:-1], w.shape[:-2], strides, padding, dilation)
+    result = empty(x, (x.shape[0], *shape, g.columns))
+    tile_rows = launch.plan.tile.m
+    tiles_of_places = math.ceil(g.batch * math.prod(g.out) / tile_rows)
+    means, squares = (empty(x, (tiles_of_places, g.columns)) for _ in range(2))
+    bias = None if b is None else contiguous(b)
+    launch._replace(moments=(means, squares)).run(vector(x), vector(w), bias, result, None)
+    return result, Moments(means, squares, tile_rows)
 
 
 def _rows(x: Any) -> Any:

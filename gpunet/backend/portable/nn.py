@@ -8,6 +8,7 @@ from gpunet.backend.portable import portable
 from gpunet.backend.portable.elementwise import _into
 from gpunet.backend.primitives import elementwise
 from gpunet.backend.primitives import nn as prim
+from gpunet.backend.primitives.conv import conv
 
 
 @portable.implements(prim.softmax)
@@ -122,6 +123,35 @@ def batch_norm_relu_grad(xp, g, x, gamma, mean, inverse, y, *, epsilon, with_add
     through = elementwise.relu_grad(g, y)
     gradients = prim.batch_norm_grad(through, x, gamma, mean, inverse, epsilon=epsilon, out=out)
     return (*gradients, through) if with_addend else gradients
+
+
+@portable.implements(prim.conv_batch_norm)
+def conv_batch_norm(
+    xp,
+    x,
+    w,
+    b,
+    gamma,
+    beta,
+    addend,
+    *,
+    strides,
+    padding,
+    dilation,
+    groups,
+    epsilon,
+    relu,
+    out=None,
+    residuals=False,
+):
+    """By the other primitives."""
+    z = conv(x, w, b, strides=strides, padding=padding, dilation=dilation, groups=groups)
+    options = {"epsilon": epsilon, "out": out, "residuals": residuals}
+    if relu:
+        result, kept = prim.batch_norm_relu(z, gamma, beta, addend, **options)
+    else:
+        result, kept = prim.batch_norm(z, gamma, beta, **options)
+    return result, (z, *kept) if residuals else ()
 
 
 @portable.implements(prim.scale_shift)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.primitive import Primitive
+from gpunet.backend.primitives.conv import conv
 
 
 def _same(x, *_, **__):
@@ -72,6 +73,15 @@ batch_norm_relu = Primitive(
 )
 # (g, x, gamma or None, *residuals; epsilon, with_addend) → (dx, dgamma, dbeta) and, with one, the addend's gradient
 batch_norm_relu_grad = Primitive("batch_norm_relu_grad", _infer_batch_norm_relu_grad)
+
+
+def _infer_conv_batch_norm(x, w, b, gamma, beta, addend, *, epsilon, relu, **geometry):
+    return _infer_batch_norm(conv.infer(x, w, b, **geometry), gamma, beta, epsilon=epsilon)
+
+
+# batch_norm(conv(x, w, b), gamma, beta), or batch_norm_relu with the addend; x, w and the geometry as in `conv`.
+# Residuals: the convolution, then those of the batch normalisation.
+conv_batch_norm = Primitive("conv_batch_norm", _infer_conv_batch_norm, has_residuals=True)
 # (x (..., c), scale (c,), shift (c,)) → x·scale + shift
 scale_shift = Primitive("scale_shift", _same)
 # (x, scale (c,), shift (c,), addend like x or None) → relu(x·scale + shift + addend)

@@ -243,16 +243,19 @@ class BaseConv(WindowedConv):
         return self._convolved(inputs, "relu" if relu else None)
 
     def _convolved(self, inputs: Any, activation: str | None) -> Any:
-        return ops.conv(
-            inputs,
-            self.kernel,
-            self.strides,
-            self._explicit_padding(),
-            self.data_format,
-            self.dilation_rate,
-            bias=self.bias,
-            activation=activation,
-        )
+        return ops.conv(inputs, self.kernel, **self._geometry(), bias=self.bias, activation=activation)
+
+    def call_normalised(self, inputs: Any, **options: Any) -> tuple[Any, Any, Any]:
+        """The linear convolution behind batch normalisation: `ops.conv_batch_norm_training` with `options`."""
+        return ops.conv_batch_norm_training(inputs, self.kernel, **self._geometry(), bias=self.bias, **options)
+
+    def _geometry(self) -> dict[str, Any]:
+        return {
+            "strides": self.strides,
+            "padding": self._explicit_padding(),
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+        }
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet import constraints, initializers, ops, regularizers
 from gpunet.layers.calling import set_mask
-from gpunet.layers.convolutional.base_conv import as_tuple
 from gpunet.layers.core.dense import refuse_quantization
 from gpunet.layers.layer import Layer
+
+
+def _as_count(n: Any, name: str) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n <= 0:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={n!r} (of type {type(n).__name__}).")
+    return int(n)
 
 
 class Embedding(Layer):
@@ -38,8 +45,8 @@ class Embedding(Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         refuse_quantization(self, quantization_config)
-        self.input_dim = as_tuple(input_dim, 1, "input_dim")[0]
-        self.output_dim = as_tuple(output_dim, 1, "output_dim")[0]
+        self.input_dim = _as_count(input_dim, "input_dim")
+        self.output_dim = _as_count(output_dim, "output_dim")
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)

@@ -18,7 +18,10 @@ class Wrapper(Layer):
     def __init__(self, layer: Any, **kwargs: Any):
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):
-            raise ValueError(f"{type(self).__name__} expected a layer. Received: layer={layer!r}")
+            raise ValueError(
+                f"Layer {layer!r} supplied to {type(self).__name__} isn't a supported layer type. Please ensure "
+                f"wrapped layer is a valid Keras layer."
+            )
         self.layer = layer
 
     def build(self, input_shape: Any = None) -> None:

@@ -122,6 +122,23 @@ class BatchNormalization(Layer):
             self._observer(self, inputs, None)
         return self._normalised(inputs, training, relu, addend)
 
+    def call_behind(self, convolution: Any, inputs: Any, relu: bool, addend: Any = None) -> Any:
+        """In training, the same for what `convolution` makes of the inputs, whose channels are this layer's axis."""
+        y, mean, variance = convolution.call_normalised(
+            inputs,
+            gamma=self.gamma,
+            beta=self.beta,
+            addend=addend,
+            activation="relu" if relu else None,
+            epsilon=self.epsilon,
+        )
+        self._move(mean, variance)
+        return y
+
+    def uses_batch(self, training: bool | None) -> bool:
+        """Whether nothing but the batch's own statistics is wanted of the inputs."""
+        return bool(training and self.trainable and self._observer is None)
+
     def _normalised(self, inputs: Any, training: bool | None, relu: bool, addend: Any) -> Any:
         more = {"addend": addend} if relu else {}
         if not (training and self.trainable):

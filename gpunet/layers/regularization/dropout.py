@@ -27,6 +27,25 @@ def as_rate(rate: Any, name: str = "rate") -> float:
     return float(rate)
 
 
+def _as_noise_shape(noise_shape: Any) -> tuple[int | None, ...] | None:
+    """Positive ints or None for each axis, as a tuple; None stays None.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if noise_shape is None:
+        return None
+    start = "Invalid value received for argument `noise_shape`. Expected"
+    if isinstance(noise_shape, str) or not hasattr(noise_shape, "__iter__"):
+        raise ValueError(f"{start} a tuple or list of integers. Received: noise_shape={noise_shape!r}")
+    shape = tuple(noise_shape)
+    if any(n is not None and not isinstance(n, int | np.integer) for n in shape):
+        raise ValueError(f"{start} all elements to be integers or None. Received: noise_shape={noise_shape}")
+    if any(n is not None and n <= 0 for n in shape):
+        raise ValueError(f"{start} all dimensions to be positive integers or None. Received: noise_shape={noise_shape}")
+    return tuple(n if n is None else int(n) for n in shape)
+
+
 class Dropout(StatelessLayer):
     """While training, zeroes each element with probability `rate` and scales the others by 1 / (1 − rate).
 
@@ -40,7 +59,8 @@ class Dropout(StatelessLayer):
             scales all by 1 − rate.
 
     Raises:
-        ValueError: if `rate` is outside [0, 1], or `mode` another word.
+        ValueError: if `rate` is outside [0, 1], `noise_shape` has other sizes than positive ones and None, or `mode` is
+            another word.
     """
 
     def __init__(
@@ -51,7 +71,7 @@ class Dropout(StatelessLayer):
         if mode not in ("inverted", "expectation"):
             raise ValueError(f"mode must be 'inverted' or 'expectation'. Received: mode={mode!r}")
         self.seed = seed
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = _as_noise_shape(noise_shape)
         self.mode = mode
         if rate > 0:
             self.seed_generator = random.SeedGenerator(seed)

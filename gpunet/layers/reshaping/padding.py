@@ -18,15 +18,14 @@ def _as_pairs(value: Any, rank: int, name: str) -> Pairs:
     Raises:
         ValueError: on another structure or a negative number.
     """
-    values = value if isinstance(value, list | tuple) else (value,) * rank
-    if rank == 1 and len(values) == 2:
-        values = (values,)
+    several = isinstance(value, list | tuple)
+    values = (value,) if several and rank == 1 else value if several else (value,) * rank
     pairs = tuple(tuple(v) if isinstance(v, list | tuple) else (v, v) for v in values)
     numbers = [n for pair in pairs for n in pair]
     if len(pairs) != rank or any(len(p) != 2 for p in pairs) or any(not isinstance(n, int) or n < 0 for n in numbers):
+        forms = "a (low, high) pair" if rank == 1 else f"a tuple of {rank} ints or {rank} (low, high) pairs"
         raise ValueError(
-            f"`{name}` must be an int, {rank} ints or {rank} (low, high) pairs of ints, none of them negative. "
-            f"Received: {name}={value}"
+            f"`{name}` must be an int or {forms} of ints, none of them negative. Received: {name}={value!r}"
         )
     return pairs
 
@@ -97,6 +96,8 @@ class BaseCropping(_Borders):
         ValueError: when called, if nothing is left of an axis.
     """
 
+    _too_much = "Values in `cropping` argument should be smaller than the corresponding spatial dimension of the input"
+
     def __init__(self, cropping: Any, data_format: str | None = None, **kwargs: Any):
         super().__init__(_as_pairs(cropping, self.rank, "cropping"), data_format, **kwargs)
         self.cropping = self._as_argument()
@@ -105,10 +106,7 @@ class BaseCropping(_Borders):
         super()._check_inputs(first)
         sizes = zip(first.shape, self._all_pairs())
         if any(n is not None and low + high and n <= low + high for n, (low, high) in sizes):
-            raise ValueError(
-                f"Values in `cropping` argument should be smaller than the corresponding spatial dimension of the "
-                f"input. Received: inputs.shape={tuple(first.shape)}, cropping={self.cropping}"
-            )
+            raise ValueError(f"{self._too_much}. Received: inputs.shape={tuple(first.shape)}, cropping={self.cropping}")
 
     def call(self, inputs: Any) -> Any:
         return inputs[tuple(slice(low, n - high) for n, (low, high) in zip(inputs.shape, self._all_pairs()))]
@@ -121,6 +119,7 @@ class Cropping1D(BaseCropping):
     """(batch, steps, channels) without the first and last steps."""
 
     rank = 1
+    _too_much = "`cropping` parameter of `Cropping1D` layer must be smaller than the input length"
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any):
         super().__init__(cropping, "channels_last", **kwargs)

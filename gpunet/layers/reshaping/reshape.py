@@ -14,6 +14,7 @@ from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.layer import Layer
 from gpunet.ops.image.layout import check_choice
 from gpunet.ops.image.resizing import INTERPOLATIONS
+from gpunet.symbolic import KerasTensor
 
 
 class Flatten(Layer):
@@ -37,14 +38,23 @@ class Reshape(Layer):
     """(batch, ...) → (batch, *target_shape); one size may be −1, which is inferred.
 
     Raises:
-        ValueError: when called, if the number of elements differs.
+        ValueError: if several sizes are −1, or one is below that or no int; when called, if the number of elements
+            differs.
     """
 
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.target_shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if any(not isinstance(n, int | np.integer) or n < -1 for n in self.target_shape):
+            raise ValueError(
+                f"Each size of `target_shape` must be a non-negative integer or -1. Received: "
+                f"target_shape={self.target_shape}"
+            )
         if self.target_shape.count(-1) > 1:
-            raise ValueError(f"Reshape: only one size may be -1. Received: target_shape={target_shape}")
+            raise ValueError(
+                f"There must be at most one unknown dimension (-1) in `target_shape`. Received: "
+                f"target_shape={self.target_shape}"
+            )
 
     def _check_inputs(self, first: Any) -> None:
         super()._check_inputs(first)
@@ -57,6 +67,16 @@ class Reshape(Layer):
                 f"Reshape cannot arrange the {count} elements of a sample as target_shape={self.target_shape}. "
                 f"Received: shape={tuple(first.shape)}"
             )
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """(batch, *target_shape), where −1 is None if a size of the input is."""
+        sizes, known = input_shape[1:], math.prod(n for n in self.target_shape if n != -1)
+        rest = None if None in sizes else math.prod(sizes) // known if known else 0
+        return (input_shape[0], *(rest if n == -1 else n for n in self.target_shape))
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        """A KerasTensor of that shape and the input's dtype."""
+        return KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
 
     def call(self, inputs: Any) -> Any:
         known = math.prod(n for n in self.target_shape if n != -1)

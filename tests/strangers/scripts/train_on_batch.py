@@ -15,12 +15,10 @@ model.compile(
     metrics=["accuracy"],
 )
 for epoch in range(5):
-    model.reset_metrics()
-    for i in range(0, 320, 32):
-        loss, accuracy = model.train_on_batch(x[i : i + 32], y[i : i + 32])
+    found = [model.train_on_batch(x[i : i + 32], y[i : i + 32]) for i in range(0, 320, 32)]
+    loss, accuracy = np.mean(found, axis=0)
     print(f"epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.4f}")
 assert accuracy > 0.85
-model.reset_metrics()
 logs = model.test_on_batch(x, y, return_dict=True)
 np.testing.assert_allclose(
     list(logs.values()), list(model.evaluate(x, y, verbose=0, return_dict=True).values()), rtol=1e-4
