@@ -60,6 +60,7 @@ from gpunet.layers.pooling.pooling import (
     MinPooling3D,
 )
 from gpunet.layers.preprocessing.categories import CategoryEncoding
+from gpunet.layers.preprocessing.clahe import ContrastLimitedAdaptiveHistogramEqualization
 from gpunet.layers.preprocessing.colors import (
     RandomBrightness,
     RandomColorDegeneration,
@@ -148,6 +149,7 @@ for _cls in (
     CategoryEncoding,
     CenterCrop,
     Concatenate,
+    ContrastLimitedAdaptiveHistogramEqualization,
     Conv1D,
     Conv1DTranspose,
     Conv2D,
@@ -364,6 +366,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",

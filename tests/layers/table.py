@@ -13,7 +13,8 @@ class Indices(tuple):
 
 
 SEVERAL = {"MultiHeadAttention", "GroupQueryAttention"}  # take their inputs one by one, not as a list
-STEPS = {"Discretization", "RandomPosterization"}  # go in steps, so that no gradient flows
+# Go in steps, so that no gradient flows.
+STEPS = {"ContrastLimitedAdaptiveHistogramEqualization", "Discretization", "RandomPosterization"}
 
 
 def call(layer: Any, inputs: Any, **options: Any) -> Any:
@@ -192,6 +193,7 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("RandomPosterization", {"factor": (2, 6), "value_range": (-8, 8), "seed": 1}, [PICTURE]),
     ("Solarization", {"addition_factor": 0.2, "threshold_factor": 0.5, "value_range": (-4, 4), "seed": 1}, [PICTURE]),
     ("AutoContrast", {"value_range": (-4, 4)}, [PICTURE]),
+    ("ContrastLimitedAdaptiveHistogramEqualization", {"value_range": (-4, 4), "tile_grid_size": (2, 2)}, [PICTURE]),
     ("Equalization", {"value_range": (-4, 4), "bins": 16}, [PICTURE]),
     ("RandomSharpness", {"factor": 0.9, "value_range": (-9, 9), "seed": 1}, [PICTURE]),
     ("RandomGaussianBlur", {"kernel_size": (3, 5), "value_range": (-9, 9), "seed": 1}, [PICTURE]),

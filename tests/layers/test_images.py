@@ -257,3 +257,11 @@ def test_rescaling_by_channels_follows_the_format_of_images(monkeypatch):
 def test_errors_say_what_was_expected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_one_tile_of_distinct_levels_is_spread_evenly():
+    image = RNG.permutation(np.arange(0.0, 240.0, 15.0)).reshape(1, 4, 4, 1)
+    layer = layers.ContrastLimitedAdaptiveHistogramEqualization(clip_limit=0, tile_grid_size=(1, 1))
+    np.testing.assert_allclose(layer(image), image / 15 * 17, atol=1e-4)
+    with pytest.raises(ValueError, match="tile_grid_size"):
+        layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=3)
