@@ -159,7 +159,7 @@ def test_message(call, parts):
 
 
 def test_wrong_types():
-    with pytest.raises(TypeError, match=r"Layer.*Received: 3"):
+    with pytest.raises(ValueError, match=r"Layer.*Received: 3"):
         keras.Sequential([3])
     with pytest.raises(TypeError, match=r"Callback objects. Received: 'early'"):
         fit(callbacks=["early"])
