@@ -7,7 +7,7 @@ from benchmarks.peers import CPU
 from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, record
 
-_QUICK = ("gpunet", "gpunet-recorded", "gpunet-eager", "gpunet-numpy", "gpunet-numpy-eager", "torch", "torch-malloc")
+_QUICK = ("gpunet", "gpunet-recorded", "gpunet-eager", "gpunet-numpy", "gpunet-numpy-recorded", "torch", "torch-malloc")
 _QUICK += ("torch-default", "torch-compile", "jax", "keras")
 _LARGE = ("gpunet-recorded", "gpunet-eager", "gpunet-numpy-recorded", "torch", "torch-malloc", "jax")
 _WITHOUT = {("lstm", "tinygrad"), ("gru", "tinygrad")}  # which has no recurrent layers
