@@ -33,35 +33,25 @@ class RecurrentCell(Layer):
     A subclass sets `gates`, the number of parts side by side in its kernels, and calls `_add_weights` in `build`.
 
     Args:
-        parts: `kernel_initializer`, `recurrent_regularizer`, `bias_constraint` and the like, by name.
-        dropout, recurrent_dropout: the fractions of inputs and of states to drop while training.
+        given: what the subclass's constructor was given, by name: `activation`, `use_bias`, `kernel_initializer`,
+            `recurrent_regularizer`, `bias_constraint` and the like, `dropout`, `recurrent_dropout` and `seed`.
         mask_count: how many masks there are of each kind: one, or one for each gate.
     """
 
     gates = 1
     bias_initializer: Any
 
-    def __init__(
-        self,
-        activation: Any,
-        use_bias: bool,
-        parts: dict[str, Any],
-        dropout: float,
-        recurrent_dropout: float,
-        seed: Any,
-        mask_count: int = 1,
-        **kwargs: Any,
-    ):
+    def __init__(self, given: dict[str, Any], mask_count: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
+        self.activation = activations.get(given["activation"])
+        self.use_bias = given["use_bias"]
         for part in _PARTS:
             for kind, module in _KINDS.items():
-                setattr(self, f"{part}_{kind}", module.get(parts[f"{part}_{kind}"]))
-        self.dropout = min(1.0, max(0.0, dropout))
-        self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
-        self.seed = seed
-        self.seed_generator = random.SeedGenerator(seed)
+                setattr(self, f"{part}_{kind}", module.get(given[f"{part}_{kind}"]))
+        self.dropout = min(1.0, max(0.0, given["dropout"]))
+        self.recurrent_dropout = min(1.0, max(0.0, given["recurrent_dropout"]))
+        self.seed = given["seed"]
+        self.seed_generator = random.SeedGenerator(self.seed)
         self.mask_count = mask_count
         self.kernel: Any = None
         self.recurrent_kernel: Any = None
@@ -133,9 +123,9 @@ class RecurrentCell(Layer):
 class DenseCell(RecurrentCell):
     """A cell of matrix products: kernels (in, gates·units) and (units, gates·units)."""
 
-    def __init__(self, units: int, *args: Any, **kwargs: Any):
-        units = check_units(units)
-        super().__init__(*args, **kwargs)
+    def __init__(self, given: dict[str, Any], mask_count: int = 1, **kwargs: Any):
+        units = check_units(given["units"])
+        super().__init__(given, mask_count, **kwargs)
         self.units = units
         self.state_size: Any = units
         self.output_size = units

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable
 from typing import Any
 
 from gpunet import ops
+from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.rnn import RNN
 from gpunet.layers.recurrent.steps import time_major
 from gpunet.serialization import serialize
+from gpunet.symbolic.operation import snake_case
 
 DENSE_NAMES = (
     "units",
@@ -40,8 +43,27 @@ def of_cell(*names: str) -> Callable[[type], type]:
     return add
 
 
+# What the constructors of such layers name themselves, and pass on.
+_OWN = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "activity_regularizer")
+
+
 class CellRNN(RNN):
-    """A layer whose configuration is that of its cell, beside its own."""
+    """A layer whose arguments and configuration are those of its cell, beside its own.
+
+    Args:
+        cell: the class of the cell.
+        given: what the subclass's constructor was given, by name; the cell gets what it takes of it.
+    """
+
+    def __init__(self, cell: Callable[..., Any], given: dict[str, Any], **kwargs: Any):
+        parameters = inspect.signature(cell).parameters.values()
+        taken = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+        options = {name: kwargs.pop(name) for name in taken if name in kwargs}
+        options |= {name: given[name] for name in taken if name in given}
+        options |= {"dtype": kwargs.get("dtype"), "trainable": kwargs.get("trainable", True)}
+        own = {name: given[name] for name in _OWN if name in given}
+        super().__init__(cell(**options, name=snake_case(cell.__name__)), **own, **kwargs)
+        self.input_spec = InputSpec(ndim=3)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -56,15 +78,15 @@ class FusedRNN(CellRNN):
     A subclass says in `fused` whether its arguments are that case, and has
     `_fused_loop(projected (steps, batch, …), states, mask) -> (outputs (steps, batch, …), *last states)`.
 
-    Args:
-        use_cudnn: False for step by step, True to insist on the fused op that "auto" uses where it can.
+    The argument `use_cudnn` is False for step by step, True to insist on the fused op that "auto" uses where it can.
 
     Raises:
         ValueError: if `use_cudnn` is another value.
     """
 
-    def __init__(self, cell: Any, use_cudnn: bool | str, **kwargs: Any):
-        super().__init__(cell, **kwargs)
+    def __init__(self, cell: Callable[..., Any], given: dict[str, Any], **kwargs: Any):
+        super().__init__(cell, given, **kwargs)
+        use_cudnn = given["use_cudnn"]
         if use_cudnn not in ("auto", True, False):
             raise ValueError(
                 f"Invalid value for argument `use_cudnn`. Expected one of {{'auto', True, False}}. "

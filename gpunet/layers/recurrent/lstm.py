@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import activations, initializers, ops
-from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import DenseCell
 from gpunet.layers.recurrent.cell_rnn import DENSE_NAMES, FusedRNN, has_usual_activations, of_cell
 
@@ -59,27 +58,7 @@ class LSTMCell(DenseCell):
         **kwargs: Any,
     ):
         implementation = 1 if recurrent_dropout else implementation
-        super().__init__(
-            units,
-            activation,
-            use_bias,
-            {
-                "kernel_initializer": kernel_initializer,
-                "recurrent_initializer": recurrent_initializer,
-                "bias_initializer": bias_initializer,
-                "kernel_regularizer": kernel_regularizer,
-                "recurrent_regularizer": recurrent_regularizer,
-                "bias_regularizer": bias_regularizer,
-                "kernel_constraint": kernel_constraint,
-                "recurrent_constraint": recurrent_constraint,
-                "bias_constraint": bias_constraint,
-            },
-            dropout,
-            recurrent_dropout,
-            seed,
-            self.gates if implementation == 1 else 1,
-            **kwargs,
-        )
+        super().__init__(locals(), self.gates if implementation == 1 else 1, **kwargs)
         self.implementation = implementation
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
@@ -150,41 +129,7 @@ class LSTM(FusedRNN):
         use_cudnn: bool | str = "auto",
         **kwargs: Any,
     ):
-        cell = LSTMCell(
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            unit_forget_bias=unit_forget_bias,
-            seed=seed,
-            implementation=kwargs.pop("implementation", 2),
-            dtype=kwargs.get("dtype"),
-            trainable=kwargs.get("trainable", True),
-            name="lstm_cell",
-        )
-        super().__init__(
-            cell,
-            use_cudnn,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.input_spec = InputSpec(ndim=3)
+        super().__init__(LSTMCell, locals(), **kwargs)
 
     @property
     def fused(self) -> bool:

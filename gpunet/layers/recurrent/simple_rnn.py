@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import ops
-from gpunet.layers.input_spec import InputSpec
 from gpunet.layers.recurrent.cell import DenseCell
 from gpunet.layers.recurrent.cell_rnn import DENSE_NAMES, CellRNN, of_cell
 
@@ -41,26 +40,7 @@ class SimpleRNNCell(DenseCell):
         seed: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            units,
-            activation,
-            use_bias,
-            {
-                "kernel_initializer": kernel_initializer,
-                "recurrent_initializer": recurrent_initializer,
-                "bias_initializer": bias_initializer,
-                "kernel_regularizer": kernel_regularizer,
-                "recurrent_regularizer": recurrent_regularizer,
-                "bias_regularizer": bias_regularizer,
-                "kernel_constraint": kernel_constraint,
-                "recurrent_constraint": recurrent_constraint,
-                "bias_constraint": bias_constraint,
-            },
-            dropout,
-            recurrent_dropout,
-            seed,
-            **kwargs,
-        )
+        super().__init__(locals(), **kwargs)
 
     def advance(self, projected: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
         nested = isinstance(states, list | tuple)
@@ -104,37 +84,7 @@ class SimpleRNN(CellRNN):
         seed: Any = None,
         **kwargs: Any,
     ):
-        cell = SimpleRNNCell(
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            dtype=kwargs.get("dtype"),
-            trainable=kwargs.get("trainable", True),
-            name="simple_rnn_cell",
-        )
-        super().__init__(
-            cell,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.input_spec = InputSpec(ndim=3)
+        super().__init__(SimpleRNNCell, locals(), **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
