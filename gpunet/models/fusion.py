@@ -23,7 +23,36 @@ from gpunet.layers.pooling.base_pooling import BasePooling, MaxPooling
 from gpunet.symbolic import KerasTensor, Node, OpCall
 
 
-class Fusion:
+class Together:
+    """Layers that are computed together while they have one dtype and are no more than their classes say."""
+
+    def __init__(self, layers: list[Layer]):
+        self.layers = layers
+        self._version = -1  # of the structure for which `_holds` is known
+        self._holds = False
+        self._dtype: Any = None
+
+    def holds(self) -> bool:
+        """Whether the layers as they are now, with their activations, dtypes, penalties, can be computed together."""
+        if self._version != structure.version:
+            self._holds = config.is_fusion_enabled() and self._can_be()
+            self._version = structure.version
+        return self._holds
+
+    def _can_be(self) -> bool:
+        """Whether they can; a subclass asks for more."""
+        kinds = {kind for layer in self.layers for kind in (layer.compute_dtype, layer.variable_dtype)}
+        if len(kinds) != 1 or not is_float(as_dtype(*kinds)) or not all(map(_is_plain, self.layers)):
+            return False
+        self._dtype = as_dtype(kinds.pop())
+        return True
+
+    def _fits(self, x: Any) -> bool:
+        """Whether x is a tensor of the layers' dtype, without a mask."""
+        return type(x) is Tensor and x.dtype == self._dtype and get_mask(x) is None
+
+
+class Fusion(Together):
     """Some nodes between which nothing else is read: a layer (or none), an addition, a ReLU, a max pooling.
 
     Args:
@@ -37,34 +66,20 @@ class Fusion:
     def __init__(
         self, nodes: list[Node], inputs: list[KerasTensor], head: Node | None, relu: Node | None, pool: Node | None
     ):
+        super().__init__([node.operation for node in nodes if isinstance(node.operation, Layer)])
         self.nodes = nodes
         self.inputs = inputs
         self.head: Any = None if head is None else head.operation
         self.relu: Any = None if relu is None else relu.operation
         self.pool: Any = None if pool is None else pool.operation
-        self._version = -1  # of the structure for which `_holds` is known
-        self._holds = False
-        self._dtype: Any = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the layers and ops."""
         return tuple(node.operation.name for node in self.nodes)
 
-    def holds(self) -> bool:
-        """Whether the layers as they are now, with their activations, dtypes, penalties, can be computed together."""
-        if self._version != structure.version:
-            self._holds = config.is_fusion_enabled() and self._can_be()
-            self._version = structure.version
-        return self._holds
-
     def _can_be(self) -> bool:
-        layers = [node.operation for node in self.nodes if isinstance(node.operation, Layer)]
-        kinds = {kind for layer in layers for kind in (layer.compute_dtype, layer.variable_dtype)}
-        if len(kinds) != 1 or not is_float(as_dtype(*kinds)) or not all(map(is_plain, layers)):
-            return False
-        self._dtype = as_dtype(kinds.pop())
-        if self.relu is not None and not _is_relu(self.relu):
+        if not super()._can_be() or (self.relu is not None and not _is_relu(self.relu)):
             return False
         return self.head is None or self.head.fused_activation == ("relu" if self.relu is None else "linear")
 
@@ -73,10 +88,7 @@ class Fusion:
         if scopes.compute_dtype is not None or not self.holds():
             return False
         first = inputs[0]
-        return all(
-            type(x) is Tensor and x.dtype == self._dtype and get_mask(x) is None and x.shape == first.shape
-            for x in inputs
-        )
+        return all(self._fits(x) and x.shape == first.shape for x in inputs)
 
     def compute(self, x: Any, addend: Any = None) -> Any:
         """The last node's output."""
@@ -196,7 +208,7 @@ def _is_shrinking(operation: Any) -> bool:
     return is_pool and type(operation).pool is ops.max_pool and math.prod(operation.strides) > 1
 
 
-def is_plain(layer: Layer) -> bool:
+def _is_plain(layer: Layer) -> bool:
     """Whether calling the layer is nothing but its class's `call`, which `call_fused` repeats where there is one."""
     kind = type(layer)
     if kind.__call__ is not Layer.__call__ or {"call", "compute_mask"} & vars(layer).keys():

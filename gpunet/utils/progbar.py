@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpunet import config
+from gpunet.callbacks.progbar import format_value
 
 
 class Progbar:
@@ -75,10 +76,6 @@ class Progbar:
             parts.append("━" * full + "─" * (self.width - full))
         each = seconds / max(current, 1)
         parts.append(f"{seconds:.0f}s {each * 1e3:.0f}ms/{self.unit_name}")
-        parts += [f"{name}: {_shown(total / count)}" for name, (total, count) in self._sums.items()]
+        parts += [f"{name}: {format_value(total / count)}" for name, (total, count) in self._sums.items()]
         text = f"{parts[0]} " + " - ".join(parts[1:])
         print(f"\r{text}" if moves else text, end="\n" if done else "", flush=True)
-
-
-def _shown(value: float) -> str:
-    return f"{value:.4f}" if value == 0 or abs(value) > 1e-3 or value != value else f"{value:.4e}"

@@ -66,9 +66,8 @@ class RandomPosterization(ColorLayer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        bounds = as_range(factor, "factor", 1, 8)
-        bounds = bounds if isinstance(factor, list | tuple) else (bounds[0], bounds[1])
-        super().__init__(bounds, value_range, data_format=data_format, seed=seed, **kwargs)
+        factor = as_range(factor, "factor", 1, 8)
+        super().__init__(factor, value_range, data_format=data_format, seed=seed, **kwargs)
 
     def _draw(self, x: Any, draws: Draws) -> Any:
         bits = ops.floor(draws.uniform(float(self.factor[0]), float(self.factor[1])))
