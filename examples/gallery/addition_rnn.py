@@ -1,4 +1,4 @@
-"""A recurrent network learns to add two numbers that are written as text."""
+"""Adds two numbers that are written as text: one recurrent network reads it, another writes the sum."""
 
 import argparse
 import json
@@ -13,54 +13,46 @@ parser.add_argument("--epochs", type=int, default=40)
 parser.add_argument("--samples", type=int, default=4000)
 parser.add_argument("--digits", type=int, default=2)
 options = parser.parse_args()
-
 keras.utils.set_random_seed(0)
 random = np.random.default_rng(0)
-DIGITS = options.digits
-MAXLEN = DIGITS + 1 + DIGITS
-CHARS = "0123456789+ "
+
+alphabet = sorted("0123456789+ ")
+ask_length, answer_length = 2 * options.digits + 1, options.digits + 1
 
 
-class CharacterTable:
-    """Text as one-hot rows, and rows of scores as text."""
-
-    def __init__(self, chars):
-        self.chars = sorted(set(chars))
-        self.indices = {char: i for i, char in enumerate(self.chars)}
-
-    def encode(self, text, num_rows):
-        x = np.zeros((num_rows, len(self.chars)))
-        for i, char in enumerate(text):
-            x[i, self.indices[char]] = 1
-        return x
-
-    def decode(self, x):
-        return "".join(self.chars[i] for i in x.argmax(axis=-1))
+def one_hot(texts, length):
+    """(texts, length, characters), True for the character at each place."""
+    places = [[alphabet.index(c) for c in text.ljust(length)] for text in texts]
+    return np.eye(len(alphabet), dtype=bool)[places]
 
 
-table = CharacterTable(CHARS)
-pairs = [tuple(pair) for pair in random.integers(0, 10**DIGITS, (3 * options.samples, 2))]
-pairs = list(dict.fromkeys(pairs))[: options.samples]
-questions = [f"{a}+{b}".ljust(MAXLEN)[::-1] for a, b in pairs]  # reversed, which is easier to learn
-answers = [str(a + b).ljust(DIGITS + 1) for a, b in pairs]
-x = np.array([table.encode(question, MAXLEN) for question in questions], dtype=bool)
-y = np.array([table.encode(answer, DIGITS + 1) for answer in answers], dtype=bool)
-split = len(x) - len(x) // 10
-x_train, x_val, y_train, y_val = x[:split], x[split:], y[:split], y[split:]
+def text(rows):
+    """The likeliest character of each row."""
+    return "".join(alphabet[i] for i in rows.argmax(-1))
 
-model = keras.Sequential()
-model.add(layers.Input((MAXLEN, len(CHARS))))
-model.add(layers.LSTM(128))
-model.add(layers.RepeatVector(DIGITS + 1))
-model.add(layers.LSTM(128, return_sequences=True))
-model.add(layers.Dense(len(CHARS), activation="softmax"))
-model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
-model.summary()
-model.fit(x_train, y_train, batch_size=32, epochs=options.epochs, validation_data=(x_val, y_val), verbose=2)
 
-for row in range(5):
-    guess = table.decode(model.predict(x_val[row : row + 1], verbose=0)[0])
-    right = table.decode(y_val[row])
-    print(f"{table.decode(x_val[row])[::-1]} = {right} {'yes' if guess == right else 'no '} {guess}")
-loss, accuracy = model.evaluate(x_val, y_val, verbose=0)
+drawn = random.integers(0, 10**options.digits, (3 * options.samples, 2))
+summands = list(dict.fromkeys(map(tuple, drawn)))[: options.samples]  # each pair once
+# The question is read from its end to its beginning, which is easier to learn.
+asked = one_hot([f"{a}+{b}".ljust(ask_length)[::-1] for a, b in summands], ask_length)
+answers = one_hot([str(a + b) for a, b in summands], answer_length)
+seen = len(summands) - len(summands) // 10
+unseen = asked[seen:], answers[seen:]
+
+adder = keras.Sequential(
+    [
+        keras.Input((ask_length, len(alphabet))),
+        layers.LSTM(128),
+        layers.RepeatVector(answer_length),
+        layers.LSTM(128, return_sequences=True),
+        layers.Dense(len(alphabet), activation="softmax"),
+    ]
+)
+adder.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+adder.summary()
+adder.fit(asked[:seen], answers[:seen], batch_size=32, epochs=options.epochs, validation_data=unseen, verbose=2)
+
+for question, answer, guess in zip(*unseen, adder.predict(unseen[0][:5], verbose=0)):
+    print(f"{text(question)[::-1]} = {text(answer)}, the network says {text(guess)}")
+loss, accuracy = adder.evaluate(*unseen, verbose=0)
 print(json.dumps({"validation loss": loss, "validation accuracy": accuracy}))

@@ -13,44 +13,30 @@ parser.add_argument("--samples", type=int, default=5000)
 parser.add_argument("--filters", type=int, default=64)
 parser.add_argument("--depth", type=int, default=4)
 options = parser.parse_args()
-
 keras.utils.set_random_seed(0)
-(x_train, y_train), (x_test, y_test) = data.cifar10(options.samples)
+train, test = data.cifar10(options.samples)
 
 
-def activation_block(x):
-    x = layers.Activation("gelu")(x)
-    return layers.BatchNormalization()(x)
+def settled(y):
+    """GELU, then batch normalisation: in this order here."""
+    return layers.BatchNormalization()(layers.Activation("gelu")(y))
 
 
-def conv_stem(x, filters, patch_size):
-    x = layers.Conv2D(filters, kernel_size=patch_size, strides=patch_size)(x)
-    return activation_block(x)
+def mixed(y):
+    """One block: along the image channel by channel, with a residual connection, then across the channels."""
+    along = settled(layers.DepthwiseConv2D(5, padding="same")(y))
+    return settled(layers.Conv2D(options.filters, 1)(layers.Add()([along, y])))
 
 
-def conv_mixer_block(x, filters, kernel_size):
-    x0 = x
-    x = layers.DepthwiseConv2D(kernel_size=kernel_size, padding="same")(x)
-    x = layers.Add()([activation_block(x), x0])
-    x = layers.Conv2D(filters, kernel_size=1)(x)
-    return activation_block(x)
+photos = keras.Input((32, 32, 3))
+y = layers.Rescaling(1 / 255)(photos)
+y = settled(layers.Conv2D(options.filters, 2, strides=2)(y))  # patches of 2 × 2 pixels
+for _ in range(options.depth):
+    y = mixed(y)
+mixer = keras.Model(photos, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(y)))
 
-
-def get_conv_mixer(image_size=32, filters=64, depth=4, kernel_size=5, patch_size=2, num_classes=10):
-    inputs = keras.Input((image_size, image_size, 3))
-    x = layers.Rescaling(scale=1.0 / 255)(inputs)
-    x = conv_stem(x, filters, patch_size)
-    for _ in range(depth):
-        x = conv_mixer_block(x, filters, kernel_size)
-    x = layers.GlobalAvgPool2D()(x)
-    outputs = layers.Dense(num_classes, activation="softmax")(x)
-    return keras.Model(inputs, outputs)
-
-
-model = get_conv_mixer(filters=options.filters, depth=options.depth)
-optimizer = keras.optimizers.AdamW(learning_rate=0.003, weight_decay=0.0001)
-model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-model.summary()
-history = model.fit(x_train, y_train, batch_size=64, epochs=options.epochs, verbose=2)
-loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
+mixer.compile(keras.optimizers.AdamW(0.003, weight_decay=1e-4), "sparse_categorical_crossentropy", metrics=["accuracy"])
+mixer.summary()
+history = mixer.fit(*train, batch_size=64, epochs=options.epochs, verbose=2)
+loss, accuracy = mixer.evaluate(*test, verbose=0)
 print(json.dumps({"training loss": history.history["loss"][-1], "test loss": loss, "test accuracy": accuracy}))

@@ -1,9 +1,7 @@
-"""A small convolutional network reads handwritten digits."""
+"""Reads handwritten digits: two convolutions, two poolings and a classifier."""
 
 import argparse
 import json
-
-import numpy as np
 
 import gpunet as keras
 from examples.gallery import data
@@ -13,32 +11,26 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=4)
 parser.add_argument("--samples", type=int, default=60000)
 options = parser.parse_args()
-
 keras.utils.set_random_seed(0)
-num_classes = 10
-input_shape = (28, 28, 1)
 
-(x_train, y_train), (x_test, y_test) = data.mnist(options.samples)
-x_train = np.expand_dims(x_train.astype("float32") / 255, -1)
-x_test = np.expand_dims(x_test.astype("float32") / 255, -1)
-y_train = keras.utils.to_categorical(y_train, num_classes)
-y_test = keras.utils.to_categorical(y_test, num_classes)
 
-model = keras.Sequential(
-    [
-        keras.Input(shape=input_shape),
-        layers.Conv2D(32, kernel_size=(3, 3), activation="relu"),
-        layers.MaxPooling2D(pool_size=(2, 2)),
-        layers.Conv2D(64, kernel_size=(3, 3), activation="relu"),
-        layers.MaxPooling2D(pool_size=(2, 2)),
-        layers.Flatten(),
-        layers.Dropout(0.5),
-        layers.Dense(num_classes, activation="softmax"),
-    ]
-)
-model.summary()
-model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
-model.fit(x_train, y_train, batch_size=128, epochs=options.epochs, validation_split=0.1, verbose=2)
+def prepared(images, labels):
+    """Images from 0 to 1 with a channel, and one-hot labels."""
+    return images[..., None].astype("float32") / 255, keras.utils.to_categorical(labels, 10)
 
-score = model.evaluate(x_test, y_test, verbose=0)
-print(json.dumps({"test loss": score[0], "test accuracy": score[1]}))
+
+train, test = (prepared(*part) for part in data.mnist(options.samples))
+
+network = keras.Sequential([keras.Input((28, 28, 1))])
+for width in (32, 64):
+    network.add(layers.Conv2D(width, 3, activation="relu"))
+    network.add(layers.MaxPooling2D())
+network.add(layers.Flatten())
+network.add(layers.Dropout(0.5))
+network.add(layers.Dense(10, activation="softmax"))
+network.summary()
+
+network.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+network.fit(*train, batch_size=128, epochs=options.epochs, validation_split=0.1, verbose=2)
+loss, accuracy = network.evaluate(*test, verbose=0)
+print(json.dumps({"test loss": loss, "test accuracy": accuracy}))
