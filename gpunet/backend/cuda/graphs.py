@@ -65,7 +65,7 @@ class CupyGraph:
         self.graph, self.results = graph, results
 
     def _end_failed_capture(self) -> None:
-        """End what is left of a capture, or nothing can run on the stream: CuPy answers with errors if it is invalid."""
+        """End what is left of a capture: nothing runs on the stream before. CuPy raises where it is invalid."""
         try:
             if not self.stream.is_capturing():
                 return
