@@ -16,6 +16,7 @@ from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, name_scope
 from gpunet.backend.devices import Device, to_device
 from gpunet.backend.primitives import update
+from gpunet.backend.primitives.elementwise import zeros_like
 from gpunet.optimizers.accumulation import Accumulation, MovingAverage
 from gpunet.optimizers.arena import Arena, Run, Segment
 from gpunet.optimizers.clipping import check_limits, clip
@@ -168,7 +169,7 @@ class Optimizer(OptimizerState):
             for v, slot in itertools.product(fresh, group):
                 arena, segment = places[id(v)]
                 name = f"{v.path.replace('/', '_')}_{slot}"
-                moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
+                moment = Variable(zeros_like(raw(v)), trainable=False, name=name, device=v.device)
                 arena.add_moment(slot, segment, moment)
                 self._variables.append(moment)
 
