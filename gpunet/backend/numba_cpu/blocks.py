@@ -1,19 +1,22 @@
-"""What loops call that Numba has no words for: vectors held in registers. LLVM code, written by way of Numba.
+"""What loops call that Numba has no words for, since it keeps vectors in registers: LLVM code, written through Numba.
 
-A block is `block(a, panels, out)`: out = a·panels for a few rows of a, and panels of a packed matrix, which are
-(panels, inner, `LANES`·2) and contiguous. Its sums stay in registers from the first product to the last, and each is
-taken in the order of `inner` alone, so that a row's result does not depend on the block that it is in.
+`product(a, panels, out)` is out = a·b for a matrix b packed in panels (count, inner, `VECTORS`·`lanes()`). It goes
+block by block, of a few rows by a few panels, whose sums stay in registers from the first product to the last. Each sum
+is taken in the order of `inner` alone, so that a row's result does not depend on the block that it is in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 _BYTES = 4  # float32
 VECTORS = 2  # to a panel's row
-_SHAPES = {"rows8": (8, 1), "rows4": (4, 1), "row_of_4": (1, 4), "row": (1, 1)}  # (rows, panels)
-NAMES = ("fma", *_SHAPES)
+_ROWS = (8, 4, 1)  # of blocks, the largest that fit
+_PANELS = 4  # in one go by all rows; and the width of a block of one row
+NAMES = ("fma", "product")
 
 
 @functools.cache
@@ -27,7 +30,7 @@ def lanes() -> int:
 
 def functions(numba: Any) -> dict[str, Any]:
     """By the names that loops use."""
-    return {"fma": _fma(numba)} | {name: _block(numba, *shape) for name, shape in _SHAPES.items()}
+    return {"fma": _fma(numba), "product": _product(numba)}
 
 
 def _fused(builder: Any, kind: Any, suffix: str) -> Any:
@@ -53,85 +56,108 @@ def _fma(numba: Any) -> Any:
     return fma
 
 
-def _block(numba: Any, rows: int, panels: int) -> Any:
+def _product(numba: Any) -> Any:
     @numba.extending.intrinsic
-    def block(typing: Any, a: Any, packed: Any, out: Any) -> Any:
+    def product(typing: Any, a: Any, panels: Any, out: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             arrays = [context.make_array(t)(context, builder, v) for t, v in zip(signature.args, values)]
-            _Block(builder, *arrays).write(rows, panels)
+            _Product(builder, *arrays).write()
             return context.get_dummy_value()
 
-        return numba.types.void(a, packed, out), generate
+        return numba.types.void(a, panels, out), generate
 
-    return block
+    return product
 
 
-class _Block:
-    """Writes the code of a block.
+class _Product:
+    """Writes the code of a product. Addresses are 64-bit integers.
 
     Args:
-        arrays: a (rows, inner), the panels and out (rows, columns), whose last axes are contiguous.
+        a: (rows, inner).
+        panels: (count, inner, width), contiguous.
+        out: (rows, count·width). Of all three the last axis is contiguous.
     """
 
-    def __init__(self, builder: Any, *arrays: Any):
+    def __init__(self, builder: Any, a: Any, panels: Any, out: Any):
         from llvmlite import ir
         from numba.core import cgutils
 
-        self.ir, self.builder = ir, builder
+        self.ir, self.builder, self.utils = ir, builder, cgutils
         self.word = ir.IntType(64)
         self.vector = ir.VectorType(ir.FloatType(), lanes())
-        self.a, self.packed, self.out = (builder.ptrtoint(array.data, self.word) for array in arrays)
-        self.a_step, self.out_step = (cgutils.unpack_tuple(builder, x.strides)[0] for x in (arrays[0], arrays[2]))
-        self.inner = cgutils.unpack_tuple(builder, arrays[0].shape)[1]
+        self.a, self.panels, self.out = (builder.ptrtoint(array.data, self.word) for array in (a, panels, out))
+        self.a_step, self.out_step = (cgutils.unpack_tuple(builder, array.strides)[0] for array in (a, out))
+        self.rows, self.inner = cgutils.unpack_tuple(builder, a.shape)
+        self.count = cgutils.unpack_tuple(builder, panels.shape)[0]
+        self.row_bytes = VECTORS * lanes() * _BYTES  # of a panel's row
         self.fused = _fused(builder, self.vector, f"v{lanes()}")
 
-    def write(self, rows: int, panels: int) -> None:
+    def write(self) -> None:
+        """All of it: panels in groups, which stay near while all rows pass, then those that are left."""
+        groups = self.builder.sub(self.count, self.builder.srem(self.count, self._word(_PANELS)))
+        self._panels(self._word(0), groups, _PANELS)
+        self._panels(groups, self.count, 1)
+
+    def _panels(self, start: Any, stop: Any, together: int) -> None:
+        with self._range(start, stop, together) as p:
+            row: Any = self._word(0)
+            for rows in _ROWS:
+                rest = self.builder.srem(self.builder.sub(self.rows, row), self._word(rows))
+                stop_row = self.builder.sub(self.rows, rest)
+                with self._range(row, stop_row, rows) as r:
+                    wide = together if rows == 1 else 1
+                    for q in range(0, together, wide):
+                        self._block(r, rows, self.builder.add(p, self._word(q)), wide)
+                row = stop_row
+
+    def _block(self, row: Any, rows: int, panel: Any, panels: int) -> None:
+        builder = self.builder
+        panel_bytes = builder.mul(self.inner, self._word(self.row_bytes))
+        a = [self._at(self.a, builder.add(row, self._word(r)), self.a_step) for r in range(rows)]
+        starts = [self._at(self.panels, builder.add(panel, self._word(p)), panel_bytes) for p in range(panels)]
+        sums = self._sums(a, starts)
+        column = self._at(self.out, panel, self._word(self.row_bytes))
+        for r, vectors in enumerate(sums):
+            place = self._at(column, builder.add(row, self._word(r)), self.out_step)
+            for v, value in enumerate(vectors):
+                builder.store(value, self._pointer(self._at(place, v, lanes() * _BYTES), self.vector), align=_BYTES)
+
+    def _sums(self, a: list, panels: list) -> list[list[Any]]:
+        """The vectors of a block's result, for each row those of all panels."""
         builder, before = self.builder, self.builder.basic_block
         loop, end = builder.append_basic_block("products"), builder.append_basic_block("stores")
-        row_bytes = VECTORS * lanes() * _BYTES
-        starts = [self._plus(self.packed, builder.mul(self.inner, self._word(p * row_bytes))) for p in range(panels)]
-        rows_of_a = [self._plus(self.a, builder.mul(self.a_step, self._word(r))) for r in range(rows)]
         builder.branch(loop)
         builder.position_at_end(loop)
-        k = self._phi(self.word, before, self._word(0))
-        nothing = self.ir.Constant(self.vector, [0.0] * lanes())
-        sums = [[self._phi(self.vector, before, nothing) for _ in range(VECTORS * panels)] for _ in range(rows)]
-        offset = builder.mul(k, self._word(row_bytes))
+        k = self._carried(self.word, before, self._word(0))
+        zeros = self.ir.Constant(self.vector, [0.0] * lanes())
+        sums = [[self._carried(self.vector, before, zeros) for _ in range(VECTORS * len(panels))] for _ in a]
         factors = [
-            self._load(self._plus(self._plus(start, offset), self._word(v * lanes() * _BYTES)), self.vector)
-            for start in starts
+            self._load(self._at(self._at(panel, k, self.row_bytes), v, lanes() * _BYTES), self.vector)
+            for panel in panels
             for v in range(VECTORS)
         ]
-        found = [
-            [builder.call(self.fused, [self._spread(start, k), factor, s]) for factor, s in zip(factors, row)]
-            for start, row in zip(rows_of_a, sums)
-        ]
-        self._repeat(k, loop, end)
-        for row, new in zip(sums, found):
-            for s, value in zip(row, new):
-                s.add_incoming(value, loop)
-        self._store(found)
-
-    def _repeat(self, k: Any, loop: Any, end: Any) -> None:
-        following = self.builder.add(k, self._word(1))
+        for row, carried in zip(a, sums):
+            number = self._spread(self._load(self._at(row, k, _BYTES), self.ir.FloatType()))
+            for i, (factor, total) in enumerate(zip(factors, list(carried))):
+                carried[i] = builder.call(self.fused, [number, factor, total])
+                total.add_incoming(carried[i], loop)
+        following = builder.add(k, self._word(1))
         k.add_incoming(following, loop)
-        self.builder.cbranch(self.builder.icmp_signed("<", following, self.inner), loop, end)
-        self.builder.position_at_end(end)
+        builder.cbranch(builder.icmp_signed("<", following, self.inner), loop, end)
+        builder.position_at_end(end)
+        return sums
 
-    def _store(self, found: list[list[Any]]) -> None:
-        for r, row in enumerate(found):
-            start = self._plus(self.out, self.builder.mul(self.out_step, self._word(r)))
-            for v, value in enumerate(row):
-                place = self._plus(start, self._word(v * lanes() * _BYTES))
-                self.builder.store(value, self._pointer(place, self.vector), align=_BYTES)
+    def _range(self, start: Any, stop: Any, step: int) -> Any:
+        return _indices(self.utils.for_range_slice(self.builder, start, stop, self._word(step), self.word))
 
     def _word(self, n: int) -> Any:
         return self.ir.Constant(self.word, n)
 
-    def _plus(self, a: Any, b: Any) -> Any:
-        return self.builder.add(a, b)
+    def _at(self, address: Any, index: Any, step: Any) -> Any:
+        index, step = (self._word(n) if isinstance(n, int) else n for n in (index, step))
+        return self.builder.add(address, self.builder.mul(index, step))
 
-    def _phi(self, kind: Any, before: Any, value: Any) -> Any:
+    def _carried(self, kind: Any, before: Any, value: Any) -> Any:
         phi = self.builder.phi(kind)
         phi.add_incoming(value, before)
         return phi
@@ -142,9 +168,14 @@ class _Block:
     def _load(self, address: Any, kind: Any) -> Any:
         return self.builder.load(self._pointer(address, kind), align=_BYTES)
 
-    def _spread(self, start: Any, k: Any) -> Any:
-        """a[r, k] in all lanes."""
-        value = self._load(self._plus(start, self.builder.mul(k, self._word(_BYTES))), self.ir.FloatType())
+    def _spread(self, number: Any) -> Any:
+        """A number in all lanes."""
         empty, first = self.ir.Constant(self.vector, self.ir.Undefined), self.ir.Constant(self.ir.IntType(32), 0)
         order = self.ir.Constant(self.ir.VectorType(self.ir.IntType(32), lanes()), [0] * lanes())
-        return self.builder.shuffle_vector(self.builder.insert_element(empty, value, first), empty, order)
+        return self.builder.shuffle_vector(self.builder.insert_element(empty, number, first), empty, order)
+
+
+@contextlib.contextmanager
+def _indices(loop: Any) -> Iterator[Any]:
+    with loop as (index, _):
+        yield index

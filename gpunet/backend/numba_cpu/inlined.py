@@ -9,35 +9,9 @@ def fma(x, y, z):
     return x * y + z
 
 
-def rows8(a, panels, out):
-    out[...] = np.concatenate([a @ panel for panel in panels], axis=1)
-
-
-rows4 = row_of_4 = row = rows8
-
-
 def product(a, panels, out):
     """out = a·b for a matrix b that `pack` or `pack_transposed` has packed; out's rows are as long as the panels'."""
-    width = panels.shape[2]
-    for p in range(0, panels.shape[0], 4):
-        last = min(p + 4, panels.shape[0])
-        r = 0
-        while r < a.shape[0]:
-            if a.shape[0] - r >= 8:
-                for q in range(p, last):
-                    rows8(a[r : r + 8], panels[q : q + 1], out[r : r + 8, q * width : (q + 1) * width])
-                r += 8
-            elif a.shape[0] - r >= 4:
-                for q in range(p, last):
-                    rows4(a[r : r + 4], panels[q : q + 1], out[r : r + 4, q * width : (q + 1) * width])
-                r += 4
-            elif last == p + 4:
-                row_of_4(a[r : r + 1], panels[p:last], out[r : r + 1, p * width : last * width])
-                r += 1
-            else:
-                for q in range(p, last):
-                    row(a[r : r + 1], panels[q : q + 1], out[r : r + 1, q * width : (q + 1) * width])
-                r += 1
+    out[...] = np.concatenate([a @ panel for panel in panels], axis=1)
 
 
 def tanh(x):
