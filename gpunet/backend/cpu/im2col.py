@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from gpunet.backend.cpu.elementwise import rectify
 from gpunet.backend.cpu.scratch import CHUNK_BYTES, as_runs, chunks, scratch
 from gpunet.backend.cpu.threads import split
 from gpunet.backend.portable.conv import overlap
@@ -198,4 +199,4 @@ def epilogue(y, b, activation):
             b, y = np.tile(b, y.shape[-2]), y.reshape(-1, y.shape[-2] * y.shape[-1])
         np.add(y, b, out=y)
     if activation == "relu":
-        np.maximum(y, 0, out=y)
+        rectify(y, y)
