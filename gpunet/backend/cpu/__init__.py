@@ -17,4 +17,16 @@ from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
     update,
 )
 
-__all__ = ["batch_norm", "conv", "cpu", "elementwise", "matmul", "nn", "pooling", "recurrent", "reduction", "shape", "update"]
+__all__ = [
+    "batch_norm",
+    "conv",
+    "cpu",
+    "elementwise",
+    "matmul",
+    "nn",
+    "pooling",
+    "recurrent",
+    "reduction",
+    "shape",
+    "update",
+]

@@ -17,8 +17,8 @@ from gpunet.backend.memory import empty
 from gpunet.backend.portable import nn as portable
 from gpunet.backend.primitives import nn as prim
 
-_ROW_ITEMS = 2048  # rows are widened to about so many items, since a short inner loop costs more than its work
-_BLOCK_BYTES = 512 * 1024
+_ROW_ITEMS = 1024  # rows are widened to about so many items, since a short inner loop costs more than its work
+_SMALL_BLOCK, _LARGE_BLOCK = 512 * 1024, 1024 * 1024  # bytes: smaller ones, and threads would meet at the GIL
 _BOOL = np.dtype(bool)
 
 
@@ -35,22 +35,26 @@ def widened(x, *vectors):
     return x.reshape(rows // repeat, repeat * channels), *(np.tile(v, repeat) for v in vectors)
 
 
+def _blocks(wide):
+    """Into how many blocks of how many rows a matrix is cut."""
+    step = max(1, min(max(wide.nbytes // 4, _SMALL_BLOCK), _LARGE_BLOCK) // (wide.shape[1] * wide.itemsize))
+    return -(-wide.shape[0] // step), step
+
+
 def each_block(function, wide):
-    """Call `function(number, rows)` for blocks of rows of a matrix, split between threads; return how many there are."""
-    step = max(1, _BLOCK_BYTES // (wide.shape[1] * wide.itemsize))
-    count = -(-wide.shape[0] // step)
+    """Call `function(number, rows)` for blocks of rows of a matrix, in several threads if it is large."""
+    count, step = _blocks(wide)
 
     def part(first, last):
         for number in range(first, last):
             function(number, slice(number * step, (number + 1) * step))
 
-    split(part, count, 4 * wide.nbytes)
+    split(part, count, wide.nbytes)
 
 
 def _block_sums(wide):
     """Storage for two sums of the columns of each block."""
-    step = max(1, _BLOCK_BYTES // (wide.shape[1] * wide.itemsize))
-    return np.empty((-(-wide.shape[0] // step), 2, wide.shape[1]), wide.dtype)
+    return np.empty((_blocks(wide)[0], 2, wide.shape[1]), wide.dtype)
 
 
 def _channel_totals(sums, channels):

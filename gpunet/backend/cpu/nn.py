@@ -13,6 +13,7 @@ from gpunet.backend.memory import empty
 from gpunet.backend.portable import nn as portable
 from gpunet.backend.primitives import nn as prim
 
+
 @cpu.implements(prim.sparse_softmax_crossentropy)
 def sparse_softmax_crossentropy(logits, labels, *, out=None, residuals=False):
     if logits.ndim != 2 or not logits.size or logits.dtype.char not in "fd":
