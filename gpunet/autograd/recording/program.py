@@ -59,11 +59,11 @@ class Program:
             self._home = threading.get_ident()
             self._run = self._compile(is_home=True)
 
-    def __call__(self, arrays: Sequence[Any]) -> tuple:
-        for place, array in zip(self.inputs, arrays):
-            if type(array) is Rows:
-                array.take_into(place)
-            else:
+    def __call__(self, arrays: Sequence[Any] | Rows) -> tuple:
+        if isinstance(arrays, Rows):
+            arrays.take_into(self.inputs)
+        else:
+            for place, array in zip(self.inputs, arrays):
                 assign(place, array)
         if threading.get_ident() == self._home:
             run = self._run
