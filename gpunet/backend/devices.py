@@ -187,7 +187,7 @@ def backend_for(target: Device) -> ArrayBackend:
 
 def device_of(array: Any) -> Device:
     """The device that holds a raw array."""
-    if type(array) is np.ndarray or type(array) is AbstractArray:
+    if type(array) is np.ndarray or type(array) is AbstractArray or isinstance(array, np.generic):
         return CPU
     backend_of(type(array))
     return Device("gpu", getattr(getattr(array, "device", None), "id", 0))

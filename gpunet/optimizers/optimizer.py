@@ -270,7 +270,7 @@ class Optimizer(OptimizerState):
         if self._schedule is not None:
             self._learning_rate.assign(self._scheduled_rate(self._schedule))
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
-            self._update(self._clipped(grads), variables, scale)
+            self._update(self._clip_gradients(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
@@ -359,7 +359,7 @@ class Optimizer(OptimizerState):
         variables, names = self._undecayed
         return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
-    def _clipped(self, grads: list[Any]) -> list[Any]:
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         return clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
 
     def scale_loss(self, loss: Any) -> Any:
