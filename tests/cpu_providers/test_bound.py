@@ -155,6 +155,7 @@ def test_small_products_are_bound_to_blas(case, dtype):
 LABELS = np.array([3, 0, 9, 9, 1, 7], "int32")
 RATE, STEP = np.asarray(0.02, "float32"), np.asarray(7, "int32")
 # provider, primitive, operands (shapes of floats, or arrays), attributes, the result's shape and dtype or None
+ADAM = [(99,), (99,), (99,), "positive", RATE, STEP], {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}, None
 OTHERS = {
     "max_pool_grad": (onednn, "max_pool_grad", [(2, 4, 4, 9), "winner"], POOL | {"spatial": (8, 8)}, (2, 8, 8, 9)),
     "scattered": (numba, "max_pool_grad", [(9, 20, 20, 3), "winner"], POOL | {"spatial": (40, 40)}, (9, 40, 40, 3)),
@@ -178,13 +179,8 @@ OTHERS = {
     "sgd": (numba, "sgd", [(99,), (99,), RATE], {}, None),
     "momentum": (numba, "momentum", [(99,)] * 3 + [RATE], {"momentum": 0.9, "nesterov": True}, None),
     "rmsprop": (numba, "rmsprop", [(99,), (99,), "positive", RATE], {"rho": 0.9, "epsilon": 1e-7}, None),
-    "adam": (
-        numba,
-        "adam",
-        [(99,), (99,), (99,), "positive", RATE, STEP],
-        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
-        None,
-    ),
+    "adam": (numba, "adam", *ADAM),
+    "adam_by_numpy": (cpu, "adam", *ADAM),
 }
 
 
@@ -242,6 +238,7 @@ def test_every_binder_has_a_case_and_an_implementation():
     tested += [(provider, name) for provider, name, *_ in OTHERS.values()]
     batch_norm = ["batch_norm", "batch_norm_grad", "batch_norm_relu", "batch_norm_relu_grad", "scale_shift_relu"]
     tested += [(numba, name) for name in batch_norm]  # in test_numba.py
+    tested += [(numba, name) for name in ("lstm", "lstm_grad", "gru", "gru_grad")]  # in test_recurrent.py
     for provider in (onednn, numba, cpu):
         assert set(provider.binders) == {name for owner, name in tested if owner is provider}
         assert set(provider.binders) <= set(provider.implementations)
