@@ -364,6 +364,8 @@ class Layer(Buildable, Operation):
         if self._captured_config is None:
             return base
         try:
+            if any(getattr(value, "__name__", None) == "<lambda>" for value in tree.flatten(self._captured_config)):
+                raise TypeError("a lambda has no name to find it by")
             captured = serialize(self._captured_config)
         except TypeError as error:
             raise NotImplementedError(

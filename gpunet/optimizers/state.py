@@ -139,7 +139,8 @@ class OptimizerState:
 
 def _checked_rate(value: Any) -> float:
     try:
-        rate = float(value)
+        if isinstance(value, str):
+            raise TypeError
+        return float(value)
     except (TypeError, ValueError):
         raise ValueError(f"learning_rate must be a number. Received: learning_rate={value!r}") from None
-    return rate
