@@ -53,7 +53,7 @@ def _wrap_build(build: Callable) -> Callable:
             return build(self, *args, **kwargs)
         object.__setattr__(self, "_building", True)
         try:
-            with name_scope(self.name, owner=self):
+            with name_scope(self.name, caller=self):
                 object.__setattr__(self, "_path", "/".join(scopes.names))
                 result = build(self, *args, **kwargs)
         finally:
@@ -352,13 +352,13 @@ class Layer(WeightOwner, Operation):
             self.build(**build_shapes(self.build, tensors, arguments, self.name))
             return
         if any(not layer.built for layer in self._layers):
-            with name_scope(self.name, owner=self):
+            with name_scope(self.name, caller=self):
                 infer_output(self.call, (), arguments)
         self._after_build((next(iter(build_shapes(self.build, tensors, arguments, self.name).values())),), {})
 
     def _run(self, args: tuple, kwargs: dict) -> Any:
         """`call` in the layer's name scope and compute dtype; the output spec for symbolic arguments."""
-        with name_scope(self.name, owner=self), self._autocast():
+        with name_scope(self.name, caller=self), self._autocast():
             if any_symbolic(args, kwargs):
                 return self.compute_output_spec(*args, **kwargs)
             outputs = self.call(*args, **kwargs)

@@ -117,7 +117,7 @@ class Optimizer:
         self.built = False
         self._schedule = learning_rate if callable(learning_rate) and not isinstance(learning_rate, Tensor) else None
         rate = 0.0 if self._schedule else _checked_rate(learning_rate)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iteration", device=CPU)
             # What updates read; set before each where there is a schedule.
             self._learning_rate = Variable(rate, dtype="float", trainable=False, name="learning_rate", device=CPU)
@@ -203,7 +203,7 @@ class Optimizer:
         for extra in (self._average, self._accumulation):
             if extra is not None:
                 extra.extend(self, fresh)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self._add_moments(fresh, places)
 
     def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
@@ -232,7 +232,7 @@ class Optimizer:
     ) -> Variable:
         """A variable of the optimizer itself, on `device` or the default one."""
         initializer = initializers.get(initializer)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             variable = Variable(
                 initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name, device=device
             )

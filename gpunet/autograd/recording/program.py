@@ -42,7 +42,8 @@ class Program:
         self.calls = list(calls)
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
-        self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
+        launches = all(call.primitive.launches for call in calls)
+        self.graph = backend.graph(inputs[0]) if backend.graph is not None and launches else None
         self.inputs = [lasting(self.xp, x.shape, x.dtype) for x in inputs]
         self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
         self._last = _last_uses(calls, outputs)
