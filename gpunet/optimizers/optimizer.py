@@ -166,7 +166,7 @@ class Optimizer(OptimizerState):
         for extra in (self._average, self._accumulation):
             if extra is not None:
                 extra.extend(self, fresh)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self._add_moments(fresh, places)
 
     def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
