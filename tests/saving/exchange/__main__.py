@@ -48,7 +48,7 @@ def work(job: str, library: str, seeds: range, folder: Path) -> dict[int, list[s
 def start(job: str, library: str, arguments: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
     """`work` in a process of its own."""
     command = [sys.executable, "-m", "tests.saving.exchange", "--seeds", arguments.seeds, "--folder", str(folder)]
-    environment = os.environ | {"KERAS_BACKEND": arguments.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | {"KERAS_BACKEND": arguments.backend, "COLUMNS": "200"}
     run = subprocess.run([*command, "--job", job, "--library", library], env=environment, capture_output=True, text=True)
     if run.returncode:
         raise RuntimeError(f"{job} with {library} failed: {run.stderr[-3000:]}")

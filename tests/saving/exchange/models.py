@@ -271,7 +271,7 @@ def _loss(g: Draw) -> Any:
         "huber",
         "log_cosh",
         g.late(lambda: k.MeanSquaredError(reduction=g.pick("sum", "sum_over_batch_size", "mean"), name="named")),
-        g.late(lambda: k.Huber(delta=0.5)),
+        g.late(lambda: k.Huber()),
         k.mean_squared_error,
         g.custom["quartic"],
     )
