@@ -191,8 +191,8 @@ def _function_config(function: Any) -> dict[str, Any] | str:
     return {
         "module": "builtins",
         "class_name": "function",
-        "config": function.__name__,
-        "registered_name": name or function.__name__,
+        "config": name or function.__name__,
+        "registered_name": "function",
     }
 
 
@@ -278,7 +278,7 @@ def _parameters(cls: type) -> frozenset[str]:
 
 def _lookup(name: str, config: dict[str, Any]) -> Any:
     registered = config.get("registered_name")
-    for key in (registered, name):
+    for key in (registered if registered != "function" else None, name):
         if key in _CUSTOM:
             return _CUSTOM[key]
     for catalog in _candidates(config.get("module")):

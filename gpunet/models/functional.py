@@ -44,6 +44,8 @@ class Functional(Model):
                     f"All `inputs` and `outputs` values must be KerasTensors. Received: {x!r:.100} of type {type(x)}"
                 )
         Layer.__init__(self, name=name, **kwargs)
+        if trainable is not None:  # before there are layers, which keep their own
+            self.trainable = trainable
         self._inputs_struct = tree.map_structure(lambda x: x, inputs)
         self._outputs_struct = tree.map_structure(lambda x: x, outputs)
         object.__setattr__(self, "_flat_inputs", flat_inputs)
@@ -65,8 +67,6 @@ class Functional(Model):
             [y._keras_history[0].operation.name if y._keras_history else y.name for y in flat_outputs]
         )
         self._after_build((tree.map_structure(lambda x: x.shape, inputs),), {})
-        if trainable is not None:
-            self.trainable = trainable
 
     @property
     def inputs(self) -> list[KerasTensor]:
