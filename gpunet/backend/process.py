@@ -42,7 +42,8 @@ def _keep_memory() -> bool:
     if theirs or platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return all([mallopt(name, value) == 1 for name, value in _MALLOC])
+    taken = [mallopt(name, value) for name, value in _MALLOC]
+    return all(taken)
 
 
 def blas_advice() -> list[str]:
