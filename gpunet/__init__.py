@@ -70,6 +70,7 @@ _NAMES = {
     "Sequential": "models",
     "install_as_keras": "as_keras",
     "set_random_seed": "random",
+    "tune_process": "backend.process",
 }
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
         devices,
         set_default_device,
     )
+    from gpunet.backend.process import tune_process
     from gpunet.dtype_policies import DTypePolicy
     from gpunet.initializers import Initializer
     from gpunet.layers import Input, InputSpec, Layer
