@@ -8,8 +8,8 @@ from gpunet.backend.cpu import cpu
 from gpunet.backend.cpu.constants import ONE, ZERO
 from gpunet.backend.cpu.results import FLOAT32, deliver, target
 from gpunet.backend.cpu.scratch import scratch
-from gpunet.backend.memory import empty
 from gpunet.backend.cpu.threads import split
+from gpunet.backend.memory import empty
 from gpunet.backend.portable import elementwise as portable
 from gpunet.backend.primitives import elementwise as prim
 
