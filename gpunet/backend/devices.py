@@ -95,7 +95,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def _register_cupy() -> ArrayBackend:
-    cupy = cupy_gate.probe().cupy
+    cupy, _, reason = cupy_gate.probe()
+    if cupy is None:
+        raise GPUNotAvailableError(f"No GPU is available: {reason}")
     graph = functools.partial(CupyGraph, cupy)
     backend = ArrayBackend(cupy.ndarray, make_namespace(cupy), [load(), portable], graph)
     register_backend(backend)
