@@ -213,6 +213,13 @@ def to_device(array: Any, target: Device) -> Any:
         return backend.xp.asarray(array)
 
 
+def synchronize(target: Device) -> None:
+    """Wait until a device has done what was asked of it on the current stream; the CPU has."""
+    with current_device(target):
+        if target.kind == "gpu":
+            runtime_for(gpu_backend().array_type).synchronize()
+
+
 def copied(array: Any, dtype: Any = None) -> Any:
     """A copy of a raw array on its own device, in its dtype or another; CuPy's methods copy to the current device."""
     with current_device(device_of(array)):
