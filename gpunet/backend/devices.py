@@ -95,7 +95,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def _register_cupy() -> ArrayBackend:
-    cupy = cupy_gate.probe().cupy
+    cupy, _, reason = cupy_gate.probe()
+    if cupy is None:
+        raise GPUNotAvailableError(f"No GPU is available: {reason}")
     graph = functools.partial(CupyGraph, cupy)
     backend = ArrayBackend(cupy.ndarray, make_namespace(cupy), [load(), portable], graph)
     register_backend(backend)
@@ -209,6 +211,13 @@ def to_device(array: Any, target: Device) -> Any:
         return to_host(array)
     with current_device(target):
         return backend.xp.asarray(array)
+
+
+def synchronize(target: Device) -> None:
+    """Wait until a device has done what was asked of it on the current stream; the CPU has."""
+    with current_device(target):
+        if target.kind == "gpu":
+            runtime_for(gpu_backend().array_type).synchronize()
 
 
 def copied(array: Any, dtype: Any = None) -> Any:
