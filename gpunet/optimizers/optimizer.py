@@ -61,7 +61,7 @@ class Optimizer:
 
     Args:
         learning_rate: a number, changed later by assigning `optimizer.learning_rate`; a `LearningRateSchedule`, called
-            with the number of updates so far; or another callable, without arguments.
+            with the number of calls of `apply` so far; or another callable, without arguments.
         weight_decay: shrinks variables by weight_decay·learning_rate before each update (decoupled).
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
@@ -168,7 +168,14 @@ class Optimizer:
             self._learning_rate.assign(_checked_rate(value))
 
     def _scheduled_rate(self, schedule: Callable) -> Any:
-        return schedule(self.iterations) if isinstance(schedule, LearningRateSchedule) else schedule()
+        return schedule(self._calls) if isinstance(schedule, LearningRateSchedule) else schedule()
+
+    @property
+    def _calls(self) -> Any:
+        """How often `apply` was called before: what a schedule counts, with accumulation too, as in Keras."""
+        if self._accumulation is None:
+            return self.iterations
+        return self.iterations * self._accumulation.steps + self._accumulation.done
 
     @property
     def variables(self) -> list[Variable]:
@@ -331,13 +338,14 @@ class Optimizer:
         scale = None
         if self.loss_scaling is not None:
             grads, scale = self._unscaled(grads, self.loss_scaling)
+        rate = self.learning_rate  # before this call is counted
         if grads and self._accumulation is not None:
             self._extend(variables)
             grads = self._accumulation.add(grads, variables)
         if not grads:
             return
         if self._schedule is not None:
-            self._learning_rate.assign(self._scheduled_rate(self._schedule))
+            self._learning_rate.assign(rate)
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
             self._update(self._clip_gradients(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)

@@ -256,7 +256,7 @@ def states_begin_another(g, x):
 @block(SEQUENCE)
 def bidirectional(g, x):
     options = {"unroll": False} if x.shape[1] is None else {}
-    layer = recurrent(g, return_sequences=True, **options)
+    layer = recurrent(g, return_sequences=True, go_backwards=False, **options)
     more: dict[str, Any] = {"merge_mode": g.pick("concat", "sum", "mul", "ave")}
     if g.chance(0.2):
         layer = g.layers.LSTM(3, return_sequences=True)
@@ -296,8 +296,7 @@ def attention(g, x):
     more = g.some(0.3, value_dim=lambda: 3, output_shape=lambda: 5, use_bias=lambda: False)
     layer = layers.MultiHeadAttention(num_heads=2, key_dim=2, **more)
     if g.chance(0.3):
-        y, scores = layer(x, x, return_attention_scores=True, **options)
-        return y + g.keras.ops.mean(scores)
+        return layer(x, x, return_attention_scores=True, **options)[0]
     return layer(x, key=x, value=x, **options)
 
 

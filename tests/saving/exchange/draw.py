@@ -19,7 +19,7 @@ def _custom_objects(keras: Any) -> dict[str, Any]:
 
     @register("exchange")
     def quartic(y_true, y_pred):
-        return keras.ops.mean(keras.ops.square(keras.ops.square(y_true - y_pred)), axis=-1)
+        return keras.ops.mean(keras.ops.square(keras.ops.square(keras.ops.subtract(y_true, y_pred))), axis=-1)
 
     @register("exchange")
     class Scaled(keras.layers.Layer):
