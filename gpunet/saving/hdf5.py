@@ -57,6 +57,8 @@ class Reader:
         self.what = what
         try:
             self.file = h5py.File(io.BytesIO(content) if isinstance(content, bytes) else content, "r")
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise ValueError(f"{what} is not a whole HDF5 file. Received: {error}") from None
 
