@@ -21,9 +21,9 @@ _STATEFUL = (Layer, Optimizer, SeedGenerator)
 Seen = dict[int, Any]  # objects by id, held so that no other gets the id of one that properties made for the moment
 
 
-def saveables(root: Any) -> Iterator[tuple[str, Any]]:
-    """(path, object) of everything with state, the root with path "" first."""
-    yield from _walk(root, "", {})
+def saveables(root: Any, without: Any = None) -> Iterator[tuple[str, Any]]:
+    """(path, object) of everything with state but some objects, the root with path "" first."""
+    yield from _walk(root, "", {id(item): item for item in without or ()})
 
 
 def _walk(item: Any, path: str, seen: Seen) -> Iterator[tuple[str, Any]]:
