@@ -10,7 +10,7 @@ from gpunet.layers.layer import Layer
 from gpunet.models.functional import Functional
 from gpunet.models.model import Model
 from gpunet.serialization import deserialize, serialize
-from gpunet.symbolic import KerasTensor
+from gpunet.symbolic import KerasTensor, auto_name
 
 
 class Sequential(Model):
@@ -100,6 +100,7 @@ class Sequential(Model):
         x = inputs
         for layer in self.layers:
             x = layer(x)
+        auto_name("functional")  # which Keras's own model in here takes, so that those of later models are equal
         object.__setattr__(self, "_functional", Functional(inputs, x, name=self.name))
         self._after_build((inputs.shape,), {})
 
