@@ -65,8 +65,8 @@ class Functional(Model):
             [y._keras_history[0].operation.name if y._keras_history else y.name for y in flat_outputs]
         )
         self._after_build((tree.map_structure(lambda x: x.shape, inputs),), {})
-        if trainable is not None:
-            self.trainable = trainable
+        if trainable is not None:  # of the model alone: its layers keep theirs, as those of a file do
+            object.__setattr__(self, "_trainable", bool(trainable))
 
     @property
     def inputs(self) -> list[KerasTensor]:
