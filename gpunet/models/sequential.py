@@ -10,7 +10,7 @@ from gpunet.layers.layer import Layer
 from gpunet.models.functional import Functional
 from gpunet.models.model import Model
 from gpunet.serialization import deserialize, serialize
-from gpunet.symbolic import KerasTensor
+from gpunet.symbolic import KerasTensor, auto_name
 
 
 class Sequential(Model):
