@@ -8,6 +8,7 @@ from gpunet.backend.bound import Packing, packing
 from gpunet.backend.cpu.results import FLOAT32, deliver, target
 from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.memory import lasting
+from gpunet.backend.numba_cpu.addends import add_up, bind_add_up
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.memory import (
     byte_size,
@@ -19,11 +20,10 @@ from gpunet.backend.onednn.memory import (
 )
 from gpunet.backend.onednn.order import Kept, fuses_relu, with_relu
 from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, reorder
-from gpunet.backend.onednn.shares import add_up, product
+from gpunet.backend.onednn.shares import product
 from gpunet.backend.primitives import matmul as prim
 
 _BYTES = np.dtype(np.uint8)
-_ZERO = np.zeros((), FLOAT32)
 SMALL = 1 << 17  # multiplications: below it NumPy takes less time than a call into oneDNN
 
 
@@ -72,7 +72,7 @@ def _product(a, b, bias, activation, out, shape):
     if size * a.shape[-1] < SMALL or activation not in (None, "relu"):
         return NotImplemented
     y = target(shape, out)
-    shared = product(a, b) if a.ndim == b.ndim == 2 else None
+    shared = product(a, b, biased=bias is not None or activation is not None) if a.ndim == b.ndim == 2 else None
     if shared is not None:
         _in_shares(shared, a, b, bias, activation, y.reshape(-1, y.shape[-1]))
         return deliver(y, out)
@@ -92,12 +92,10 @@ def _product(a, b, bias, activation, out, shape):
 def _in_shares(shared, a, b, bias, activation, y):
     if shared.addends == 1:
         shared.plan(a, b, y)
-    else:
-        addends = scratch("addends", (shared.addends, *y.shape), FLOAT32)
-        shared.plan(a, b, addends)
-        add_up(addends, bias, y)
-    if activation == "relu":
-        np.maximum(y, _ZERO, out=y)
+        return
+    addends = scratch("addends", (shared.addends, *y.shape), FLOAT32)
+    shared.plan(a, b, addends)
+    add_up(addends, bias, activation == "relu", y)
 
 
 @onednn.binds(prim.matmul)
@@ -130,7 +128,7 @@ def _bound(a, b, bias, activation, out):
         return None
     if any(s is None or 1 not in s for s in strides):
         return None
-    shared = product(a, b)
+    shared = product(a, b, biased=bias is not None or activation is not None)
     if shared is not None:
         return _bound_in_shares(shared, a, b, bias, activation, out)
     operands = (a, b) if bias is None else (a, b, bias)
@@ -158,17 +156,14 @@ def _bound(a, b, bias, activation, out):
 
 def _bound_in_shares(shared, a, b, bias, activation, out):
     """What `_in_shares` does on these very matrices."""
-    if shared.addends == 1 and activation is None:
+    if shared.addends == 1:
         return shared.plan.bound(a, b, out, result=out)
-    addends = scratch("addends", (shared.addends, *out.shape), FLOAT32) if shared.addends > 1 else None
-    execute = shared.plan.bound(a, b, out if addends is None else addends)
+    addends = scratch("addends", (shared.addends, *out.shape), FLOAT32)
+    execute, finish = shared.plan.bound(a, b, addends), bind_add_up(addends, bias, activation == "relu", out)
 
     def run():
         execute()
-        if addends is not None:
-            add_up(addends, bias, out)
-        if activation:
-            np.maximum(out, _ZERO, out=out)
+        finish()
         return out
 
     return run

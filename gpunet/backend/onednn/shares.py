@@ -28,15 +28,20 @@ class Shared(NamedTuple):
     addends: int
 
 
-def product(a: np.ndarray, b: np.ndarray) -> Shared | None:
+def product(a: np.ndarray, b: np.ndarray, biased: bool = False) -> Shared | None:
     """The plan for a @ b, where b is a weight or the result its gradient; None where oneDNN splits it better.
 
     By what is contiguous that is x @ w, whose shares have to be added up, g @ w.T, or x.T @ g.
+
+    Args:
+        biased: a bias or an activation follows, for which only those that are added up have a place.
     """
     (m, k), n = a.shape, b.shape[1]
     if a.flags.c_contiguous and b.flags.c_contiguous:
         shares = _of_weight(m, k, n)
         layouts = _forward(m, k, n, shares)
+    elif biased:
+        return None
     elif a.flags.c_contiguous and b.T.flags.c_contiguous:
         shares = _of_weight(m, n, k)
         layouts = _transposed(m, k, n, shares)
@@ -84,12 +89,3 @@ def _gradient(m: int, k: int, n: int, shares: int) -> tuple[Layout, Layout, Layo
 
 def _make(a: Layout, b: Layout, y: Layout) -> Plan:
     return Plan(Description("matmul", strided(*a), strided(*b), None, strided(*y)), SRC, WEIGHTS, DST)
-
-
-def add_up(addends: np.ndarray, bias: np.ndarray | None, out: np.ndarray) -> None:
-    """The sum of addends (2 or more, m, n), from first to last, and of a bias (n,)."""
-    np.add(addends[0], addends[1], out)
-    for addend in addends[2:]:
-        np.add(out, addend, out)
-    if bias is not None:
-        np.add(out, bias, out)
