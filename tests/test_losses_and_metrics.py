@@ -21,6 +21,12 @@ def test_labels_beside_outputs_with_a_last_axis_of_one():
         np.testing.assert_allclose(float(metric.result()), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("make", [metrics.R2Score, metrics.MeanSquaredError, metrics.CosineSimilarity, metrics.AUC])
+def test_metrics_of_columns_take_vectors_of_labels(make):
+    y, p = RNG.integers(0, 2, 9).astype("float32"), RNG.random((9, 1)).astype("float32")
+    np.testing.assert_array_equal(make()(y, p), make()(y[:, None], p))
+
+
 def test_large_logits_do_not_overflow():
     logits = np.array([[1000.0, -1000.0], [-1000.0, 1000.0]], "float32")
     sparse = losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)

@@ -157,6 +157,7 @@ def test_small_products_are_bound_to_blas(case, dtype):
 LABELS = np.array([3, 0, 9, 9, 1, 7], "int32")
 RATE, STEP = np.asarray(0.02, "float32"), np.asarray(7, "int32")
 # provider, primitive, operands (shapes of floats, or arrays), attributes, the result's shape and dtype or None
+ADAM = [(99,), (99,), (99,), "positive", RATE, STEP], {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}, None
 OTHERS = {
     "max_pool_grad": (onednn, "max_pool_grad", [(2, 4, 4, 9), "winner"], POOL | {"spatial": (8, 8)}, (2, 8, 8, 9)),
     "scattered": (numba, "max_pool_grad", [(9, 20, 20, 3), "winner"], POOL | {"spatial": (40, 40)}, (9, 40, 40, 3)),
@@ -181,13 +182,8 @@ OTHERS = {
     "sgd": (numba, "sgd", [(99,), (99,), RATE], {}, None),
     "momentum": (numba, "momentum", [(99,)] * 3 + [RATE], {"momentum": 0.9, "nesterov": True}, None),
     "rmsprop": (numba, "rmsprop", [(99,), (99,), "positive", RATE], {"rho": 0.9, "epsilon": 1e-7}, None),
-    "adam": (
-        numba,
-        "adam",
-        [(99,), (99,), (99,), "positive", RATE, STEP],
-        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
-        None,
-    ),
+    "adam": (numba, "adam", *ADAM),
+    "adam_by_numpy": (cpu, "adam", *ADAM),
 }
 
 

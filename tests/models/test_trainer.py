@@ -243,6 +243,22 @@ def test_an_output_without_a_loss_needs_no_target():
     assert changed == [False, False, True, True]
 
 
+def test_named_outputs_may_lack_a_loss_and_a_target():
+    inputs = layers.Input((3,))
+    model = keras.Model(inputs, {"a": layers.Dense(2)(inputs), "b": layers.Dense(2)(inputs)})
+    model.compile("sgd", {"b": "mse"}, metrics={"b": ["mae"]}, weighted_metrics=["mse"])
+    before = model.get_weights()
+    logs = model.fit(X, {"b": Y}, sample_weight={"b": np.ones(len(X))}, verbose=0).history
+    assert sorted(logs) == ["b_mae", "b_mse", "loss"]
+    assert [(a != b).any() for a, b in zip(before, model.get_weights())] == [False, False, True, True]
+    model.compile("sgd", {"a": "mse", "b": "mse"})
+    with pytest.raises(ValueError, match="no targets `y` for output 'a'"):
+        model.fit(X, {"b": Y}, verbose=0)
+    model.compile("sgd", {"c": "mse"})
+    with pytest.raises(KeyError, match="key 'c' does not correspond to an output"):
+        model.fit(X, {"a": Y, "b": Y}, verbose=0)
+
+
 def test_predict_gives_back_the_structure():
     inputs = {"u": keras.Input((3,), name="u"), "v": keras.Input((3,), name="v")}
     model = keras.Model(inputs, {"sum": inputs["u"] + inputs["v"], "both": [inputs["u"], inputs["v"]]})

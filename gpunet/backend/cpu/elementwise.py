@@ -9,12 +9,51 @@ from gpunet.backend.cpu.constants import ONE, ZERO
 from gpunet.backend.cpu.results import FLOAT32, deliver, target
 from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.cpu.threads import split
+from gpunet.backend.memory import empty
 from gpunet.backend.portable import elementwise as portable
 from gpunet.backend.primitives import elementwise as prim
 
 _BOOL = np.dtype(bool)
 _SMALL = 1 << 15
+_ROW = 8192  # zeros: 32 KiB, which stay in a core's first cache
 _multiply, _subtract = np.multiply, np.subtract  # small arrays are worth a look-up less
+
+
+_zeros = {kind: np.zeros(_ROW, kind) for kind in "fd"}
+
+
+def rectifying(x, out):
+    """A function that computes out = max(x, 0) of contiguous float32 or float64 arrays; `out` may be x.
+
+    Against rows of zeros, since NumPy's loop over an array and a number takes four times as long.
+    """
+    flat, target, zeros = x.reshape(-1), out.reshape(-1), _zeros[x.dtype.char]
+    whole = flat.size // _ROW * _ROW
+    rows, rest = (flat[:whole].reshape(-1, _ROW), zeros), (flat[whole:], zeros[: flat.size - whole])
+    rows_out, rest_out = target[:whole].reshape(-1, _ROW), target[whole:]
+
+    def run():
+        if whole:
+            np.maximum(*rows, out=rows_out)
+        if whole < flat.size:
+            np.maximum(*rest, out=rest_out)
+
+    return run
+
+
+def rectify(x, out):
+    """out = max(x, 0), as `rectifying` does it."""
+    rectifying(x, out)()
+
+
+@cpu.implements(prim.UNARY["relu"])
+def relu(x, *, out=None):
+    suits = x.size >= _ROW and x.dtype.char in "fd" and x.flags.c_contiguous
+    if not suits or not (out is None or (out.flags.c_contiguous and out.dtype == x.dtype)):
+        return np.maximum(x, ZERO.get(x.dtype.char, 0), out=out)
+    out = empty(x.shape, x.dtype) if out is None else out
+    rectify(x, out)
+    return out
 
 
 @cpu.implements(prim.relu_grad)

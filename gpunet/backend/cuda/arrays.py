@@ -43,12 +43,12 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
         def run(*arrays, **attributes):
             first = next(a for a in arrays if hasattr(a, "dtype"))
             options = {name: value for name, value in attributes.items() if name not in ("out", "residuals")}
-            if not where(*arrays, **options):
+            with runtime_of(first).scope(first):
+                if where(*arrays, **options):
+                    return function(*arrays, **attributes)
                 fall_back = portable.bind(primitive, backend_of(type(first)).xp)
                 assert fall_back is not None, primitive
                 return fall_back(*arrays, **attributes)
-            with runtime_of(first).scope(first):
-                return function(*arrays, **attributes)
 
         return cuda.implements(primitive)(run)
 
