@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks import peers
 from benchmarks.peers import VARIANTS, Variant
-from benchmarks.turns import Budget, Case, Worker, WorkerError, measure
+from benchmarks.results import Findings
+from benchmarks.turns import Budget, Case, Worker, WorkerError, measure, record
 
 TINY = Budget(rounds=2, turn=0.001, warm=0.001, patience=120)
 NETWORK = {"network": {"mlp": [4, 2], "inputs": 3}, "batch": 2}
@@ -50,3 +51,13 @@ def test_a_library_that_is_not_installed_is_missing(monkeypatch):
     ready, missing = peers.installed(["numpy", "absent"])
     assert ready == ["numpy"]
     assert missing == {"absent": "no_such_library not installed"}
+
+
+def test_a_library_that_does_not_answer_is_not_waited_for_again():
+    findings = Findings()
+    case = Case("product", "product", {"size": 4})
+    record(case, ["numpy"], TINY._replace(patience=0.001), findings)
+    assert findings.stuck == {"numpy"}
+    assert findings.failures == {"product: NumPy": "no answer in 0.001 s"}
+    record(case, ["numpy"], TINY, findings)
+    assert findings.rows == []
