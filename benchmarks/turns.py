@@ -9,7 +9,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import json
-import os
 import select
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import machine
 from benchmarks.peers import VARIANTS, Variant
 from benchmarks.results import Findings
 
@@ -77,7 +77,7 @@ class Worker:
             stderr=self._errors,
             text=True,
             cwd=_ROOT,
-            env={**os.environ, **dict(variant.environment), **(environment or {})},
+            env={**machine.environment(), **dict(variant.environment), **(environment or {})},
         )
         try:
             self.started = self._answer()

@@ -93,6 +93,23 @@ def test_metric_state():
     assert [v.name for v in mean.variables] == ["total", "count"]
 
 
+def test_a_weight_of_a_metric_is_a_scalar_if_it_has_no_shape():
+    class Count(metrics.Metric):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.count = self.add_weight(name="count", initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.count.assign_add(1.0)
+
+        def result(self):
+            return self.count
+
+    metric = Count()
+    assert float(metric(0.0, 0.0)) == 1.0
+    assert (metric.count.shape, metric.count.name, metric.count.path) == ((), "count", "count/count")
+
+
 def test_metrics_do_not_record():
     mean = metrics.Mean()
     v = keras.Variable(3.0)

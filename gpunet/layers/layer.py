@@ -276,7 +276,7 @@ class Layer(Buildable, Operation):
 
     def _run(self, args: tuple, kwargs: dict) -> Any:
         """`call` in the layer's name scope and compute dtype; the output spec for symbolic arguments."""
-        with name_scope(self.name, owner=self), self._autocast():
+        with name_scope(self.name, caller=self), self._autocast():
             if any_symbolic(args, kwargs):
                 return self.compute_output_spec(*args, **kwargs)
             outputs = self.call(*args, **kwargs)
@@ -364,6 +364,8 @@ class Layer(Buildable, Operation):
         if self._captured_config is None:
             return base
         try:
+            if any(getattr(value, "__name__", None) == "<lambda>" for value in tree.flatten(self._captured_config)):
+                raise TypeError("a lambda has no name to find it by")
             captured = serialize(self._captured_config)
         except TypeError as error:
             raise NotImplementedError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, TypedDict
@@ -94,7 +95,12 @@ class Optimizer(OptimizerState):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
+        **unknown: Any,
     ):
+        if unknown.pop("decay", None) is not None:
+            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=2)
+        if unknown:
+            raise ValueError(f"Argument(s) not recognized: {unknown}")
         check_limits(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
         super().__init__(learning_rate, name)
         self.clipnorm = clipnorm
@@ -160,7 +166,7 @@ class Optimizer(OptimizerState):
         for extra in (self._average, self._accumulation):
             if extra is not None:
                 extra.extend(self, fresh)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self._add_moments(fresh, places)
 
     def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
@@ -270,7 +276,7 @@ class Optimizer(OptimizerState):
         if self._schedule is not None:
             self._learning_rate.assign(self._scheduled_rate(self._schedule))
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
-            self._update(self._clipped(grads), variables, scale)
+            self._update(self._clip_gradients(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
@@ -359,7 +365,7 @@ class Optimizer(OptimizerState):
         variables, names = self._undecayed
         return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
-    def _clipped(self, grads: list[Any]) -> list[Any]:
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         return clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
 
     def scale_loss(self, loss: Any) -> Any:

@@ -30,7 +30,7 @@ class OptimizerState:
         self.name = name or auto_name(snake_case(type(self).__name__))
         self._schedule = learning_rate if callable(learning_rate) and not isinstance(learning_rate, Tensor) else None
         rate = 0.0 if self._schedule else _checked_rate(learning_rate)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iteration", device=CPU)
             # What updates read; set before each where there is a schedule.
             self._learning_rate = Variable(rate, dtype="float", trainable=False, name="learning_rate", device=CPU)
@@ -78,7 +78,7 @@ class OptimizerState:
     ) -> Variable:
         """A variable of the optimizer itself, on `device` or the default one."""
         initializer = initializers.get(initializer)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             variable = Variable(
                 initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name, device=device
             )
@@ -139,7 +139,8 @@ class OptimizerState:
 
 def _checked_rate(value: Any) -> float:
     try:
-        rate = float(value)
+        if isinstance(value, str):
+            raise TypeError
+        return float(value)
     except (TypeError, ValueError):
         raise ValueError(f"learning_rate must be a number. Received: learning_rate={value!r}") from None
-    return rate

@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, elementwise, loops, machine_code, nn, numba, pooling, team, update
+from gpunet.backend.numba_cpu import (
+    compiled,
+    crossentropy,
+    elementwise,
+    loops,
+    machine_code,
+    nn,
+    numba,
+    pooling,
+    team,
+    update,
+)
 from gpunet.backend.numba_cpu import shape as numba_shape
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives import elementwise as prim_of
@@ -54,6 +65,86 @@ def test_optimizers_leave_other_arrays_to_numpy():
     for p in (np.ones(9), np.ones((3, 3), "float32"), np.ones(18, "float32")[::2]):
         assert numba.implementations["sgd"](p, p.copy(), RATE) is NotImplemented
         assert (p == 1).all()
+
+
+def crossentropy_loops(kind, items):
+    for loop in (crossentropy._SHIFT[kind], crossentropy._NORMALISE, crossentropy._GRAD[kind]):
+        assert loop.now(items) is not None
+
+
+def softmax_problem(rows, classes, kind="i"):
+    rng = np.random.default_rng(0)
+    return floats(rng, rows, classes) * 5, rng.integers(0, classes, rows).astype(kind), floats(rng, rows)
+
+
+@pytest.mark.parametrize("kind", ["i", "l", "B"])
+@pytest.mark.parametrize("shape", [(2, 1), (2, 63), (50, 10), (9000, 10)], ids=str)
+def test_crossentropy_equals_numpy_in_every_bit(shape, kind, monkeypatch):
+    monkeypatch.setattr(crossentropy, "_SMALL", 0)
+    logits, labels, g = softmax_problem(*shape, kind)
+    crossentropy_loops(kind, logits.size)
+    forward, backward = "sparse_softmax_crossentropy", "sparse_softmax_crossentropy_grad"
+    loss, (probabilities,) = cpu.implementations[forward](logits, labels, residuals=True)
+    gradient = cpu.implementations[backward](g, labels, probabilities)
+
+    found = numba.implementations[forward](logits, labels, residuals=True)
+    np.testing.assert_array_equal(found[0], loss)
+    np.testing.assert_array_equal(found[1][0], probabilities)
+    np.testing.assert_array_equal(numba.implementations[backward](g, labels, probabilities), gradient)
+
+    out, dx = np.empty_like(loss), np.empty_like(gradient)
+    bound = numba.binders[forward](logits, labels, out=out, residuals=True)
+    bound_grad = numba.binders[backward](g, labels, probabilities, out=dx)
+    for _ in range(5):  # the first call of each loop finds it
+        bound(), bound_grad()
+    np.testing.assert_array_equal(out, loss)
+    np.testing.assert_array_equal(bound.parts[1], probabilities)
+    np.testing.assert_array_equal(dx, gradient)
+
+
+def test_crossentropy_of_numbers_that_are_none():
+    logits, labels, _ = softmax_problem(50, 10)
+    crossentropy_loops("i", logits.size)
+    logits[1, 3], logits[2, 3], logits[3], logits[4, :2] = np.nan, np.inf, -np.inf, (np.nan, np.inf)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        expected = cpu.implementations["sparse_softmax_crossentropy"](logits, labels)[0]
+        out = np.empty_like(expected)
+        bound = numba.binders["sparse_softmax_crossentropy"](logits, labels, out=out)
+        for _ in range(5):
+            bound()
+    np.testing.assert_array_equal(out, expected)
+    assert np.isnan(out[1:5]).all()
+
+
+def test_a_label_out_of_range_reads_and_writes_nothing():
+    logits, labels, g = softmax_problem(50, 10)
+    crossentropy_loops("i", logits.size)
+    labels[:2] = -1, 10
+    out, dx = np.empty(50, "float32"), np.empty_like(logits)
+    calls = [
+        numba.binders["sparse_softmax_crossentropy"](logits, labels, out=out),
+        numba.binders["sparse_softmax_crossentropy_grad"](g, labels, logits, out=dx),
+    ]
+    for _ in range(5):
+        [call() for call in calls]
+    assert np.isnan(out[:2]).all()
+    assert np.isfinite(out[2:]).all()
+    np.testing.assert_array_equal(dx[:2], logits[:2] * g[:2, None])
+
+
+@pytest.mark.parametrize("change", ["float64", "wide", "one row", "labels", "strided", "out"])
+def test_crossentropy_leaves_the_rest_to_numpy(change, monkeypatch):
+    monkeypatch.setattr(crossentropy, "_SMALL", 0)
+    logits, labels, g = softmax_problem(1 if change == "one row" else 8, 64 if change == "wide" else 10)
+    crossentropy_loops("i", logits.size)
+    out = np.empty(16, "float32")[::2] if change == "out" else np.empty(len(labels), "float32")
+    logits = logits.astype("float64") if change == "float64" else logits
+    logits = np.asfortranarray(logits) if change == "strided" else logits
+    labels = labels.astype("int16") if change == "labels" else labels
+    for make in (numba.implementations, numba.binders):
+        assert make["sparse_softmax_crossentropy"](logits, labels, out=out) is NotImplemented
+    if change in ("float64", "labels", "strided"):
+        assert numba.implementations["sparse_softmax_crossentropy_grad"](g, labels, logits) is NotImplemented
 
 
 @pytest.mark.parametrize("shape", [(9000,), (40, 7, 50), (1 << 20,)], ids=str)

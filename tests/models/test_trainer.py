@@ -301,6 +301,38 @@ def test_own_steps_and_losses():
     assert model.evaluate(X, Y, verbose=0, return_dict=True) == {"answer": 42.0}
 
 
+def test_the_loss_and_how_steps_run_can_be_asked_of_the_model():
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            self.eager.append(self.run_eagerly)
+            x, y = data
+            with keras.GradientTape() as tape:
+                loss = self.loss(y, self(x, training=True))
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights))
+            return {"own": loss}
+
+    model = Own([keras.Input((3,)), layers.Dense(2)])
+    object.__setattr__(model, "eager", [])
+    model.compile("sgd", keras.losses.mean_squared_error, jit_compile=True)
+    assert (model.run_eagerly, model.jit_compile) == (False, True)
+    model.fit(X, Y, batch_size=2, epochs=3, verbose=0)
+    recorded = len(model.eager)
+    assert recorded < 3 * len(X) // 2
+    model.run_eagerly = True
+    model.fit(X, Y, batch_size=2, verbose=0)
+    assert model.eager[recorded:] == [True] * (len(X) // 2)
+    model.run_eagerly = model.jit_compile = False
+    assert model.get_compile_config()["jit_compile"] is False
+
+    class Named(keras.Sequential):
+        def loss(self):
+            return "mine"
+
+    named = Named([keras.Input((3,)), layers.Dense(2)])
+    named.compile("sgd")
+    assert named.loss() == "mine"
+
+
 def test_moving_averages_take_the_weights_place_at_the_end():
     weights = []
     model = linear(optimizer=keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))

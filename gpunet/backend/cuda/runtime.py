@@ -32,6 +32,9 @@ class Runtime(Protocol):
     def on(self, index: int) -> AbstractContextManager:
         """A context in which new arrays are made on the GPU of that number."""
 
+    def synchronize(self) -> None:
+        """Wait for what was launched on the current stream of the current GPU."""
+
     def multiprocessors(self) -> int:
         """How many blocks run at once at least: the device's multiprocessors."""
 
@@ -126,6 +129,9 @@ class CupyRuntime:
     def on(self, index):
         current = self.cupy.cuda.runtime.getDevice()
         return nullcontext() if current == index else self.cupy.cuda.Device(index)
+
+    def synchronize(self):
+        self.cupy.cuda.get_current_stream().synchronize()
 
     def multiprocessors(self):
         return _multiprocessors(self.cupy, self.cupy.cuda.runtime.getDevice())

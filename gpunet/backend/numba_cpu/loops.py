@@ -240,3 +240,43 @@ def combine(g, x, dx, rows, parts):
             gi, xi, di = g[i], x[i], dx[i]
             for j in range(xi.size):
                 di[j] = gi[j] * scale[j] + (xi[j] - mean[j]) * slope[j] + offset[j]
+
+
+def shift_rows(logits, labels, shifted, picked, parts):
+    """Rows minus their maximum, and of each the item that its label picks; NaN for a label out of range."""
+    for k in prange(parts):
+        for i in range(logits.shape[0] * k // parts, logits.shape[0] * (k + 1) // parts):
+            row, out = logits[i], shifted[i]
+            top = row[0]
+            for j in range(1, row.size):
+                if row[j] > top or row[j] != row[j]:  # NaN stays
+                    top = row[j]
+            for j in range(row.size):
+                out[j] = row[j] - top
+            picked[i] = np.float32(np.nan)
+            if 0 <= labels[i] < row.size:
+                picked[i] = out[labels[i]]
+
+
+def normalise_rows(x, totals, parts):
+    """Each row divided by its sum, which is taken from left to right and kept."""
+    for k in prange(parts):
+        for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
+            row = x[i]
+            total = row[0]
+            for j in range(1, row.size):
+                total += row[j]
+            totals[i] = total
+            for j in range(row.size):
+                row[j] /= total
+
+
+def crossentropy_grad(g, labels, probabilities, out, parts):
+    """(probabilities − one-hot labels)·g by rows."""
+    for k in prange(parts):
+        for i in range(out.shape[0] * k // parts, out.shape[0] * (k + 1) // parts):
+            row, result = probabilities[i], out[i]
+            for j in range(row.size):
+                result[j] = row[j] * g[i]
+            if 0 <= labels[i] < row.size:
+                result[labels[i]] -= g[i]
