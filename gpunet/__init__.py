@@ -139,6 +139,8 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         if _NAMES[name] == "autograd":
             importlib.import_module("gpunet.ops")  # gives tensors their operators
+        if name == "Variable":
+            importlib.import_module("gpunet.initializers")  # whose names a variable may be given
         value = getattr(importlib.import_module(f"gpunet.{_NAMES[name]}"), name)
     elif name in _MODULES:
         value = importlib.import_module(f"gpunet.{name}")
