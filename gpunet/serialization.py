@@ -56,14 +56,17 @@ def get_custom_objects() -> dict[str, Any]:
     return _CUSTOM
 
 
-def get_registered_object(name: str) -> Any:
-    """The class or function of a registered name, or None."""
-    return _CUSTOM.get(name)
+def get_registered_object(
+    name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
+) -> Any:
+    """The class or function of a registered name, or of one that a dict has; None where there is none."""
+    places = (_CUSTOM, custom_objects or {}, module_objects or {})
+    return next((place[name] for place in places if name in place), None)
 
 
-def get_registered_name(target: Any) -> str:
+def get_registered_name(obj: Any) -> str:
     """The name under which a class or function was registered, else its own."""
-    return registered_name(target) or target.__name__
+    return registered_name(obj) or obj.__name__
 
 
 @contextmanager
@@ -143,8 +146,9 @@ class Catalog:
         )
 
 
-def serialize(value: Any) -> Any:
+def serialize(obj: Any) -> Any:
     """A value of a configuration as plain data: numbers, strings, lists, dicts and nested configurations."""
+    value = obj
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
@@ -187,8 +191,8 @@ def _function_config(function: Any) -> dict[str, Any] | str:
     return {
         "module": "builtins",
         "class_name": "function",
-        "config": function.__name__,
-        "registered_name": name or function.__name__,
+        "config": name or function.__name__,
+        "registered_name": "function",
     }
 
 
@@ -209,14 +213,18 @@ def _object_config(value: Any) -> dict[str, Any]:
     return config
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
     """The value that `serialize` made plain data of.
+
+    Args:
+        custom_objects: classes and functions that the configuration may mention, by name.
+        safe_mode: refuse Python code; a surrounding `safe_mode_scope` may allow it too.
 
     Raises:
         ValueError: if a configuration names a class or function that is neither built in nor registered.
     """
-    if custom_objects:
-        with custom_object_scope(custom_objects):
+    if custom_objects or not safe_mode:
+        with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode and _SAFE["mode"]):
             return deserialize(config)
     if isinstance(config, list):
         return [deserialize(item) for item in config]
@@ -270,7 +278,7 @@ def _parameters(cls: type) -> frozenset[str]:
 
 def _lookup(name: str, config: dict[str, Any]) -> Any:
     registered = config.get("registered_name")
-    for key in (registered, name):
+    for key in (registered if registered != "function" else None, name):
         if key in _CUSTOM:
             return _CUSTOM[key]
     for catalog in _candidates(config.get("module")):

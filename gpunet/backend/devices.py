@@ -133,26 +133,26 @@ def _gpu_count() -> int:
     return _state["gpus"] if _state["gpu"] is not None else cupy_gate.probe().gpus
 
 
-def device(spec: str | Device) -> Device:
+def device(device_name: str | Device) -> Device:
     """Return the device named "cpu", "gpu" or "gpu:N" ("cuda:N" means the same).
 
     Raises:
         ValueError: on another name, or an index that does not exist.
         GPUNotAvailableError: if there is no GPU, with the reason and what to install.
     """
-    if isinstance(spec, Device):
-        return spec
-    match = re.fullmatch(r"/?(cpu|gpu|cuda)(?::(\d+))?", str(spec).lower())
-    if not isinstance(spec, str) or match is None:
-        raise ValueError(f'device expected "cpu" or "gpu:N". Received: {spec!r}')
+    if isinstance(device_name, Device):
+        return device_name
+    match = re.fullmatch(r"/?(cpu|gpu|cuda)(?::(\d+))?", str(device_name).lower())
+    if not isinstance(device_name, str) or match is None:
+        raise ValueError(f'device expected "cpu" or "gpu:N". Received: {device_name!r}')
     kind, index = match[1], int(match[2] or 0)
     if kind == "cpu":
         if index:
-            raise ValueError(f'The CPU is one device, "cpu". Received: {spec!r}')
+            raise ValueError(f'The CPU is one device, "cpu". Received: {device_name!r}')
         return CPU
     gpu_backend()
     if index >= _gpu_count():
-        raise ValueError(f"device expected a GPU index below {_gpu_count()}. Received: {spec!r}")
+        raise ValueError(f"device expected a GPU index below {_gpu_count()}. Received: {device_name!r}")
     return Device("gpu", index)
 
 
@@ -189,7 +189,7 @@ def backend_for(target: Device) -> ArrayBackend:
 
 def device_of(array: Any) -> Device:
     """The device that holds a raw array."""
-    if type(array) is np.ndarray or type(array) is AbstractArray:
+    if type(array) is np.ndarray or type(array) is AbstractArray or isinstance(array, np.generic):
         return CPU
     backend_of(type(array))
     return Device("gpu", getattr(getattr(array, "device", None), "id", 0))

@@ -44,7 +44,8 @@ class Program:
         self.calls = list(calls)
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
-        self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
+        launches = all(call.primitive.launches for call in calls)
+        self.graph = backend.graph(inputs[0]) if backend.graph is not None and launches else None
         self._last = _last_uses(calls, outputs)
         self._outputs = outputs
         self._folded: set[int] = set()
@@ -59,11 +60,11 @@ class Program:
             self._home = threading.get_ident()
             self._run = self._compile(is_home=True)
 
-    def __call__(self, arrays: Sequence[Any]) -> tuple:
-        for place, array in zip(self.inputs, arrays):
-            if type(array) is Rows:
-                array.take_into(place)
-            else:
+    def __call__(self, arrays: Sequence[Any] | Rows) -> tuple:
+        if isinstance(arrays, Rows):
+            arrays.take_into(self.inputs)
+        else:
+            for place, array in zip(self.inputs, arrays):
                 assign(place, array)
         if threading.get_ident() == self._home:
             run = self._run
