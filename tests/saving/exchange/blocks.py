@@ -152,9 +152,7 @@ def convolution_2d(g, x):
     step = g.pick({"strides": 2}, {"strides": (1, 2)}, {"dilation_rate": 2}, {}, {})
     groups = channels if g.chance(0.2) else 1
     weights = g.weights("kernel", "bias")
-    return make.Conv2D(
-        groups * g.size(1, 2), g.pick(1, 2, 3, (2, 3)), padding="same", groups=groups, **step, **weights, **common
-    )(x)
+    return make.Conv2D(groups * g.size(1, 2), g.pick(1, 2, 3, (2, 3)), padding="same", groups=groups, **step, **weights, **common)(x)
 
 
 @block(VOLUME)
@@ -311,9 +309,7 @@ def convolutional_lstm(g, x):
 
 @block(IMAGE)
 def convolutional_lstm_1d(g, x):
-    return g.layers.ConvLSTM1D(
-        2, 2, padding="same", return_sequences=g.pick(True, False), use_bias=g.pick(True, False)
-    )(x)
+    return g.layers.ConvLSTM1D(2, 2, padding="same", return_sequences=g.pick(True, False), use_bias=g.pick(True, False))(x)
 
 
 @block(VECTOR, SEQUENCE, IMAGE)

@@ -143,7 +143,9 @@ class Draw:
     def regularizer(self) -> Any:
         """A penalty on weights."""
         r = self.keras.regularizers
-        return self.pick("l2", "l1", self.late(lambda: r.L1L2(1e-3, 2e-3)), self.late(lambda: r.L2(0.01)), None)
+        return self.pick(
+            "l2", "l1", self.late(lambda: r.L1L2(1e-3, 2e-3)), self.late(lambda: r.L2(0.01)), None
+        )
 
     def constraint(self) -> Any:
         """A limit of weights."""

@@ -126,7 +126,9 @@ def _differences(what: str, wanted: Any, found: Any, path: str = "") -> list[str
         ]
         return missing + more + inner
     if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        return [x for i, (a, b) in enumerate(zip(wanted, found)) for x in _differences(what, a, b, f"{path}/{i}")]
+        return [
+            x for i, (a, b) in enumerate(zip(wanted, found)) for x in _differences(what, a, b, f"{path}/{i}")
+        ]
     return [] if wanted == found else [f"{what} {path}: expected {wanted!r:.300}, found {found!r:.300}"]
 
 
@@ -139,9 +141,7 @@ def compare(what: str, found: list, wanted: list, tolerance: float) -> list[str]
         a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape:
             problems.append(f"{what} {i}: shape {a.shape} in place of {b.shape}")
-        elif not np.allclose(
-            a, b, rtol=tolerance, atol=tolerance * max(1e-2, np.abs(b).max(initial=0)), equal_nan=True
-        ):
+        elif not np.allclose(a, b, rtol=tolerance, atol=tolerance * max(1e-2, np.abs(b).max(initial=0)), equal_nan=True):
             problems.append(f"{what} {i}: differs by {np.abs(a - b).max():.2e}, of {np.abs(b).max():.2e}")
     return problems
 
