@@ -63,7 +63,7 @@ class Optimizer(OptimizerState):
 
     Args:
         learning_rate: a number, changed later by assigning `optimizer.learning_rate`; a `LearningRateSchedule`, called
-            with the number of updates so far; or another callable, without arguments.
+            with the number of calls of `apply` so far; or another callable, without arguments.
         weight_decay: shrinks variables by weight_decay·learning_rate before each update (decoupled).
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
@@ -137,6 +137,12 @@ class Optimizer(OptimizerState):
     def steps_are_alike(self) -> bool:
         """Whether every `apply` does the same; not with moving averages or accumulation, which count in Python."""
         return self._average is None and self._accumulation is None
+
+    @property
+    def _calls(self) -> Any:
+        if self._accumulation is None:
+            return self.iterations
+        return self.iterations * self._accumulation.steps + self._accumulation.done
 
     @property
     def _model_variables_moving_average(self) -> list[Variable]:
@@ -268,13 +274,14 @@ class Optimizer(OptimizerState):
         scale = None
         if self.loss_scaling is not None:
             grads, scale = self._unscaled(grads, self.loss_scaling)
+        rate = self.learning_rate  # before this call is counted
         if grads and self._accumulation is not None:
             self._extend(variables)
             grads = self._accumulation.add(grads, variables)
         if not grads:
             return
         if self._schedule is not None:
-            self._learning_rate.assign(self._scheduled_rate(self._schedule))
+            self._learning_rate.assign(rate)
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
             self._update(self._clip_gradients(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)

@@ -60,7 +60,12 @@ class OptimizerState:
             self._learning_rate.assign(_checked_rate(value))
 
     def _scheduled_rate(self, schedule: Callable) -> Any:
-        return schedule(self.iterations) if isinstance(schedule, LearningRateSchedule) else schedule()
+        return schedule(self._calls) if isinstance(schedule, LearningRateSchedule) else schedule()
+
+    @property
+    def _calls(self) -> Any:
+        """How often `apply` was called before: what a schedule counts, with accumulation too, as in Keras."""
+        return self.iterations
 
     @property
     def variables(self) -> list[Variable]:

@@ -29,7 +29,8 @@ def infer_output(function: Callable, args: tuple, kwargs: dict) -> Any:
         known = _known_sizes((args, kwargs))
         if known is None:
             raise
-        runs = [_run(function, known[0], known[1], stand_in) for stand_in in _STAND_INS]
+        args, kwargs = known
+        runs = [_run(function, args, kwargs, stand_in) for stand_in in _STAND_INS]
     first, last = tree.flatten(runs[0]), tree.flatten(runs[-1])
     return tree.pack_like(runs[0], [_merge(a, b) for a, b in zip(first, last)])
 

@@ -143,6 +143,19 @@ def test_weights_of_a_model_without_a_call(tmp_path):
     same(other.get_weights(), one.get_weights())
 
 
+def test_frozen_layers_stay_frozen(tmp_path):
+    inputs = keras.Input((4,))
+    trunk = keras.Model(inputs, layers.Dense(3, name="b")(layers.Dense(3, name="a")(inputs)), name="trunk")
+    model = keras.Model(inputs, layers.Dense(2)(trunk(inputs)))
+    trunk.get_layer("a").trainable = False
+    model.compile("adam", "mse")
+    model.fit(X, np.zeros((len(X), 2)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    for copy in (load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
+        assert [v.path for v in copy.trainable_weights] == [v.path for v in model.trainable_weights]
+        assert len(copy.trainable_weights) == 4
+
+
 def test_paths_do_not_depend_on_what_was_asked_of_the_model():
     one, other = Many(), Many()
     assert len(other.weights) == 12 * 4
@@ -185,11 +198,17 @@ def test_weights_of_another_shape_change_nothing(suffix, tmp_path):
 
 def test_names_of_files_are_checked(tmp_path):
     with pytest.raises(ValueError, match="must end in `.keras`"):
-        dense().save(tmp_path / "model.h5")
+        dense().save(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match="should not end in `.keras`"):
+        dense().save(tmp_path / "model.keras", zipped=False)
     with pytest.raises(ValueError, match="must end in one of"):
         dense().save_weights(tmp_path / "model.h5")
-    with pytest.raises(FileNotFoundError):
-        load_model(tmp_path / "nothing.keras")
+    for size, name in ((None, "model.weights.json"), (1, "model.weights.h5")):
+        with pytest.raises(ValueError, match="must end in `.weights.json`"):
+            dense().save_weights(tmp_path / name, max_shard_size=size)
+    for name in ("nothing.keras", "nothing.h5"):
+        with pytest.raises(FileNotFoundError):
+            load_model(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

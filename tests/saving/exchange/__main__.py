@@ -49,7 +49,9 @@ def start(job: str, library: str, arguments: argparse.Namespace, folder: Path) -
     """`work` in a process of its own."""
     command = [sys.executable, "-m", "tests.saving.exchange", "--seeds", arguments.seeds, "--folder", str(folder)]
     environment = os.environ | {"KERAS_BACKEND": arguments.backend, "COLUMNS": "200"}
-    run = subprocess.run([*command, "--job", job, "--library", library], env=environment, capture_output=True, text=True)
+    run = subprocess.run(
+        [*command, "--job", job, "--library", library], env=environment, capture_output=True, text=True
+    )
     if run.returncode:
         raise RuntimeError(f"{job} with {library} failed: {run.stderr[-3000:]}")
     return json.loads(run.stdout.splitlines()[-1])

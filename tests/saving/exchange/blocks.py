@@ -152,7 +152,9 @@ def convolution_2d(g, x):
     step = g.pick({"strides": 2}, {"strides": (1, 2)}, {"dilation_rate": 2}, {}, {})
     groups = channels if g.chance(0.2) else 1
     weights = g.weights("kernel", "bias")
-    return make.Conv2D(groups * g.size(1, 2), g.pick(1, 2, 3, (2, 3)), padding="same", groups=groups, **step, **weights, **common)(x)
+    return make.Conv2D(
+        groups * g.size(1, 2), g.pick(1, 2, 3, (2, 3)), padding="same", groups=groups, **step, **weights, **common
+    )(x)
 
 
 @block(VOLUME)
@@ -256,7 +258,7 @@ def states_begin_another(g, x):
 @block(SEQUENCE)
 def bidirectional(g, x):
     options = {"unroll": False} if x.shape[1] is None else {}
-    layer = recurrent(g, return_sequences=True, **options)
+    layer = recurrent(g, return_sequences=True, go_backwards=False, **options)
     more: dict[str, Any] = {"merge_mode": g.pick("concat", "sum", "mul", "ave")}
     if g.chance(0.2):
         layer = g.layers.LSTM(3, return_sequences=True)
@@ -296,8 +298,7 @@ def attention(g, x):
     more = g.some(0.3, value_dim=lambda: 3, output_shape=lambda: 5, use_bias=lambda: False)
     layer = layers.MultiHeadAttention(num_heads=2, key_dim=2, **more)
     if g.chance(0.3):
-        y, scores = layer(x, x, return_attention_scores=True, **options)
-        return y + g.keras.ops.mean(scores)
+        return layer(x, x, return_attention_scores=True, **options)[0]
     return layer(x, key=x, value=x, **options)
 
 
@@ -309,7 +310,9 @@ def convolutional_lstm(g, x):
 
 @block(IMAGE)
 def convolutional_lstm_1d(g, x):
-    return g.layers.ConvLSTM1D(2, 2, padding="same", return_sequences=g.pick(True, False), use_bias=g.pick(True, False))(x)
+    return g.layers.ConvLSTM1D(
+        2, 2, padding="same", return_sequences=g.pick(True, False), use_bias=g.pick(True, False)
+    )(x)
 
 
 @block(VECTOR, SEQUENCE, IMAGE)

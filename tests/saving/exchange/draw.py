@@ -19,7 +19,7 @@ def _custom_objects(keras: Any) -> dict[str, Any]:
 
     @register("exchange")
     def quartic(y_true, y_pred):
-        return keras.ops.mean(keras.ops.square(keras.ops.square(y_true - y_pred)), axis=-1)
+        return keras.ops.mean(keras.ops.square(keras.ops.square(keras.ops.subtract(y_true, y_pred))), axis=-1)
 
     @register("exchange")
     class Scaled(keras.layers.Layer):
@@ -143,9 +143,7 @@ class Draw:
     def regularizer(self) -> Any:
         """A penalty on weights."""
         r = self.keras.regularizers
-        return self.pick(
-            "l2", "l1", self.late(lambda: r.L1L2(1e-3, 2e-3)), self.late(lambda: r.L2(0.01)), None
-        )
+        return self.pick("l2", "l1", self.late(lambda: r.L1L2(1e-3, 2e-3)), self.late(lambda: r.L2(0.01)), None)
 
     def constraint(self) -> Any:
         """A limit of weights."""

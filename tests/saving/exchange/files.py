@@ -109,8 +109,7 @@ def _comparable(config: Any) -> Any:
         return [_comparable(item) for item in config]
     if not isinstance(config, dict):
         return round(config, 7) if isinstance(config, float) else config
-    found = {key: _comparable(value) for key, value in config.items() if key not in _LIBRARY}
-    return found
+    return {key: _comparable(value) for key, value in config.items() if key not in _LIBRARY}
 
 
 _LIBRARY = {"module", "jit_compile", "shared_object_id"}
@@ -126,9 +125,7 @@ def _differences(what: str, wanted: Any, found: Any, path: str = "") -> list[str
         ]
         return missing + more + inner
     if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        return [
-            x for i, (a, b) in enumerate(zip(wanted, found)) for x in _differences(what, a, b, f"{path}/{i}")
-        ]
+        return [x for i, (a, b) in enumerate(zip(wanted, found)) for x in _differences(what, a, b, f"{path}/{i}")]
     return [] if wanted == found else [f"{what} {path}: expected {wanted!r:.300}, found {found!r:.300}"]
 
 
@@ -141,7 +138,9 @@ def compare(what: str, found: list, wanted: list, tolerance: float) -> list[str]
         a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape:
             problems.append(f"{what} {i}: shape {a.shape} in place of {b.shape}")
-        elif not np.allclose(a, b, rtol=tolerance, atol=tolerance * max(1e-2, np.abs(b).max(initial=0)), equal_nan=True):
+        elif not np.allclose(
+            a, b, rtol=tolerance, atol=tolerance * max(1e-2, np.abs(b).max(initial=0)), equal_nan=True
+        ):
             problems.append(f"{what} {i}: differs by {np.abs(a - b).max():.2e}, of {np.abs(b).max():.2e}")
     return problems
 

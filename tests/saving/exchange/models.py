@@ -1,4 +1,4 @@
-"""Random models: stacks, graphs with several inputs and outputs, shared and nested models, and how they are compiled."""
+"""Random models: stacks, graphs of several inputs and outputs, shared and nested models, and how they are compiled."""
 
 from __future__ import annotations
 

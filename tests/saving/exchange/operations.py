@@ -52,11 +52,9 @@ def _elementwise(g: Draw, x: Any) -> list:
         lambda: ops.flip(x, axis=-1),
         lambda: ops.roll(x, 1, axis=-1),
         lambda: ops.sort(x, axis=-1),
-        lambda: ops.add(x1=x, x2=x * 0.5),
+        lambda: ops.add(x, x * 0.5),
         lambda: ops.floor(x * 2.0) / 2.0 + x,
-        lambda: ops.round(x, decimals=1) * 0.0 + x,
         lambda: ops.logaddexp(x, 0.5 * x),
-        lambda: ops.heaviside(x, 0.5) * x,
         lambda: ops.erf(x) + ops.rsqrt(ops.square(x) + 1.0),
     ]
 
