@@ -81,6 +81,11 @@ def safe_mode_scope(safe: bool):
         _SAFE["mode"] = before
 
 
+def in_safe_mode() -> bool:
+    """Whether what a configuration names may do nothing but build."""
+    return _SAFE["mode"] and not is_unsafe_deserialization_enabled()
+
+
 def registered_name(target: Any) -> str | None:
     """The name under which a class or function was registered, or None."""
     return next((name for name, value in _CUSTOM.items() if value is target), None)
@@ -351,7 +356,7 @@ def _check_one(config: dict[str, Any]) -> None:
 
 def refuse_code() -> None:
     """Raise ValueError unless Python code in configurations may be run: where `safe_mode` is False."""
-    if _SAFE["mode"] and not is_unsafe_deserialization_enabled():
+    if in_safe_mode():
         raise ValueError(
             "the configuration has a Python lambda, which could do anything. Pass safe_mode=False if you trust where "
             "it comes from."

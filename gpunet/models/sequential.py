@@ -10,7 +10,7 @@ from gpunet.layers.layer import Layer
 from gpunet.models.functional import Functional
 from gpunet.models.model import Model
 from gpunet.serialization import deserialize, serialize
-from gpunet.symbolic import KerasTensor, auto_name
+from gpunet.symbolic import KerasTensor
 
 
 class Sequential(Model):
