@@ -10,7 +10,7 @@ import gpunet
 from benchmarks.networks import BatchNorm, Conv, Dense, Embedding, Encoder, GlobalAverage, MaxPool, Network, Recurrent
 from benchmarks.peers.task import CHAIN, Mode, Work, conv_arrays, epochs, op_arrays
 from gpunet import layers, ops
-from gpunet.backend.devices import backend_for, to_device
+from gpunet.backend.devices import synchronize, to_device
 from gpunet.backend.primitives import conv as prim
 
 
@@ -22,11 +22,11 @@ def set_up(mode: Mode) -> None:
 def _finished(function: Any, mode: Mode) -> Any:
     if mode.device == "cpu":
         return function
-    stream = backend_for(gpunet.default_device()).xp.cuda.get_current_stream()
+    device = gpunet.default_device()
 
     def finished() -> None:
         function()
-        stream.synchronize()
+        synchronize(device)
 
     return finished
 

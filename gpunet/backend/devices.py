@@ -79,13 +79,14 @@ _scopes = _Scopes()
 CPU = Device("cpu")
 _state: dict[str, Any] = {"default": None, "gpu": None, "gpus": 0}
 
+_LARGE = 1 << 15  # items of a parameter that several threads update
 _CPU_PROVIDERS = {provider.name: provider for provider in (onednn, numba, cpu)}  # the fastest first
 
 
 def bind_cpu_providers() -> None:
     """Serve NumPy arrays by the providers that the configuration names, and `portable` behind them."""
     chosen = [_CPU_PROVIDERS[name] for name in config.cpu_providers() if name in _CPU_PROVIDERS]
-    register_backend(ArrayBackend(np.ndarray, np, [*chosen, portable]))
+    register_backend(ArrayBackend(np.ndarray, np, [*chosen, portable], large=_LARGE))
 
 
 bind_cpu_providers()
@@ -95,7 +96,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def _register_cupy() -> ArrayBackend:
-    cupy = cupy_gate.probe().cupy
+    cupy, _, reason = cupy_gate.probe()
+    if cupy is None:
+        raise GPUNotAvailableError(f"No GPU is available: {reason}")
     graph = functools.partial(CupyGraph, cupy)
     backend = ArrayBackend(cupy.ndarray, make_namespace(cupy), [load(), portable], graph)
     register_backend(backend)
@@ -131,26 +134,26 @@ def _gpu_count() -> int:
     return _state["gpus"] if _state["gpu"] is not None else cupy_gate.probe().gpus
 
 
-def device(spec: str | Device) -> Device:
+def device(device_name: str | Device) -> Device:
     """Return the device named "cpu", "gpu" or "gpu:N" ("cuda:N" means the same).
 
     Raises:
         ValueError: on another name, or an index that does not exist.
         GPUNotAvailableError: if there is no GPU, with the reason and what to install.
     """
-    if isinstance(spec, Device):
-        return spec
-    match = re.fullmatch(r"/?(cpu|gpu|cuda)(?::(\d+))?", str(spec).lower())
-    if not isinstance(spec, str) or match is None:
-        raise ValueError(f'device expected "cpu" or "gpu:N". Received: {spec!r}')
+    if isinstance(device_name, Device):
+        return device_name
+    match = re.fullmatch(r"/?(cpu|gpu|cuda)(?::(\d+))?", str(device_name).lower())
+    if not isinstance(device_name, str) or match is None:
+        raise ValueError(f'device expected "cpu" or "gpu:N". Received: {device_name!r}')
     kind, index = match[1], int(match[2] or 0)
     if kind == "cpu":
         if index:
-            raise ValueError(f'The CPU is one device, "cpu". Received: {spec!r}')
+            raise ValueError(f'The CPU is one device, "cpu". Received: {device_name!r}')
         return CPU
     gpu_backend()
     if index >= _gpu_count():
-        raise ValueError(f"device expected a GPU index below {_gpu_count()}. Received: {spec!r}")
+        raise ValueError(f"device expected a GPU index below {_gpu_count()}. Received: {device_name!r}")
     return Device("gpu", index)
 
 
@@ -187,7 +190,7 @@ def backend_for(target: Device) -> ArrayBackend:
 
 def device_of(array: Any) -> Device:
     """The device that holds a raw array."""
-    if type(array) is np.ndarray or type(array) is AbstractArray:
+    if type(array) is np.ndarray or type(array) is AbstractArray or isinstance(array, np.generic):
         return CPU
     backend_of(type(array))
     return Device("gpu", getattr(getattr(array, "device", None), "id", 0))
@@ -209,6 +212,13 @@ def to_device(array: Any, target: Device) -> Any:
         return to_host(array)
     with current_device(target):
         return backend.xp.asarray(array)
+
+
+def synchronize(target: Device) -> None:
+    """Wait until a device has done what was asked of it on the current stream; the CPU has."""
+    with current_device(target):
+        if target.kind == "gpu":
+            runtime_for(gpu_backend().array_type).synchronize()
 
 
 def copied(array: Any, dtype: Any = None) -> Any:

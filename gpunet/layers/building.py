@@ -34,7 +34,7 @@ def _wrap_build(build: Callable) -> Callable:
             return build(self, *args, **kwargs)
         object.__setattr__(self, "_building", True)
         try:
-            with name_scope(self.name, owner=self):
+            with name_scope(self.name, caller=self):
                 object.__setattr__(self, "_path", "/".join(scopes.names))
                 result = build(self, *args, **kwargs)
         finally:
@@ -98,7 +98,7 @@ class Buildable(WeightOwner):
             self.build(**build_shapes(self.build, tensors, arguments, self.name))
             return
         if any(not layer.built for layer in self._layers):
-            with name_scope(self.name, owner=self):
+            with name_scope(self.name, caller=self):
                 infer_output(self.call, (), arguments)
         self._after_build((next(iter(build_shapes(self.build, tensors, arguments, self.name).values())),), {})
 

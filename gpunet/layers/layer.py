@@ -276,7 +276,7 @@ class Layer(Buildable, Operation):
 
     def _run(self, args: tuple, kwargs: dict) -> Any:
         """`call` in the layer's name scope and compute dtype; the output spec for symbolic arguments."""
-        with name_scope(self.name, owner=self), self._autocast():
+        with name_scope(self.name, caller=self), self._autocast():
             if any_symbolic(args, kwargs):
                 return self.compute_output_spec(*args, **kwargs)
             outputs = self.call(*args, **kwargs)

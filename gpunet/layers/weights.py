@@ -22,7 +22,7 @@ def is_variable(x: Any) -> bool:
 
 
 def is_metric(x: Any) -> bool:
-    return hasattr(x, "update_state") and hasattr(x, "reset_state")
+    return all(hasattr(x, name) for name in ("update_state", "reset_state", "result"))
 
 
 def is_layer(x: Any) -> bool:
@@ -119,7 +119,7 @@ class WeightOwner:
         dtype = as_dtype(self.variable_dtype if dtype is None else dtype)
         default = "glorot_uniform" if is_float(dtype) else "zeros"
         initializer = initializers.get(default if initializer is None else initializer)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             variable = Variable(
                 initializer,
                 shape=() if shape is None else shape,

@@ -49,6 +49,12 @@ def empty(shape: Any, dtype: Any = None, device: str | Device | None = None) -> 
 
 
 @symbolic_op
+def empty_like(x: Any, dtype: Any = None) -> Any:
+    """A tensor of x's shape and device with arbitrary contents, in its dtype unless `dtype` is given."""
+    return el.zeros_like(x, dtype)
+
+
+@symbolic_op
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     """x's shape and device filled with a number, in its dtype unless `dtype` is given."""
     filled = el.zeros_like(x, dtype)
@@ -106,13 +112,18 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
     return Tensor(np.tri(N, M, k, dtype=as_dtype(dtype)), device=default_device())
 
 
-def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
     """x as a Tensor: NumPy arrays and Python data on the default device, other arrays where they are.
 
     Nothing is copied where the default device is the CPU. `Tensor(x)` wraps a NumPy array on any default device.
 
     A Tensor of the right dtype is returned as it is, a Variable as a tensor of its current value.
+
+    Raises:
+        ValueError: if a sparse or ragged tensor is asked for: there are none.
     """
+    if sparse or ragged:
+        raise ValueError(f"there are dense tensors only. Received: sparse={sparse}, ragged={ragged}")
     if isinstance(x, KerasTensor):
         return el.cast(x, dtype) if dtype is not None and x.dtype != as_dtype(dtype) else x
     if not isinstance(x, Tensor):

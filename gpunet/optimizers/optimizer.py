@@ -63,7 +63,7 @@ class Optimizer(OptimizerState):
 
     Args:
         learning_rate: a number, changed later by assigning `optimizer.learning_rate`; a `LearningRateSchedule`, called
-            with the number of updates so far; or another callable, without arguments.
+            with the number of calls of `apply` so far; or another callable, without arguments.
         weight_decay: shrinks variables by weight_decay·learning_rate before each update (decoupled).
         clipnorm: the largest norm of each gradient.
         clipvalue: the largest absolute value of gradient elements.
@@ -139,6 +139,12 @@ class Optimizer(OptimizerState):
         return self._average is None and self._accumulation is None
 
     @property
+    def _calls(self) -> Any:
+        if self._accumulation is None:
+            return self.iterations
+        return self.iterations * self._accumulation.steps + self._accumulation.done
+
+    @property
     def _model_variables_moving_average(self) -> list[Variable]:
         """The moving averages, under the name by which Keras's users reach them."""
         return [] if self._average is None else [average for _, average in self._average.pairs]
@@ -166,7 +172,7 @@ class Optimizer(OptimizerState):
         for extra in (self._average, self._accumulation):
             if extra is not None:
                 extra.extend(self, fresh)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self._add_moments(fresh, places)
 
     def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
@@ -268,15 +274,16 @@ class Optimizer(OptimizerState):
         scale = None
         if self.loss_scaling is not None:
             grads, scale = self._unscaled(grads, self.loss_scaling)
+        rate = self.learning_rate  # before this call is counted
         if grads and self._accumulation is not None:
             self._extend(variables)
             grads = self._accumulation.add(grads, variables)
         if not grads:
             return
         if self._schedule is not None:
-            self._learning_rate.assign(self._scheduled_rate(self._schedule))
+            self._learning_rate.assign(rate)
         with nullcontext() if self.loss_scaling is None else np.errstate(invalid="ignore"):
-            self._update(self._clipped(grads), variables, scale)
+            self._update(self._clip_gradients(grads), variables, scale)
         update.count_step(self.iterations.array, skip=self.skip)
         self.iterations.touched()
 
@@ -365,7 +372,7 @@ class Optimizer(OptimizerState):
         variables, names = self._undecayed
         return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
-    def _clipped(self, grads: list[Any]) -> list[Any]:
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         return clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
 
     def scale_loss(self, loss: Any) -> Any:

@@ -30,7 +30,7 @@ class OptimizerState:
         self.name = name or auto_name(snake_case(type(self).__name__))
         self._schedule = learning_rate if callable(learning_rate) and not isinstance(learning_rate, Tensor) else None
         rate = 0.0 if self._schedule else _checked_rate(learning_rate)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self.iterations = Variable(0, dtype="int32", trainable=False, name="iteration", device=CPU)
             # What updates read; set before each where there is a schedule.
             self._learning_rate = Variable(rate, dtype="float", trainable=False, name="learning_rate", device=CPU)
@@ -60,7 +60,12 @@ class OptimizerState:
             self._learning_rate.assign(_checked_rate(value))
 
     def _scheduled_rate(self, schedule: Callable) -> Any:
-        return schedule(self.iterations) if isinstance(schedule, LearningRateSchedule) else schedule()
+        return schedule(self._calls) if isinstance(schedule, LearningRateSchedule) else schedule()
+
+    @property
+    def _calls(self) -> Any:
+        """How often `apply` was called before: what a schedule counts, with accumulation too, as in Keras."""
+        return self.iterations
 
     @property
     def variables(self) -> list[Variable]:
@@ -78,7 +83,7 @@ class OptimizerState:
     ) -> Variable:
         """A variable of the optimizer itself, on `device` or the default one."""
         initializer = initializers.get(initializer)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             variable = Variable(
                 initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name, device=device
             )

@@ -18,14 +18,15 @@ from gpunet.random import SeedGenerator
 from gpunet.symbolic.operation import snake_case
 
 _STATEFUL = (Layer, Optimizer, SeedGenerator)
+Seen = dict[int, Any]  # objects by id, held so that no other gets the id of one that properties made for the moment
 
 
-def saveables(root: Any) -> Iterator[tuple[str, Any]]:
-    """(path, object) of everything with state, the root with path "" first."""
-    yield from _walk(root, "", {})
+def saveables(root: Any, without: Any = None) -> Iterator[tuple[str, Any]]:
+    """(path, object) of everything with state but some objects, the root with path "" first."""
+    yield from _walk(root, "", {id(item): item for item in without or ()})
 
 
-def _walk(item: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+def _walk(item: Any, path: str, seen: Seen) -> Iterator[tuple[str, Any]]:
     if id(item) in seen:
         return
     seen[id(item)] = item
@@ -34,11 +35,11 @@ def _walk(item: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Any
         yield from _visit(child, f"{path}/{name}" if path else name, seen)
 
 
-def _visit(child: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+def _visit(child: Any, path: str, seen: Seen) -> Iterator[tuple[str, Any]]:
     if isinstance(child, _STATEFUL):
         yield from _walk(child, path, seen)
     elif isinstance(child, list | tuple | dict) and id(child) not in seen:
-        seen[id(child)] = child  # held, since a list that is gone leaves its id to another
+        seen[id(child)] = child
         used: dict[str, int] = {}
         for member in child.values() if isinstance(child, dict) else child:
             if isinstance(member, (*_STATEFUL, list, tuple, dict)):
@@ -79,6 +80,5 @@ def _inherited(base: type) -> frozenset[str]:
         example: Any = Functional(x, x, name="example")
     else:
         example = base(0.0, name="example") if base is Optimizer else base(name="example")
-    compiled = {"_compile_loss", "_compile_metrics", "_loss_tracker", "_stepper", "_given_to_compile"}
-    computed = {"_fitting", "_kept_lists"}
-    return frozenset(vars(example)) | compiled | computed | {"layers"}
+    compiled = {"_compile_loss", "_compile_metrics", "_loss_tracker", "_stepper", "_given_to_compile", "_fitting"}
+    return frozenset(vars(example)) | compiled | {"layers", "_kept_lists"}

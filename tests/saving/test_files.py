@@ -198,11 +198,17 @@ def test_weights_of_another_shape_change_nothing(suffix, tmp_path):
 
 def test_names_of_files_are_checked(tmp_path):
     with pytest.raises(ValueError, match="must end in `.keras`"):
-        dense().save(tmp_path / "model.h5")
+        dense().save(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match="should not end in `.keras`"):
+        dense().save(tmp_path / "model.keras", zipped=False)
     with pytest.raises(ValueError, match="must end in one of"):
         dense().save_weights(tmp_path / "model.h5")
-    with pytest.raises(FileNotFoundError):
-        load_model(tmp_path / "nothing.keras")
+    for size, name in ((None, "model.weights.json"), (1, "model.weights.h5")):
+        with pytest.raises(ValueError, match="must end in `.weights.json`"):
+            dense().save_weights(tmp_path / name, max_shard_size=size)
+    for name in ("nothing.keras", "nothing.h5"):
+        with pytest.raises(FileNotFoundError):
+            load_model(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

@@ -44,7 +44,8 @@ class Program:
         self.calls = list(calls)
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
-        self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
+        launches = all(call.primitive.launches for call in calls)
+        self.graph = backend.graph(inputs[0]) if backend.graph is not None and launches else None
         self._last = _last_uses(calls, outputs)
         self._outputs = outputs
         self._folded: set[int] = set()

@@ -8,7 +8,7 @@ from gpunet.backend.bound import giving
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cpu.batch_norm import each_block, widened
 from gpunet.backend.cpu.elementwise import rectify
-from gpunet.backend.cpu.reduction import row_maximum, row_sum
+from gpunet.backend.cpu.reduction import is_narrow
 from gpunet.backend.memory import empty
 from gpunet.backend.portable import nn as portable
 from gpunet.backend.primitives import nn as prim
@@ -25,23 +25,56 @@ def _ready_crossentropy(logits, labels, out, residuals):
     """A function that computes losses and, as residual, probabilities."""
     rows = len(labels)
     loss, total = np.empty(rows, logits.dtype) if out is None else out, np.empty(rows, logits.dtype)
-    column = total[:, None]
-    shifted, numbers = np.empty(logits.shape, logits.dtype), np.arange(rows)
-    find_tops, find_sums = row_maximum(logits, total), row_sum(shifted, total)
-    found = loss, (shifted,) if residuals else ()
+    probabilities = np.empty(logits.shape, logits.dtype)
+    make = _soften_columns if is_narrow(logits) else _soften_rows
+    soften = make(logits, labels, total, probabilities, residuals)
+    found = loss, (probabilities,) if residuals else ()
 
     def run():
-        find_tops()
-        np.subtract(logits, column, out=shifted)
-        picked = shifted[numbers, labels]
-        np.exp(shifted, out=shifted)
-        find_sums()
-        if residuals:
-            np.divide(shifted, column, out=shifted)
-        np.subtract(np.log(total, out=total), picked, out=loss)
+        picked = soften()
+        np.subtract(np.log(total, total), picked, loss)
         return found
 
     return giving(run, loss, *found[1])
+
+
+def _soften_rows(logits, labels, total, probabilities, divide):
+    """A function that returns the labels' logits minus each row's largest, and computes the denominators of the softmax
+    and, if `divide`, probabilities.
+    """
+    column, numbers = total[:, None], np.arange(len(labels))
+
+    def run():
+        np.maximum.reduce(logits, 1, None, total)
+        np.subtract(logits, column, probabilities)
+        picked = probabilities[numbers, labels]
+        np.exp(probabilities, probabilities)
+        np.add.reduce(probabilities, 1, None, total)
+        if divide:
+            np.divide(probabilities, column, probabilities)
+        return picked
+
+    return run
+
+
+def _soften_columns(logits, labels, total, probabilities, divide):
+    """The same by columns, all rows at once, as rows are short; each is summed from left to right."""
+    columns, numbers = np.empty(logits.shape[::-1], logits.dtype), np.arange(len(labels))
+    given, found = logits.T, columns.T
+
+    def run():
+        np.copyto(columns, given)
+        np.maximum.reduce(columns, 0, None, total)
+        np.subtract(columns, total, columns)
+        picked = columns[labels, numbers]
+        np.exp(columns, columns)
+        np.add.reduce(columns, 0, None, total)
+        if divide:
+            np.divide(columns, total, columns)
+            np.copyto(probabilities, found)
+        return picked
+
+    return run
 
 
 @cpu.implements(prim.sparse_softmax_crossentropy_grad)

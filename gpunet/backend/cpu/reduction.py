@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -55,24 +54,9 @@ def _sum_narrow(matrix: np.ndarray) -> np.ndarray:
     return total + matrix[whole:].sum(axis=0) if whole < rows else total
 
 
-def row_maximum(matrix: np.ndarray, out: np.ndarray) -> Callable[[], object]:
-    """A function that finds the maximum of each row; over columns where rows are short, which is thrice as quick."""
-    if matrix.shape[1] >= _NARROW:
-        return functools.partial(np.maximum.reduce, matrix, 1, None, out)
-    columns = np.empty(matrix.shape[::-1], matrix.dtype)
-
-    def run():
-        np.copyto(columns, matrix.T)
-        np.maximum.reduce(columns, 0, None, out)
-
-    return run
-
-
-def row_sum(matrix: np.ndarray, out: np.ndarray) -> Callable[[], object]:
-    """A function that finds the sum of each row of a contiguous matrix; by BLAS where rows are short."""
-    if matrix.shape[1] >= _NARROW or matrix.size > ONE_THREAD_VECTOR:
-        return functools.partial(np.add.reduce, matrix, 1, None, out)
-    return functools.partial(np.dot, matrix, _ones(matrix.shape[1], matrix.dtype), out)
+def is_narrow(matrix: np.ndarray) -> bool:
+    """Whether it has several rows, which are better reduced column by column."""
+    return matrix.ndim == 2 and matrix.shape[0] > 1 and 0 < matrix.shape[1] < _NARROW
 
 
 @cpu.implements(prim.sum)

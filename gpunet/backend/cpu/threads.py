@@ -15,27 +15,8 @@ import threading
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from gpunet import config
-
-
-@functools.cache
-def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """(get, set) of the number of threads of the OpenBLAS that NumPy brought along, or None."""
-    folder = os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "numpy.libs")
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    for name in names:
-        if "openblas" not in name:
-            continue
-        library = ctypes.CDLL(os.path.join(folder, name))
-        for prefix, suffix in (("scipy_openblas", "64_"), ("openblas", "64_"), ("openblas", "")):
-            get = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
-            set_ = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
-            if get is not None and set_ is not None:
-                return get, set_
-    return None
-
+from gpunet.backend.cpu.blas import threads as _blas
 
 _RECENT = 0.05  # seconds
 

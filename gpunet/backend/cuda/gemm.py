@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.backend.cuda import tiles
-from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, target
+from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, reach, target
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family, Kernel, address
 from gpunet.backend.cuda.runtime import runtime_of
 from gpunet.backend.cuda.tiles import TILES, Plan, accumulator, storage
@@ -141,14 +141,8 @@ def _strides(array: Any) -> tuple[int, ...]:
 
 def _readable(array: Any) -> Any:
     """The array if neighbours along one of its last two axes are neighbours in memory, else a copy."""
-    item = array.dtype.itemsize
-    whole = all(s % item == 0 for s in array.strides)
-    reach = sum(abs(s) // item * (n - 1) for s, n in zip(array.strides, array.shape))
-    return (
-        array
-        if whole and reach < 2**31 and (1 in _strides(array)[-2:] or array.shape[-2:] == (1, 1))
-        else contiguous(array)
-    )
+    whole = all(s % array.dtype.itemsize == 0 for s in array.strides) and reach(array) < 2**31
+    return array if whole and (1 in _strides(array)[-2:] or array.shape[-2:] == (1, 1)) else contiguous(array)
 
 
 def _is_wide(array: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from gpunet.backend import cupy_gate
+from gpunet.backend.cuda.source import stripped
 
 if TYPE_CHECKING:
     from gpunet.backend.cuda.launcher import Kernel, Specialisation
@@ -31,6 +32,9 @@ class Runtime(Protocol):
 
     def on(self, index: int) -> AbstractContextManager:
         """A context in which new arrays are made on the GPU of that number."""
+
+    def synchronize(self) -> None:
+        """Wait for what was launched on the current stream of the current GPU."""
 
     def multiprocessors(self) -> int:
         """How many blocks run at once at least: the device's multiprocessors."""
@@ -116,7 +120,8 @@ class CupyRuntime:
         """The compiled kernel on the current device, held so that a launch looks nothing up."""
         module = self._modules.get(kernel.specialisation)
         if module is None:
-            module = self.cupy.RawModule(code=kernel.specialisation.text(), options=("-std=c++17",), backend="nvrtc")
+            code = stripped(kernel.specialisation.text())  # CuPy writes it to a file in the locale's encoding
+            module = self.cupy.RawModule(code=code, options=("-std=c++17",), backend="nvrtc")
             self._modules[kernel.specialisation] = module
         return module.get_function(kernel.name).kernel
 
@@ -126,6 +131,9 @@ class CupyRuntime:
     def on(self, index):
         current = self.cupy.cuda.runtime.getDevice()
         return nullcontext() if current == index else self.cupy.cuda.Device(index)
+
+    def synchronize(self):
+        self.cupy.cuda.get_current_stream().synchronize()
 
     def multiprocessors(self):
         return _multiprocessors(self.cupy, self.cupy.cuda.runtime.getDevice())

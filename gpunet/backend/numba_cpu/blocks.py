@@ -3,6 +3,8 @@
 `product(a, panels, out)` is out = a·b for a matrix b packed in panels (count, inner, `VECTORS`·`lanes()`). It goes
 block by block, of a few rows by a few panels, whose sums stay in registers from the first product to the last. Each sum
 is taken in the order of `inner` alone, so that a row's result does not depend on the block that it is in.
+
+`total(row)` and `largest(row)` are over contiguous rows, in as many lanes as a vector has. `power_of_two(n)` is 2ⁿ.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ _BYTES = 4  # float32
 VECTORS = 2  # to a panel's row
 _ROWS = (8, 4, 1)  # of blocks, the largest that fit
 _PANELS = 4  # in one go by all rows; and the width of a block of one row
-NAMES = ("fma", "product")
+NAMES = ("fma", "product", "power_of_two", "total", "largest")
 
 
 @functools.cache
@@ -30,7 +32,8 @@ def lanes() -> int:
 
 def functions(numba: Any) -> dict[str, Any]:
     """By the names that loops use."""
-    return {"fma": _fma(numba), "product": _product(numba)}
+    over_rows = {name: _reduction(numba, name) for name in ("total", "largest")}
+    return {"fma": _fma(numba), "product": _product(numba), "power_of_two": _power_of_two(numba)} | over_rows
 
 
 def _fused(builder: Any, kind: Any, suffix: str) -> Any:
@@ -56,6 +59,30 @@ def _fma(numba: Any) -> Any:
     return fma
 
 
+def _power_of_two(numba: Any) -> Any:
+    @numba.extending.intrinsic
+    def power_of_two(typing: Any, n: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            word = values[0].type
+            exponent = builder.shl(builder.add(values[0], word(127)), word(23))
+            return builder.bitcast(exponent, context.get_value_type(numba.types.float32))
+
+        return numba.types.float32(numba.types.int32), generate
+
+    return power_of_two
+
+
+def _reduction(numba: Any, name: str) -> Any:
+    @numba.extending.intrinsic
+    def reduce(typing: Any, row: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return _Reduction(builder, context.make_array(row)(context, builder, values[0])).write(name)
+
+        return numba.types.float32(row), generate
+
+    return reduce
+
+
 def _product(numba: Any) -> Any:
     @numba.extending.intrinsic
     def product(typing: Any, a: Any, panels: Any, out: Any) -> Any:
@@ -69,8 +96,87 @@ def _product(numba: Any) -> Any:
     return product
 
 
-class _Product:
-    """Writes the code of a product. Addresses are 64-bit integers.
+class _Code:
+    """What writes code with vectors has in common. Addresses are 64-bit integers."""
+
+    def __init__(self, builder: Any):
+        from llvmlite import ir
+        from numba.core import cgutils
+
+        self.ir, self.builder, self.utils = ir, builder, cgutils
+        self.word, self.number = ir.IntType(64), ir.FloatType()
+        self.vector = ir.VectorType(self.number, lanes())
+
+    def _word(self, n: int) -> Any:
+        return self.ir.Constant(self.word, n)
+
+    def _at(self, address: Any, index: Any, step: Any) -> Any:
+        index, step = (self._word(n) if isinstance(n, int) else n for n in (index, step))
+        return self.builder.add(address, self.builder.mul(index, step))
+
+    def _carried(self, kind: Any, before: Any, value: Any) -> Any:
+        phi = self.builder.phi(kind)
+        phi.add_incoming(value, before)
+        return phi
+
+    def _pointer(self, address: Any, kind: Any) -> Any:
+        return self.builder.inttoptr(address, self.ir.PointerType(kind))
+
+    def _load(self, address: Any, kind: Any) -> Any:
+        return self.builder.load(self._pointer(address, kind), align=_BYTES)
+
+    def _shuffled(self, first: Any, second: Any, order: list[int]) -> Any:
+        kind = self.ir.VectorType(self.ir.IntType(32), len(order))
+        return self.builder.shuffle_vector(first, second, self.ir.Constant(kind, order))
+
+
+class _Reduction(_Code):
+    """Writes the code of a sum or a maximum over a contiguous row. NaN is no maximum."""
+
+    def __init__(self, builder: Any, row: Any):
+        super().__init__(builder)
+        self.row = builder.ptrtoint(row.data, self.word)
+        self.size = self.utils.unpack_tuple(builder, row.shape)[0]
+
+    def write(self, name: str) -> Any:
+        builder = self.builder
+        combine = builder.fadd if name == "total" else self._larger
+        start = 0.0 if name == "total" else float("-inf")
+        whole = builder.sub(self.size, builder.srem(self.size, self._word(lanes())))
+        first = self.ir.Constant(self.vector, [start] * lanes())
+        vector = self._over(self._word(0), whole, lanes(), first, combine)
+        return self._over(whole, self.size, 1, self._across(vector, combine), combine)
+
+    def _larger(self, a: Any, b: Any) -> Any:
+        return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def _over(self, start: Any, stop: Any, step: int, first: Any, combine: Any) -> Any:
+        """All of the row between start and stop, a vector or a number at a time."""
+        builder, before = self.builder, self.builder.basic_block
+        test, loop, end = (builder.append_basic_block(name) for name in ("test", "loop", "end"))
+        builder.branch(test)
+        builder.position_at_end(test)
+        i, found = self._carried(self.word, before, start), self._carried(first.type, before, first)
+        builder.cbranch(builder.icmp_signed("<", i, stop), loop, end)
+        builder.position_at_end(loop)
+        found.add_incoming(combine(self._load(self._at(self.row, i, _BYTES), first.type), found), loop)
+        i.add_incoming(builder.add(i, self._word(step)), loop)
+        builder.branch(test)
+        builder.position_at_end(end)
+        return found
+
+    def _across(self, vector: Any, combine: Any) -> Any:
+        """The lanes of a vector into one: halves, their halves, and so on."""
+        width = lanes()
+        while width > 1:
+            width //= 2
+            low, high = (self._shuffled(vector, vector, list(range(i, i + width))) for i in (0, width))
+            vector = combine(low, high)
+        return self.builder.extract_element(vector, self.ir.Constant(self.ir.IntType(32), 0))
+
+
+class _Product(_Code):
+    """Writes the code of a product.
 
     Args:
         a: (rows, inner).
@@ -79,16 +185,12 @@ class _Product:
     """
 
     def __init__(self, builder: Any, a: Any, panels: Any, out: Any):
-        from llvmlite import ir
-        from numba.core import cgutils
-
-        self.ir, self.builder, self.utils = ir, builder, cgutils
-        self.word = ir.IntType(64)
-        self.vector = ir.VectorType(ir.FloatType(), lanes())
+        super().__init__(builder)
+        unpack = self.utils.unpack_tuple
         self.a, self.panels, self.out = (builder.ptrtoint(array.data, self.word) for array in (a, panels, out))
-        self.a_step, self.out_step = (cgutils.unpack_tuple(builder, array.strides)[0] for array in (a, out))
-        self.rows, self.inner = cgutils.unpack_tuple(builder, a.shape)
-        self.count = cgutils.unpack_tuple(builder, panels.shape)[0]
+        self.a_step, self.out_step = (unpack(builder, array.strides)[0] for array in (a, out))
+        self.rows, self.inner = unpack(builder, a.shape)
+        self.count = unpack(builder, panels.shape)[0]
         self.row_bytes = VECTORS * lanes() * _BYTES  # of a panel's row
         self.fused = _fused(builder, self.vector, f"v{lanes()}")
 
@@ -137,7 +239,7 @@ class _Product:
             for v in range(VECTORS)
         ]
         for row, carried in zip(a, sums):
-            number = self._spread(self._load(self._at(row, k, _BYTES), self.ir.FloatType()))
+            number = self._spread(self._load(self._at(row, k, _BYTES), self.number))
             for i, (factor, total) in enumerate(zip(factors, list(carried))):
                 carried[i] = builder.call(self.fused, [number, factor, total])
                 total.add_incoming(carried[i], loop)
@@ -150,29 +252,10 @@ class _Product:
     def _range(self, start: Any, stop: Any, step: int) -> Any:
         return _indices(self.utils.for_range_slice(self.builder, start, stop, self._word(step), self.word))
 
-    def _word(self, n: int) -> Any:
-        return self.ir.Constant(self.word, n)
-
-    def _at(self, address: Any, index: Any, step: Any) -> Any:
-        index, step = (self._word(n) if isinstance(n, int) else n for n in (index, step))
-        return self.builder.add(address, self.builder.mul(index, step))
-
-    def _carried(self, kind: Any, before: Any, value: Any) -> Any:
-        phi = self.builder.phi(kind)
-        phi.add_incoming(value, before)
-        return phi
-
-    def _pointer(self, address: Any, kind: Any) -> Any:
-        return self.builder.inttoptr(address, self.ir.PointerType(kind))
-
-    def _load(self, address: Any, kind: Any) -> Any:
-        return self.builder.load(self._pointer(address, kind), align=_BYTES)
-
     def _spread(self, number: Any) -> Any:
         """A number in all lanes."""
         empty, first = self.ir.Constant(self.vector, self.ir.Undefined), self.ir.Constant(self.ir.IntType(32), 0)
-        order = self.ir.Constant(self.ir.VectorType(self.ir.IntType(32), lanes()), [0] * lanes())
-        return self.builder.shuffle_vector(self.builder.insert_element(empty, number, first), empty, order)
+        return self._shuffled(self.builder.insert_element(empty, number, first), empty, [0] * lanes())
 
 
 @contextlib.contextmanager

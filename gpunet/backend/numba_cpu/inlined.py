@@ -14,6 +14,35 @@ def product(a, panels, out):
     out[...] = np.concatenate([a @ panel for panel in panels], axis=1)
 
 
+def power_of_two(n):
+    return np.float32(2.0) ** n
+
+
+def total(row):
+    return row.sum()
+
+
+def largest(row):
+    return np.fmax.reduce(row)
+
+
+def exp_of_negative(x):
+    """exp(x) for x ≤ 0, to 2 units in the last place: 2ⁿ·exp(r), with a polynomial for |r| ≤ log(2)/2.
+
+    What would be no normal number is 0; NaN stays.
+    """
+    rounding = np.float32(12582912)  # 1.5·2²³: numbers added to it lose their fractions
+    n = fma(x, np.float32(1.4426950408889634), rounding) - rounding
+    r = fma(n, np.float32(-0.693359375), x)
+    r = fma(n, np.float32(2.1219444005469058e-4), r)
+    p = fma(r, np.float32(0.0013814593662867716), np.float32(0.008368717351267015))
+    p = fma(r, p, np.float32(0.0416683881495363))
+    p = fma(r, p, np.float32(0.16666520626639197))
+    p = fma(r, p, np.float32(0.49999993447277385))
+    y = (fma(r * r, p, r) + np.float32(1)) * power_of_two(np.int32(n))
+    return np.float32(0) if x < np.float32(-87.3) else y
+
+
 def tanh(x):
     """x·P(x²)/Q(x²) up to where tanh is 1 in float32: to 7 units in the last place; NaN stays.
 
