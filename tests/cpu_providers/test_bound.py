@@ -34,8 +34,11 @@ CASES = {
     "matmul_in_shares": (("matmul", [(20, 64), (768, 64)], {"transpose_b": True}), (20, 768)),
     "linear_in_shares": (("linear", [(20, 768), (768, 64), (64,)], {"activation": "relu"}), (20, 64)),
     "linear_in_shares_bare": (("linear", [(20, 768), (768, 64), None], {}), (20, 64)),
+    "linear_of_steps_in_shares": (("linear", [(2, 10, 768), (768, 64), (64,)], {"activation": "relu"}), (2, 10, 64)),
     "weight_grad_in_shares": (("linear_weight_grad", [(20, 768), (20, 64)], {}), (768, 64)),
     "linear_weight_grad": (("linear_weight_grad", [(70, 80), (70, 60)], {}), (80, 60)),
+    "linear_of_steps": (("linear", [(7, 10, 80), (80, 60), (60,)], {}), (7, 10, 60)),
+    "weight_grad_of_steps": (("linear_weight_grad", [(7, 10, 80), (7, 10, 60)], {}), (80, 60)),
     "max_pool": (("max_pool", [(2, 8, 8, 9)], POOL | {"residuals": True}), (2, 4, 4, 9)),
     "avg_pool": (("avg_pool", [(2, 8, 8, 9)], POOL), (2, 4, 4, 9)),
     "avg_pool_grad": (("avg_pool_grad", [(2, 4, 4, 9)], POOL | {"spatial": (8, 8)}), (2, 8, 8, 9)),
@@ -160,10 +163,12 @@ def test_small_products_are_bound_to_blas(case, dtype):
 LABELS = np.array([3, 0, 9, 9, 1, 7], "int32")
 RATE, STEP = np.asarray(0.02, "float32"), np.asarray(7, "int32")
 # provider, primitive, operands (shapes of floats, or arrays), attributes, the result's shape and dtype or None
+ADAM = [(99,), (99,), (99,), "positive", RATE, STEP], {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}, None
 OTHERS = {
     "max_pool_grad": (onednn, "max_pool_grad", [(2, 4, 4, 9), "winner"], POOL | {"spatial": (8, 8)}, (2, 8, 8, 9)),
     "scattered": (numba, "max_pool_grad", [(9, 20, 20, 3), "winner"], POOL | {"spatial": (40, 40)}, (9, 40, 40, 3)),
     "relu": (numba, "relu", [(40, 50)], {}, (40, 50)),
+    "erf": (numba, "erf", [(40, 50)], {}, (40, 50)),
     "relu_grad": (numba, "relu_grad", [(40, 50), (40, 50)], {}, (40, 50)),
     "relu_grad_small": (cpu, "relu_grad", [(4, 5), (4, 5)], {}, (4, 5)),
     "crossentropy": (cpu, "sparse_softmax_crossentropy", [(6, 10), LABELS], {"residuals": True}, (6,)),
@@ -183,13 +188,8 @@ OTHERS = {
     "sgd": (numba, "sgd", [(99,), (99,), RATE], {}, None),
     "momentum": (numba, "momentum", [(99,)] * 3 + [RATE], {"momentum": 0.9, "nesterov": True}, None),
     "rmsprop": (numba, "rmsprop", [(99,), (99,), "positive", RATE], {"rho": 0.9, "epsilon": 1e-7}, None),
-    "adam": (
-        numba,
-        "adam",
-        [(99,), (99,), (99,), "positive", RATE, STEP],
-        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
-        None,
-    ),
+    "adam": (numba, "adam", *ADAM),
+    "adam_by_numpy": (cpu, "adam", *ADAM),
 }
 
 
@@ -246,8 +246,9 @@ def test_every_binder_has_a_case_and_an_implementation():
     tested += [(cpu, case.removesuffix("_transposed")) for case in SMALL]
     tested += [(provider, name) for provider, name, *_ in OTHERS.values()]
     batch_norm = ["batch_norm", "batch_norm_grad", "batch_norm_relu", "batch_norm_relu_grad", "scale_shift_relu"]
-    crossentropy = ["sparse_softmax_crossentropy", "sparse_softmax_crossentropy_grad"]
-    tested += [(numba, name) for name in (*batch_norm, *crossentropy)]  # in test_numba.py
+    rows = ["lstm", "lstm_grad", "gru", "gru_grad", "softmax", "softmax_grad"]
+    rows += ["sparse_softmax_crossentropy", "sparse_softmax_crossentropy_grad"]
+    tested += [(numba, name) for name in (*batch_norm, *rows)]  # in test_numba.py, test_recurrent.py and test_rows.py
     for provider in (onednn, numba, cpu):
         assert set(provider.binders) == {name for owner, name in tested if owner is provider}
         assert set(provider.binders) <= set(provider.implementations)

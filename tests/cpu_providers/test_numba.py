@@ -22,9 +22,12 @@ from gpunet.backend.numba_cpu import (
     team,
     update,
 )
+from gpunet.backend.numba_cpu import shape as numba_shape
 from gpunet.backend.portable import portable
+from gpunet.backend.primitives import elementwise as prim_of
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
+from gpunet.backend.primitives import shape as shape_prim
 
 from .problems import assert_close, exact, floats
 
@@ -180,6 +183,36 @@ def test_relu_grad_equals_numpy_in_every_bit(shape):
     np.testing.assert_array_equal(ours(g.T, y.T), expected.T)
     for arrays in ((g.reshape(-1)[:9], y.reshape(-1)[:9]), (g.astype("float64"), y), (g, y[:1])):
         assert ours(*arrays) is NotImplemented
+
+
+@pytest.mark.parametrize("size", [1, 9000, (1 << 18) + 5])
+def test_erf_equals_numpy_in_every_bit(size, monkeypatch):
+    monkeypatch.setattr(elementwise, "_TINY", 1)
+    elementwise._ERF.now(size)
+    x = 2 * floats(np.random.default_rng(0), size)
+    x[:5] = [np.nan, np.inf, -np.inf, -0.0, 3.93][:size]
+    expected = cpu.implementations["erf"](x)
+    np.testing.assert_array_equal(numba.implementations["erf"](x), expected)
+    np.testing.assert_allclose(expected, exact(prim_of.UNARY["erf"], x), rtol=0, atol=5e-7)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("shape", [(300, 8), (30, 10, 4, 2)], ids=str)
+def test_rows_are_added_as_numpy_adds_them(shape, dtype):
+    rng = np.random.default_rng(0)
+    g, places = floats(rng, *shape), rng.integers(-7, 7, shape[:-1] if len(shape) == 2 else shape[:2]).astype(dtype)
+    for loop in numba_shape._ADD_ROWS.values():
+        loop.now(g.size)
+    how = {"spec": (shape_prim.ARRAY, slice(None)), "shape": (7, *g.shape[places.ndim :])}
+    expected = portable.bind(shape_prim.scatter, np)(g, places, **how)
+    out = np.empty_like(expected)
+    assert numba.implementations["scatter"](g, places, out=out, **how) is out
+    np.testing.assert_array_equal(out, expected)
+    for bad in (7, -8):
+        places.flat[3] = bad
+        assert numba.implementations["scatter"](g, places, **how) is NotImplemented
+        with pytest.raises(IndexError):
+            shape_prim.scatter(g, places, **how)
 
 
 @pytest.mark.parametrize("size", [9000, (1 << 18) + 5])
@@ -448,7 +481,7 @@ def test_loops_run_in_several_threads_at_once():
 
 
 def test_every_loop_belongs_to_a_primitive():
-    modules = (addends, crossentropy, elementwise, nn, pooling, update)
+    modules = (addends, crossentropy, elementwise, nn, numba_shape, pooling, update)
     found = [value for module in modules for value in vars(module).values()]
     found += [loop for value in found if type(value) is dict for loop in value.values()]
     used = {loop.function for loop in found if type(loop) is compiled.Loop}

@@ -21,6 +21,7 @@ from gpunet.autograd.tape import state as taping
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.autograd.variable import Variable, scopes, structure
 from gpunet.autograd.watching import state as watching
+from gpunet.backend.devices import copied
 from gpunet.backend.rows import Rows, Table
 
 _log = logging.getLogger("gpunet")
@@ -193,7 +194,7 @@ class RecordedFunction:
         if outcome.structure is None and not outcome.kinds[0]:
             return outcome.leaves[0]
         leaves = [
-            (wrap(next(found).copy()) if kind == "tensor" else next(found).copy()) if kind else leaf
+            (wrap(copied(next(found))) if kind == "tensor" else copied(next(found))) if kind else leaf
             for leaf, kind in zip(outcome.leaves, outcome.kinds)
         ]
         return tree.pack_like(outcome.structure, leaves)
@@ -302,12 +303,12 @@ def _apart(x: Any) -> Any:
     if not _is_array(x):
         return x
     if not isinstance(x, Tensor):
-        return x.copy()
-    copied: Any = wrap(x.array.copy())
+        return copied(x)
+    apart: Any = wrap(copied(x.array))
     mask = getattr(x, "_keras_mask", None)
     if mask is not None:
-        copied._keras_mask = _apart(mask)
-    return copied
+        apart._keras_mask = _apart(mask)
+    return apart
 
 
 def as_tensors(x: Any) -> Any:

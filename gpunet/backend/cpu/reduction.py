@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads
+from gpunet.backend.cpu.threads import ONE_THREAD_VECTOR, blas_threads
 from gpunet.backend.portable.reduction import argmax as portable_argmax
 from gpunet.backend.portable.reduction import mean as portable_mean
 from gpunet.backend.portable.reduction import sum_ as portable_sum
@@ -66,7 +66,7 @@ def sum(x, *, axis=None, keepdims=False, out=None):
     if not _is_over_rows(x, axis):
         return portable_sum(np, x, axis=axis, keepdims=keepdims, out=out)
     rest = x.shape[len(axis) :]
-    with blas_threads(x.size):
+    with blas_threads(x.size, ONE_THREAD_VECTOR):
         total = sum_rows(x.reshape(-1, math.prod(rest)))
     total = total.reshape((1,) * len(axis) * keepdims + rest)
     if out is None:
@@ -87,11 +87,17 @@ def bind_sum(x, *, axis=None, keepdims=False, out=None):
         return None
     if x.size < _SMALL:
         return functools.partial(np.add.reduce, x, axis, None, out, keepdims)
-    if not _is_over_rows(x, axis) or x.size > ONE_THREAD or not out.flags.c_contiguous:
+    if not _is_over_rows(x, axis) or not out.flags.c_contiguous:
         return None
     matrix, total = x.reshape(-1, math.prod(x.shape[len(axis) :])), out.reshape(-1)
-    if _is_tall(matrix) or matrix.shape[0] > _BLOCK:
-        return lambda: np.copyto(total, sum_rows(matrix)) or out
+    if _is_tall(matrix) or x.size > ONE_THREAD_VECTOR:
+
+        def run():
+            with blas_threads(x.size, ONE_THREAD_VECTOR):
+                np.copyto(total, sum_rows(matrix))
+            return out
+
+        return run
     return functools.partial(np.dot, _ones(matrix.shape[0], matrix.dtype), matrix, total)
 
 

@@ -74,7 +74,7 @@ def _product(a, b, bias, activation, out, shape):
     y = target(shape, out)
     shared = product(a, b, biased=bias is not None or activation is not None) if a.ndim == b.ndim == 2 else None
     if shared is not None:
-        _in_shares(shared, a, b, bias, activation, y.reshape(-1, y.shape[-1]))
+        _in_shares(shared, a, b, bias, activation, _rows(y))
         return deliver(y, out)
     a, a_strides = _operand(a)
     b, b_strides = _operand(b)
@@ -107,20 +107,25 @@ def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 
 @onednn.binds(prim.linear)
 def bind_linear(x, w, b, *, activation=None, out=None):
-    if x.ndim != 2 or out is None:
+    if out is None or not all(a.ndim == 2 or a.flags.c_contiguous for a in (x, out)):
         return None
-    return _bound(x, w, b, activation, out)
+    return _bound(_rows(x), w, b, activation, out)
 
 
 @onednn.binds(prim.linear_weight_grad)
 def bind_linear_weight_grad(x, g, *, out=None):
-    if x.ndim != 2 or g.ndim != 2 or out is None:
+    if out is None or not all(a.ndim == 2 or a.flags.c_contiguous for a in (x, g)):
         return None
-    return _bound(x.T, g, None, None, out)
+    return _bound(_rows(x).T, _rows(g), None, None, out)
+
+
+def _rows(x):
+    """x as a matrix of its last axes."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 def _bound(a, b, bias, activation, out):
-    """What `_product` does on these very matrices."""
+    """What `_product` does on these very matrices; `out` may have the rows of the product along several axes."""
     if out.size * a.shape[-1] < SMALL:
         return NotImplemented
     strides = [item_strides(m.shape, m.strides) for m in (a, b)]
@@ -138,6 +143,7 @@ def _bound(a, b, bias, activation, out):
         return [_plan(a.shape, strides[0], b.shape, b_strides, bias is not None, relu) for relu in relus]
 
     def chosen(found, second, kept=None):
+        # A bound plan takes the address of `out` alone, whatever its axes.
         runs = [plan.bound(a, second, *operands[2:], out, result=out) for plan in found]
         return with_relu(*runs, operands, out, kept) if activation else runs[0]
 
@@ -158,8 +164,9 @@ def _bound_in_shares(shared, a, b, bias, activation, out):
     """What `_in_shares` does on these very matrices."""
     if shared.addends == 1:
         return shared.plan.bound(a, b, out, result=out)
-    addends = scratch("addends", (shared.addends, *out.shape), FLOAT32)
-    execute, finish = shared.plan.bound(a, b, addends), bind_add_up(addends, bias, activation == "relu", out)
+    y = _rows(out)
+    addends = scratch("addends", (shared.addends, *y.shape), FLOAT32)
+    execute, finish = shared.plan.bound(a, b, addends), bind_add_up(addends, bias, activation == "relu", y)
 
     def run():
         execute()
