@@ -73,6 +73,7 @@ _NAMES = {
     "StatelessScope": "autograd.stateless",
     "install_as_keras": "as_keras",
     "set_random_seed": "random",
+    "tune_process": "backend.process",
 }
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
         devices,
         set_default_device,
     )
+    from gpunet.backend.process import tune_process
     from gpunet.dtype_policies import DTypePolicy, FloatDTypePolicy
     from gpunet.initializers import Initializer
     from gpunet.layers import Input, InputSpec, Layer

@@ -17,6 +17,7 @@ import numpy as np
 
 from gpunet.autograd.tensor import Tensor
 from gpunet.config import is_unsafe_deserialization_enabled
+from gpunet.function_code import dump_function, load_function
 from gpunet.symbolic.operation import snake_case
 
 _CUSTOM: dict[str, Any] = {}
@@ -177,8 +178,12 @@ def serialize(obj: Any) -> Any:
             "class_name": "__numpy__",
             "config": {"value": array.tolist(), "dtype": array.dtype.name},
         }
+    if isinstance(value, types.FunctionType) and value.__name__ == "<lambda>":
+        return {"class_name": "__lambda__", "config": {"value": dump_function(value)}}
     if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
         return _function_config(value)
+    if isinstance(value, bytes):
+        return {"class_name": "__bytes__", "config": {"value": value.decode()}}
     if hasattr(value, "get_config"):
         return _object_config(value)
     raise TypeError(f"cannot serialize {type(value).__name__}: give it a get_config() method. Received: {value!r:.80}")
@@ -196,8 +201,8 @@ def _function_config(function: Any) -> dict[str, Any] | str:
     return {
         "module": "builtins",
         "class_name": "function",
-        "config": function.__name__,
-        "registered_name": name or function.__name__,
+        "config": name or function.__name__,
+        "registered_name": "function",
     }
 
 
@@ -218,18 +223,21 @@ def _object_config(value: Any) -> dict[str, Any]:
     return config
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None) -> Any:
     """The value that `serialize` made plain data of.
 
     Args:
-        custom_objects: classes and functions that the configuration may mention, by name.
-        safe_mode: refuse Python code; a surrounding `safe_mode_scope` may allow it too.
+        custom_objects: classes and functions by name, where they are not registered.
+        safe_mode: refuse Python code; as surroundings say where None, and they refuse it unless told otherwise.
 
     Raises:
         ValueError: if a configuration names a class or function that is neither built in nor registered.
     """
-    if custom_objects or not safe_mode:
-        with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode and _SAFE["mode"]):
+    if custom_objects or safe_mode is not None:
+        with (
+            custom_object_scope(custom_objects or {}),
+            safe_mode_scope(_SAFE["mode"] if safe_mode is None else safe_mode),
+        ):
             return deserialize(config)
     if isinstance(config, list):
         return [deserialize(item) for item in config]
@@ -240,7 +248,11 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_
     if config["class_name"] == "__numpy__":
         return np.array(config["config"]["value"], config["config"]["dtype"])
     if config["class_name"] == "__lambda__":
-        _refuse_code()
+        refuse_code()
+        inner = config["config"]
+        return load_function(*(inner["value"] if "value" in inner else [inner["code"]]), **_rest(inner))
+    if config["class_name"] == "__bytes__":
+        return config["config"]["value"].encode()
     if config["class_name"] == "__slice__":
         return slice(*(deserialize(config["config"][key]) for key in ("start", "stop", "step")))
     if config["class_name"] == "__ellipsis__":
@@ -256,6 +268,11 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_
     if config.get("compile_config") and hasattr(instance, "compile_from_config"):
         instance.compile_from_config(config["compile_config"])
     return instance
+
+
+def _rest(inner: dict[str, Any]) -> dict[str, Any]:
+    """Defaults and closure of a lambda, where they have names of their own."""
+    return {key: inner[key] for key in ("defaults", "closure") if key in inner}
 
 
 # Arguments that Keras has and gpunet does not, with the values at which they change nothing, beside None and False.
@@ -283,7 +300,7 @@ def _parameters(cls: type) -> frozenset[str]:
 
 def _lookup(name: str, config: dict[str, Any]) -> Any:
     registered = config.get("registered_name")
-    for key in (registered, name):
+    for key in (registered if registered != "function" else None, name):
         if key in _CUSTOM:
             return _CUSTOM[key]
     for catalog in _candidates(config.get("module")):
@@ -330,17 +347,17 @@ def check_known(config: Any) -> None:
 def _check_one(config: dict[str, Any]) -> None:
     name, module = config["class_name"], str(config.get("module"))
     if name == "__lambda__":
-        _refuse_code()
+        refuse_code()
     elif name == "function":
         _lookup(config["config"], config)
     elif not name.startswith("__") and not module.startswith(("keras.src.ops.", "gpunet.ops")):
         _lookup(name, config)
 
 
-def _refuse_code() -> None:
+def refuse_code() -> None:
+    """Raise ValueError unless Python code in configurations may be run: where `safe_mode` is False."""
     if in_safe_mode():
         raise ValueError(
             "the configuration has a Python lambda, which could do anything. Pass safe_mode=False if you trust where "
             "it comes from."
         )
-    raise ValueError("the configuration has a Python lambda as code, which gpunet does not run: pass it by name")

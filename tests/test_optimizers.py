@@ -36,6 +36,22 @@ def test_variables_keep_their_values_in_the_arena():
     np.testing.assert_array_equal(vs[1], np.arange(5.0))
 
 
+@pytest.mark.parametrize("where", [nullcontext, emulated_gpu], ids=["cpu", "gpu"])
+def test_large_variables_are_updated_by_calls_of_their_own_where_threads_keep_to_them(where):
+    with where():
+        shapes = (2,), (1 << 15,), (3,), (256, 128), (4,), (5, 1 << 13)
+        vs = variables(*shapes)
+        optimizer = SGD(0.5)
+        optimizer.build(vs)
+        updated = []
+        optimizer.update_run = lambda arena, run, rate: updated.append((run.start, run.stop))
+        optimizer.apply(gradients(vs), vs)
+        starts = [0, 64, 32832, 32896, 65664, 65728]  # in steps of 64 items
+        ends = [start + v.size for start, v in zip(starts, vs)]
+        apart = [(0, ends[2]), (starts[3], ends[4]), (starts[5], ends[5])]
+        assert updated == (apart if where is nullcontext else [(0, ends[5])])
+
+
 def test_variables_without_a_gradient_or_frozen_stay():
     vs = variables((3,), (4,), (5,))
     before = [v.numpy() for v in vs]
@@ -229,6 +245,15 @@ def test_the_learning_rate_is_a_variable():
     np.testing.assert_allclose(v, before - 0.5, rtol=1e-6)
     with pytest.raises(ValueError, match="number"):
         optimizer.learning_rate = "fast"
+    with pytest.raises(ValueError, match="number"):
+        optimizers.SGD("0.1")
+
+
+def test_arguments_of_older_versions():
+    with pytest.raises(ValueError, match=r"not recognized: {'lr': 0.1}"):
+        optimizers.Adam(lr=0.1)
+    with pytest.warns(UserWarning, match="`decay` is no longer supported"):
+        optimizers.Adam(0.1, decay=1e-3)
 
 
 @pytest.mark.parametrize("where", ["cpu", "gpu"])
@@ -405,3 +430,18 @@ def test_a_variable_takes_its_gradient():
     optimizers.SGD(0.5).apply([np.array([5.0, 6.0]), np.array([1.0])], [variable, other])
     np.testing.assert_array_equal(variable, [5.0, 6.0])
     np.testing.assert_array_equal(other, [0.5])
+
+
+def test_a_schedule_counts_calls_with_accumulation():
+    class Count(optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return keras.ops.cast(step, "float32")
+
+    x = keras.Variable(0.0)
+    optimizer = SGD(Count(), gradient_accumulation_steps=2)
+    found = []
+    for _ in range(6):
+        optimizer.apply([keras.Tensor(np.float32(1))], [x])
+        found.append(float(x))
+    assert found == [0, -1, -1, -4, -4, -9]  # as Keras: the rates of calls 1, 3 and 5
+    assert float(optimizer.learning_rate) == 6

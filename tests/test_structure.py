@@ -30,7 +30,7 @@ LAYERS = [
     "models saving",
     "callbacks data utils preprocessing",
     "layers losses metrics optimizers initializers regularizers constraints activations",
-    "serialization dtype_policies mixed_precision",
+    "serialization function_code dtype_policies mixed_precision",
     "random",
     "ops",
     "symbolic",

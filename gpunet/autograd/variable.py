@@ -15,7 +15,7 @@ from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.watching import cannot_record
 from gpunet.autograd.watching import state as watching
 from gpunet.backend.abstract import AbstractArray
-from gpunet.backend.devices import Device, as_array, default_device, device_of, to_device
+from gpunet.backend.devices import Device, as_array, copied, default_device, device_of, to_device
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitives import update
 from gpunet.backend.primitives.elementwise import cast, copy
@@ -175,7 +175,7 @@ class Variable(Tensor):
     @property
     def value(self) -> Tensor:
         """The current value as a tensor of its own, which later assignments leave alone."""
-        return self + 0 if self.array.dtype.kind != "b" else Tensor(self.array.copy())
+        return self + 0 if self.array.dtype.kind != "b" else Tensor(copied(self.array))
 
     def read_value(self) -> Tensor:
         return self.value
@@ -244,7 +244,7 @@ class Variable(Tensor):
 
     def __deepcopy__(self, memo) -> Variable:
         copy = Variable(
-            self.array.copy(),
+            copied(self.array),
             trainable=self.trainable,
             autocast=self._autocast,
             name=self.name,
@@ -296,14 +296,14 @@ def _initial_array(initializer: Any, shape: Any, dtype: Any, device: Device) -> 
         if shape is not None and tuple(shape) != tuple(array.shape):
             raise ValueError(f"Variable expected a value of shape {tuple(shape)}. Received: shape={array.shape}")
         moved = to_device(array, device)
-        return moved.astype(dtype) if moved is array or moved.dtype != dtype else moved
+        return copied(moved, dtype) if moved is array or moved.dtype != dtype else moved
     if shape is None or None in tuple(shape):
         raise ValueError(f"Variable needs the full shape when the initializer is callable. Received: shape={shape}")
     shape, dtype = tuple(int(n) for n in shape), as_dtype(dtype)
     array = to_device(raw(as_operand(initializer(shape, dtype=dtype))), device)
     if tuple(array.shape) != shape:
         raise ValueError(f"the initializer returned shape {tuple(array.shape)}, expected {shape}")
-    return array.astype(dtype)
+    return copied(array, dtype)
 
 
 def compute_dtype_of(variable: Variable) -> np.dtype | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -16,7 +17,7 @@ from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cuda import load, make_namespace
 from gpunet.backend.cuda.graphs import CupyGraph
-from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime
+from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime, runtime_for
 from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.numba_cpu import numba
 from gpunet.backend.onednn import onednn
@@ -76,15 +77,16 @@ class _Scopes(threading.local):
 
 _scopes = _Scopes()
 CPU = Device("cpu")
-_state: dict[str, Any] = {"default": None, "gpu": None}
+_state: dict[str, Any] = {"default": None, "gpu": None, "gpus": 0}
 
+_LARGE = 1 << 15  # items of a parameter that several threads update
 _CPU_PROVIDERS = {provider.name: provider for provider in (onednn, numba, cpu)}  # the fastest first
 
 
 def bind_cpu_providers() -> None:
     """Serve NumPy arrays by the providers that the configuration names, and `portable` behind them."""
     chosen = [_CPU_PROVIDERS[name] for name in config.cpu_providers() if name in _CPU_PROVIDERS]
-    register_backend(ArrayBackend(np.ndarray, np, [*chosen, portable]))
+    register_backend(ArrayBackend(np.ndarray, np, [*chosen, portable], large=_LARGE))
 
 
 bind_cpu_providers()
@@ -94,7 +96,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def _register_cupy() -> ArrayBackend:
-    cupy = cupy_gate.probe().cupy
+    cupy, _, reason = cupy_gate.probe()
+    if cupy is None:
+        raise GPUNotAvailableError(f"No GPU is available: {reason}")
     graph = functools.partial(CupyGraph, cupy)
     backend = ArrayBackend(cupy.ndarray, make_namespace(cupy), [load(), portable], graph)
     register_backend(backend)
@@ -119,14 +123,15 @@ def gpu_backend() -> ArrayBackend:
     return backend_of(probe.cupy.ndarray)
 
 
-def replace_gpu(backend: ArrayBackend | None) -> ArrayBackend | None:
-    """Let `backend` stand in for the GPU, None restores the real one; return what stood in before."""
-    before, _state["gpu"] = _state["gpu"], backend
+def replace_gpu(backend: ArrayBackend | None, count: int = 1) -> tuple[ArrayBackend | None, int]:
+    """Let `backend` stand in for `count` GPUs, None restores the real ones; return what stood in before."""
+    before = _state["gpu"], _state["gpus"]
+    _state.update(gpu=backend, gpus=count)
     return before
 
 
 def _gpu_count() -> int:
-    return 1 if _state["gpu"] is not None else cupy_gate.probe().gpus
+    return _state["gpus"] if _state["gpu"] is not None else cupy_gate.probe().gpus
 
 
 def device(device_name: str | Device) -> Device:
@@ -185,7 +190,7 @@ def backend_for(target: Device) -> ArrayBackend:
 
 def device_of(array: Any) -> Device:
     """The device that holds a raw array."""
-    if type(array) is np.ndarray or type(array) is AbstractArray:
+    if type(array) is np.ndarray or type(array) is AbstractArray or isinstance(array, np.generic):
         return CPU
     backend_of(type(array))
     return Device("gpu", getattr(getattr(array, "device", None), "id", 0))
@@ -209,19 +214,27 @@ def to_device(array: Any, target: Device) -> Any:
         return backend.xp.asarray(array)
 
 
-@functools.cache
-def _no_scope():
-    import contextlib
+def synchronize(target: Device) -> None:
+    """Wait until a device has done what was asked of it on the current stream; the CPU has."""
+    with current_device(target):
+        if target.kind == "gpu":
+            runtime_for(gpu_backend().array_type).synchronize()
 
-    return contextlib.nullcontext()
+
+def copied(array: Any, dtype: Any = None) -> Any:
+    """A copy of a raw array on its own device, in its dtype or another; CuPy's methods copy to the current device."""
+    with current_device(device_of(array)):
+        return array.copy() if dtype is None else array.astype(dtype)
 
 
-def current_device(target: Device):
-    """A context manager that makes the GPU `target` CuPy's current device."""
-    cupy = cupy_gate.probe().cupy
-    if _state["gpu"] is not None or cupy is None:
-        return _no_scope()
-    return cupy.cuda.Device(target.index)
+_NO_SCOPE = contextlib.nullcontext()
+
+
+def current_device(target: Device) -> contextlib.AbstractContextManager:
+    """A context manager that makes the GPU `target` CuPy's current device, where new arrays are made."""
+    if target.kind == "cpu":
+        return _NO_SCOPE
+    return runtime_for(gpu_backend().array_type).on(target.index)
 
 
 def _host_array(value: Any) -> np.ndarray:
@@ -256,5 +269,5 @@ def as_array(value: Any, dtype: Any = None, target: Device | None = None) -> Any
         value = _host_array(value)
         target = target or default_device()
     if dtype is not None and value.dtype != as_dtype(dtype):
-        value = value.astype(as_dtype(dtype))
+        value = copied(value, as_dtype(dtype))
     return value if target is None else to_device(value, target)

@@ -124,8 +124,7 @@ class VarianceScaling(RandomInitializer):
         }
 
     def _axes_and_seed(self) -> dict[str, Any]:
-        axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
-        return {name: value for name, value in axes.items() if value is not None} | super().get_config()
+        return super().get_config() | {"input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
 class _Named(VarianceScaling):

@@ -49,53 +49,51 @@ class InputSpec:
             "max_ndim": self.max_ndim,
             "min_ndim": self.min_ndim,
             "axes": self.axes,
+            "optional": self.optional,
         }
 
-    def check(self, x: Any, layer: str) -> None:
-        """Raise ValueError if `x` is not what the spec describes."""
-        if x is None:
-            if self.optional:
-                return
-            raise ValueError(f'Layer "{layer}" expected an input tensor. Received: None')
+    def check(self, x: Any, layer: str, place: int = 0) -> None:
+        """Raise ValueError if `x`, an input of that number, is not what the spec describes."""
+        if x is None and self.optional:
+            return
+        if not hasattr(x, "shape"):
+            raise ValueError(
+                f"Inputs to a layer should be tensors. Got '{x!s:.100}' (of type {type(x)}) as input for layer "
+                f"'{layer}'."
+            )
+        problem = self._problem(x)
+        if problem is not None:
+            raise ValueError(
+                f"Input {place} with name '{self.name}' of layer '{layer}' is incompatible with the layer: {problem}"
+            )
+
+    def _problem(self, x: Any) -> str | None:
+        """What is wrong with an input; None if nothing is."""
         shape = tuple(x.shape)
-        self._check_rank(len(shape), shape, layer)
+        rank = len(shape)
+        if self.ndim is not None and rank != self.ndim and not self.allow_last_axis_squeeze:
+            return f"expected ndim={self.ndim}, found ndim={rank}. Full shape received: {shape}"
+        if self.max_ndim is not None and rank > self.max_ndim:
+            return f"expected max_ndim={self.max_ndim}, found ndim={rank}"
+        if self.min_ndim is not None and rank < self.min_ndim:
+            return f"expected min_ndim={self.min_ndim}, found ndim={rank}. Full shape received: {shape}"
         if self.dtype is not None and x.dtype != self.dtype:
-            raise ValueError(f'Layer "{layer}" expected dtype={self.dtype.name}. Received: dtype={x.dtype.name}')
+            return f"expected dtype={self.dtype.name}, found dtype={x.dtype.name}"
         for axis, size in self.axes.items():
             if size is not None and shape[axis] not in (size, None):
-                raise ValueError(
-                    f'Input of layer "{layer}" is incompatible with the layer: expected axis {axis} of input shape to '
-                    f"have value {size}. Received: input with shape {shape}"
+                return (
+                    f"expected axis {axis} of input shape to have value {size}, but received input with shape {shape}"
                 )
-        self._check_shape(shape, layer)
+        return None if self.shape is None else self._shape_problem(self.shape, shape)
 
-    def _check_rank(self, rank: int, shape: tuple, layer: str) -> None:
-        problem = None
-        if self.ndim is not None and rank != self.ndim and not self.allow_last_axis_squeeze:
-            problem = f"expected ndim={self.ndim}"
-        if self.max_ndim is not None and rank > self.max_ndim:
-            problem = f"expected max_ndim={self.max_ndim}"
-        if self.min_ndim is not None and rank < self.min_ndim:
-            problem = f"expected min_ndim={self.min_ndim}"
-        if problem:
-            raise ValueError(
-                f'Input of layer "{layer}" is incompatible with the layer: {problem}, found ndim={rank}. '
-                f"Received: shape={shape}"
-            )
-
-    def _check_shape(self, shape: tuple, layer: str) -> None:
-        if self.shape is None:
-            return
-        expected = self.shape
+    def _shape_problem(self, expected: tuple, shape: tuple) -> str | None:
+        given, wanted = shape, expected
         if self.allow_last_axis_squeeze:
-            shape = shape[:-1] if shape and shape[-1] == 1 and len(shape) > len(expected) else shape
-            expected = expected[:-1] if expected and expected[-1] == 1 and len(expected) > len(shape) else expected
-        fits = len(shape) == len(expected) and all(n is None or m is None or n == m for n, m in zip(shape, expected))
-        if not fits:
-            raise ValueError(
-                f'Input of layer "{layer}" is incompatible with the layer: expected shape={self.shape}, '
-                f"found shape={shape}"
-            )
+            given = given[:-1] if given and given[-1] == 1 else given
+            wanted = wanted[:-1] if wanted and wanted[-1] == 1 else wanted
+        if all(n is None or m is None or n == m for n, m in zip(given, wanted)):
+            return None
+        return f"expected shape={expected}, found shape={given}"
 
 
 def assert_input_compatibility(specs: Any, inputs: Any, layer: str) -> None:
@@ -110,8 +108,37 @@ def assert_input_compatibility(specs: Any, inputs: Any, layer: str) -> None:
             raise ValueError(f'Missing data for input "{missing[0]}" of layer "{layer}". Received: {list(inputs)}')
         inputs = [inputs[key] for key in specs]
         specs = list(specs.values())
-    specs, inputs = tree.flatten(specs), tree.flatten(inputs)
+    specs = tree.flatten(specs)
+    names = [spec.name for spec in specs if spec is not None and spec.name]
+    named = len(names) == len(specs)
+    if isinstance(inputs, dict) and named:
+        inputs = [_named_input(inputs, name, names) for name in names]
+    inputs = tree.flatten(inputs)
     if len(specs) != len(inputs):
-        raise ValueError(f'Layer "{layer}" expects {len(specs)} input(s), but it received {len(inputs)} input tensors.')
-    for spec, x in zip(specs, inputs):
-        spec.check(x, layer)
+        _refuse_number(specs, inputs, names if named else None, layer)
+    for place, (spec, x) in enumerate(zip(specs, inputs)):
+        if spec is not None:
+            spec.check(x, layer, place)
+
+
+def _named_input(inputs: dict, name: str, names: list[str]) -> Any:
+    if name not in inputs:
+        raise ValueError(
+            f'Missing data for input "{name}". You passed a data dictionary with keys {list(inputs)}. Expected the '
+            f"following keys: {names}"
+        )
+    return inputs[name]
+
+
+def _refuse_number(specs: list, inputs: list, names: list[str] | None, layer: str) -> None:
+    if names is None:
+        shapes = [getattr(x, "shape", x) for x in inputs]
+        raise ValueError(
+            f'Layer "{layer}" expects {len(specs)} input(s), but it received {len(inputs)} input tensors. Inputs '
+            f"received: {shapes}"
+        )
+    example = ", ".join(f"'{name}': ..." for name in names)
+    raise ValueError(
+        f'Layer "{layer}" expects {len(specs)} named input(s) with keys {names}, but it received {len(inputs)} input '
+        f"tensors. Pass inputs as a dict, e.g. `layer({{{example}}})`."
+    )

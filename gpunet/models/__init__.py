@@ -20,9 +20,9 @@ def load_model(
     return load_model(filepath, custom_objects, compile, safe_mode)
 
 
-def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Write a model to a `.keras` file; see `gpunet.saving.save_model`."""
-    model.save(filepath, overwrite)
+def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+    """Write a model to a `.keras` or `.h5` file; see `gpunet.saving.save_model`."""
+    model.save(filepath, overwrite, zipped, **kwargs)
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:

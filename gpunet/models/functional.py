@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from typing import Any
 
 from gpunet import ops, tree
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.dtypes import is_float
 from gpunet.layers.core.input_layer import InputLayer
-from gpunet.layers.input_spec import InputSpec
+from gpunet.layers.input_spec import InputSpec, assert_input_compatibility
 from gpunet.layers.layer import Layer
 from gpunet.models.graph import GraphWriter, entrance_of, nodes_between, ordered_operations
 from gpunet.models.model import Model
@@ -27,6 +28,8 @@ class Functional(Model):
         ValueError: if outputs do not depend on the inputs alone, or inputs are not symbolic tensors.
     """
 
+    _inputs_struct: Any
+    _outputs_struct: Any
     _flat_inputs: list[KerasTensor]
     _flat_outputs: list[KerasTensor]
     _nodes: list[Node]
@@ -43,8 +46,10 @@ class Functional(Model):
                     f"All `inputs` and `outputs` values must be KerasTensors. Received: {x!r:.100} of type {type(x)}"
                 )
         Layer.__init__(self, name=name, **kwargs)
-        self._inputs_struct = tree.map_structure(lambda x: x, inputs)
-        self._outputs_struct = tree.map_structure(lambda x: x, outputs)
+        if trainable is not None:  # before there are layers, which keep their own
+            self.trainable = trainable
+        object.__setattr__(self, "_inputs_struct", tree.map_structure(lambda x: x, inputs))
+        object.__setattr__(self, "_outputs_struct", tree.map_structure(lambda x: x, outputs))
         object.__setattr__(self, "_flat_inputs", flat_inputs)
         object.__setattr__(self, "_flat_outputs", flat_outputs)
         nodes = nodes_between(flat_inputs, flat_outputs)
@@ -54,6 +59,7 @@ class Functional(Model):
         entrances = list(map(entrance_of, flat_inputs))
         object.__setattr__(self, "_entrances", entrances)
         operations = ordered_operations(flat_inputs, entrances, flat_outputs, nodes)
+        _check_names(operations)
         object.__setattr__(self, "_operations", operations)
         for operation in operations:
             if isinstance(operation, Layer):
@@ -63,8 +69,6 @@ class Functional(Model):
             [y._keras_history[0].operation.name if y._keras_history else y.name for y in flat_outputs]
         )
         self._after_build((tree.map_structure(lambda x: x.shape, inputs),), {})
-        if trainable is not None:
-            self.trainable = trainable
 
     @property
     def inputs(self) -> list[KerasTensor]:
@@ -102,10 +106,15 @@ class Functional(Model):
 
     @property
     def input_spec(self) -> Any:
-        """What each input must look like, by the shapes it was declared with."""
+        """What each input must look like, by the shapes it was declared with; None for dicts in dicts."""
+        names, struct = self.input_names, self._inputs_struct
+        if isinstance(struct, dict):
+            names = tree.sorted_keys(struct)
+            if any(tree.is_nested(struct[name]) for name in names):
+                return None
         return [
-            InputSpec(shape=(None, *x.shape[1:]), allow_last_axis_squeeze=True, name=name)
-            for x, name in zip(self._flat_inputs, self.input_names)
+            InputSpec(shape=(None, *x.shape[1:]), allow_last_axis_squeeze=True, name=name, optional=entrance.optional)
+            for x, name, entrance in zip(self._flat_inputs, names, self._entrances)
         ]
 
     @input_spec.setter
@@ -114,13 +123,23 @@ class Functional(Model):
             raise AttributeError("the input_spec of a functional model follows from its inputs")
 
     def _check_inputs(self, first: Any) -> None:
-        self._arranged(first)
+        self._refuse_missing(tree.flatten(first))
+        spec = self.input_spec
+        if spec is not None:
+            assert_input_compatibility(spec, first, self.name)
+
+    def _refuse_missing(self, flat: list[Any]) -> None:
+        for x, entrance in zip(flat, self._entrances):
+            if x is None and not entrance.optional:
+                raise ValueError(
+                    f"The input '{entrance.name}' is not optional, but None was passed. Please provide a valid tensor."
+                )
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if type(inputs) is Tensor and (inputs.shape[1:], inputs.dtype) == self._fitting:
             values: list[Any] = [inputs]
         else:
-            values = [_adjusted(x, symbol) for x, symbol in zip(self._arranged(inputs), self._flat_inputs)]
+            values = [self._adjusted(x, i) for i, x in enumerate(self._arranged(inputs))]
             if values[0] is inputs:
                 object.__setattr__(self, "_fitting", (inputs.shape[1:], inputs.dtype))
         if mask is not None:
@@ -130,43 +149,69 @@ class Functional(Model):
         results = self._plan.run(values)
         if isinstance(self._outputs_struct, KerasTensor):
             return results[0]
-        return tree.pack_like(self._outputs_struct, results)
+        return _unpacked(tree.pack_like(self._outputs_struct, results))
 
     def _arranged(self, inputs: Any) -> list[Any]:
         """The inputs in the order of the model's own, from its structure or a dict by input name.
 
         Raises:
-            ValueError: if there are others, or a shape does not fit.
+            ValueError: if there are others.
         """
         if type(inputs) is Tensor and len(self._flat_inputs) == 1:
-            flat = [inputs]
-        elif isinstance(inputs, dict) and not isinstance(self._inputs_struct, dict):
-            missing = [name for name in self.input_names if name not in inputs]
-            if missing:
-                raise ValueError(
-                    f"Missing data for input {missing[0]!r}. You passed a data dictionary with keys {list(inputs)}. "
-                    f"Expected the following keys: {self.input_names}"
-                )
-            flat = [inputs[name] for name in self.input_names]
-        else:
-            if isinstance(inputs, dict) and isinstance(self._inputs_struct, dict):
-                inputs = {k: inputs[k] for k in self._inputs_struct if k in inputs}
-            flat = tree.flatten(inputs)
+            return [inputs]
+        struct = self._inputs_struct
+        if isinstance(struct, dict) and isinstance(inputs, dict):
+            inputs = {key: inputs[key] for key in struct if key in inputs}
+        elif isinstance(inputs, dict) and all(name in inputs for name in self.input_names):
+            inputs = [inputs[name] for name in self.input_names]
+        elif isinstance(inputs, dict) or (isinstance(struct, dict) and list(struct) != tree.sorted_keys(struct)):
+            self._refuse_structure(inputs)
+        flat = tree.flatten(inputs)
         if len(flat) != len(self._flat_inputs):
-            raise ValueError(
-                f'Layer "{self.name}" expects {len(self._flat_inputs)} input(s), but it received {len(flat)} input '
-                f"tensors. Received: shapes {[tuple(x.shape) for x in flat]}"
-            )
-        for x, symbol in zip(flat, self._flat_inputs):
-            _check_shape(x, symbol, self.name)
+            self._refuse_structure(inputs)
+        self._refuse_missing(flat)
         return flat
+
+    def _refuse_structure(self, inputs: Any) -> None:
+        def described(x):
+            return "None" if x is None else f"Tensor(shape={tuple(x.shape)})"
+
+        expected = tree.map_structure(lambda x: x.name, self._inputs_struct)
+        raise ValueError(
+            f"The structure of `inputs` doesn't match the expected structure.\nExpected: {expected}\n"
+            f"Received: inputs={tree.map_structure(described, inputs)}"
+        )
+
+    def _adjusted(self, x: Any, place: int) -> Any:
+        """An input in the declared dtype and rank: a last axis of size 1 may be missing, or be there in addition.
+
+        Raises:
+            ValueError: if it has another rank.
+        """
+        symbol = self._flat_inputs[place]
+        if x is None:
+            return None
+        if x.dtype != symbol.dtype and (is_float(symbol.dtype) or not is_float(x.dtype)):
+            x = ops.cast(x, symbol.dtype)
+        gap = len(symbol.shape) - len(x.shape)
+        if gap == 0:
+            return x
+        if gap == 1 and symbol.shape[-1] == 1:
+            return ops.expand_dims(x, -1)
+        if gap == -1 and x.shape[-1] == 1:
+            return ops.squeeze(x, -1)
+        path = ".".join(map(str, tree.flatten_with_path(self._inputs_struct)[place][0]))
+        raise ValueError(
+            f"Invalid input shape for input {x!r:.100} with name '{symbol.name}' and path '{path}'. Expected shape "
+            f"{symbol.shape}, but input has incompatible shape {tuple(x.shape)}"
+        )
 
     def compute_output_spec(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         same = [
             isinstance(x, KerasTensor) and x.shape == y.shape for x, y in zip(tree.flatten(inputs), self._flat_inputs)
         ]
         if all(same):
-            return tree.map_structure(lambda y: KerasTensor(y.shape, y.dtype), self._outputs_struct)
+            return _unpacked(tree.map_structure(lambda y: KerasTensor(y.shape, y.dtype), self._outputs_struct))
         return super().compute_output_spec(inputs, training=training, mask=mask)
 
     def get_config(self) -> dict[str, Any]:
@@ -192,6 +237,15 @@ def takes_inputs_and_outputs(cls: type) -> bool:
     return list(parameters)[1:3] == ["inputs", "outputs"] or variadic <= kinds
 
 
+def _check_names(operations: list[Any]) -> None:
+    """Raise ValueError if two layers or ops share a name, by which files and `get_layer` find them."""
+    for name, count in Counter(operation.name for operation in operations).items():
+        if count > 1:
+            raise ValueError(
+                f'The name "{name}" is used {count} times in the model. All operation names should be unique.'
+            )
+
+
 def _unique_names(names: list[str]) -> list[str]:
     seen: dict[str, int] = {}
     found = []
@@ -210,29 +264,6 @@ def _shape_of(structure: Any) -> Any:
     )
 
 
-def _check_shape(x: Any, symbol: KerasTensor, model: str) -> None:
-    """Raise ValueError if x cannot be this input; a missing or extra last axis of size 1 is adjusted later."""
-    shape = tuple(x.shape)
-    if shape[1:] == symbol.shape[1:]:
-        return
-    rank = len(symbol.shape)
-    if len(shape) == rank - 1 and symbol.shape[-1] == 1:
-        shape = (*shape, 1)
-    elif len(shape) == rank + 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    fits = len(shape) == rank and all(n is None or m is None or n == m for n, m in zip(shape, symbol.shape))
-    if not fits:
-        raise ValueError(
-            f'Input of model "{model}" is incompatible with the model: expected shape={symbol.shape}, '
-            f"found shape={tuple(x.shape)}"
-        )
-
-
-def _adjusted(x: Any, symbol: KerasTensor) -> Any:
-    """The input in the declared dtype and rank."""
-    if x.dtype != symbol.dtype and (is_float(symbol.dtype) or not is_float(x.dtype)):
-        x = ops.cast(x, symbol.dtype)
-    gap = len(symbol.shape) - len(x.shape)
-    if gap == 1:
-        return ops.expand_dims(x, -1)
-    return ops.squeeze(x, -1) if gap == -1 else x
+def _unpacked(outputs: Any) -> Any:
+    """The only member of a list or tuple, as Keras gives it."""
+    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs

@@ -6,7 +6,9 @@ import inspect
 from typing import Any
 
 from gpunet import tree
+from gpunet.layers.calling import signature_of
 from gpunet.layers.core.input_layer import InputLayer
+from gpunet.layers.layer import Layer
 from gpunet.models.op_config import call_arguments, call_op, is_op_config, op_config, op_from_config
 from gpunet.serialization import deserialize, serialize
 from gpunet.symbolic import KerasTensor, Node, OpCall, Operation
@@ -131,6 +133,8 @@ class GraphWriter:
         args, kwargs = node.args, node.kwargs
         if isinstance(node.operation, OpCall):
             args, kwargs = call_arguments(node.operation, args, kwargs)
+        elif is_default_training(node.operation, kwargs):
+            kwargs = kwargs | {"training": int(kwargs["training"])}
         return {
             "args": serialize(tree.map_structure(self._argument, list(args))),
             "kwargs": serialize(tree.map_structure(self._argument, dict(kwargs))),
@@ -204,7 +208,20 @@ def _call(operation: Operation, args: tuple, kwargs: dict) -> Any:
     parameters = inspect.signature(operation.call).parameters
     variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     known = {k: v for k, v in kwargs.items() if v is not None or k in parameters or variadic}
+    if is_default_training(operation, known):
+        del known["training"]
+    elif type(known.get("training")) is int:
+        known["training"] = bool(known["training"])
     return operation(*args, **known)
+
+
+def is_default_training(operation: Operation, kwargs: dict[str, Any]) -> bool:
+    """Whether a call's `training` says what the signature does: as Keras writes it also where nobody gave it.
+
+    It must not hold against the model's own `training` then. What somebody gave is written as 0 or 1.
+    """
+    given = kwargs.get("training")
+    return type(given) is bool and isinstance(operation, Layer) and signature_of(operation).training_default is given
 
 
 def copy_op(operation: OpCall) -> OpCall:

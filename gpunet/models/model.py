@@ -118,23 +118,23 @@ class Model(Trainer):
 
         recalibrate(self, make_batches(x, None, None, batch_size))
 
-    def save(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write the model to a `.keras` file; see `gpunet.saving.save_model`."""
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Write the model to a `.keras` or `.h5` file; see `gpunet.saving.save_model`."""
         from gpunet.saving import save_model
 
-        save_model(self, filepath, overwrite)
+        save_model(self, filepath, overwrite, zipped, **kwargs)
 
-    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
         """Write the weights to a file; see `gpunet.saving.save_weights`."""
         from gpunet.saving import save_weights
 
-        save_weights(self, filepath, overwrite)
+        save_weights(self, filepath, overwrite, max_shard_size)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Set the weights from a file; see `gpunet.saving.load_weights`."""
         from gpunet.saving import load_weights
 
-        load_weights(self, filepath, skip_mismatch)
+        load_weights(self, filepath, skip_mismatch, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as JSON text; `kwargs` are those of `json.dumps`."""

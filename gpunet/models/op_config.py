@@ -68,6 +68,11 @@ def class_name(name: str) -> str:
 _BY_CLASS = {class_name(name): name for name in [*ops.__all__, *ops.image.__all__] if name not in _OWN}
 
 
+def is_op_class(name: str) -> bool:
+    """Whether Keras has an operation of this name that gpunet has too."""
+    return name in _BY_CLASS
+
+
 def op_config(operation: OpCall) -> dict[str, Any]:
     """The operation as a configuration, without its tensors.
 
@@ -157,4 +162,4 @@ def _as_tuples(value: Any) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-__all__ = ["call_arguments", "call_op", "class_name", "is_op_config", "op_config", "op_from_config"]
+__all__ = ["call_arguments", "call_op", "class_name", "is_op_class", "is_op_config", "op_config", "op_from_config"]

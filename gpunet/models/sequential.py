@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import tree
-from gpunet.layers.core.input_layer import Input, InputLayer
+from gpunet.layers.core.input_layer import InputLayer
 from gpunet.layers.layer import Layer
 from gpunet.models.functional import Functional
 from gpunet.models.model import Model
@@ -88,20 +88,37 @@ class Sequential(Model):
         return self.layers
 
     def build(self, input_shape: Any = None) -> None:
-        """Build all layers for this input shape."""
+        """Build all layers for this input shape; nothing yet where the first layer takes several inputs.
+
+        Raises:
+            ValueError: if there are no layers, no shape, or the input has another shape already.
+        """
         if not self.layers:
-            raise ValueError(f"Sequential model {self.name} cannot be built because it has no layers.")
-        if isinstance(self._stack[0], InputLayer):
-            inputs = self._stack[0].output
-        elif isinstance(input_shape, list | tuple) and input_shape and isinstance(input_shape[0], list | tuple):
-            raise ValueError("A Sequential model takes one input. Received: several shapes")
-        else:
-            inputs = Input(batch_shape=tuple(input_shape), dtype=self.layers[0].input_dtype)
-        x = inputs
+            raise ValueError(
+                f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
+            )
+        if not isinstance(self._stack[0], InputLayer):
+            if input_shape is None:
+                raise ValueError(f"Sequential model '{self.name}' needs the shape of its input. Received: None")
+            if isinstance(input_shape, dict) or any(isinstance(n, list | tuple | dict) for n in input_shape):
+                self._after_build((input_shape,), {})
+                return
+            entrance = InputLayer(batch_shape=tuple(input_shape), dtype=self.layers[0].input_dtype)
+            self._stack.insert(0, entrance)
+        x = inputs = self._entrance_for(input_shape)
         for layer in self.layers:
             x = layer(x)
-        object.__setattr__(self, "_functional", Functional(inputs, x, name=self.name))
+        object.__setattr__(self, "_functional", Functional(inputs, x))
         self._after_build((inputs.shape,), {})
+
+    def _entrance_for(self, input_shape: Any) -> KerasTensor:
+        inputs = self._stack[0].output
+        if input_shape is not None and tuple(input_shape) != inputs.shape:
+            raise ValueError(
+                f"Sequential model '{self.name}' has already been configured to use input shape {inputs.shape}. You "
+                f"cannot build it with input_shape {tuple(input_shape)}"
+            )
+        return inputs
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._functional is not None:
@@ -110,12 +127,10 @@ class Sequential(Model):
             inputs = layer(inputs)
         return inputs
 
-    def _check_inputs(self, first: Any) -> None:
-        if self._functional is not None:
-            self._functional._check_inputs(first)
-
     def compute_output_spec(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        return self._functional_or_raise().compute_output_spec(inputs, training=training, mask=mask)
+        if self._functional is None:
+            return super().compute_output_spec(inputs, training=training, mask=mask)
+        return self._functional.compute_output_spec(inputs, training=training, mask=mask)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The output shape for an input shape; builds the layers that are not built."""

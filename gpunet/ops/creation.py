@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.tensor import Tensor, raw, wrap
-from gpunet.backend.devices import Device, backend_for, default_device, device, to_device, to_host
+from gpunet.backend.devices import Device, backend_for, current_device, default_device, device, to_device, to_host
 from gpunet.backend.dtypes import as_dtype, result_type
 from gpunet.ops import elementwise as el
 from gpunet.ops.operands import as_shape, cast_to, operand
@@ -19,18 +19,23 @@ def _target(where: str | Device | None) -> Device:
     return default_device() if where is None else device(where)
 
 
+def _made(function: str, where: str | Device | None, *arguments: Any) -> Tensor:
+    target = _target(where)
+    with current_device(target):
+        return wrap(getattr(backend_for(target).xp, function)(*arguments))
+
+
 def full(shape: Any, fill_value: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
     """A tensor of `shape` filled with a number, `floatx()` unless the number or `dtype` says otherwise."""
     if dtype is None:
         dtype = getattr(fill_value, "dtype", None) or (type(fill_value) if not isinstance(fill_value, float) else None)
-    target = _target(device)
     fill = float(fill_value) if hasattr(fill_value, "dtype") else fill_value
-    return wrap(backend_for(target).xp.full(as_shape(shape), fill, as_dtype(dtype)))
+    return _made("full", device, as_shape(shape), fill, as_dtype(dtype))
 
 
 def zeros(shape: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
     """A tensor of zeros."""
-    return wrap(backend_for(_target(device)).xp.zeros(as_shape(shape), as_dtype(dtype)))
+    return _made("zeros", device, as_shape(shape), as_dtype(dtype))
 
 
 def ones(shape: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
@@ -40,7 +45,7 @@ def ones(shape: Any, dtype: Any = None, device: str | Device | None = None) -> T
 
 def empty(shape: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
     """A tensor with arbitrary contents."""
-    return wrap(backend_for(_target(device)).xp.empty(as_shape(shape), as_dtype(dtype)))
+    return _made("empty", device, as_shape(shape), as_dtype(dtype))
 
 
 @symbolic_op

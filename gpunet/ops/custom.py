@@ -13,6 +13,7 @@ from gpunet.autograd.recording.trace import watched
 from gpunet.autograd.tape import Gradient, Record
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.devices import current_device, device_of
 from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.primitive import Primitive, UnlistedPrimitive, backend_of
 from gpunet.backend.primitives.elementwise import copy
@@ -111,7 +112,8 @@ class _Forward(dict):
         name, forward = self.primitive.name, self.forward
 
         def run(*arrays, **options):
-            out = forward(*map(_in_c_order, arrays), **options)
+            with current_device(device_of(arrays[0])):
+                out = forward(*map(_in_c_order, arrays), **options)
             if type(out) is array_type or (array_type is np.ndarray and isinstance(out, np.generic)):
                 return out
             raise TypeError(

@@ -1,4 +1,7 @@
-"""`.keras` files: a zip archive of metadata.json, config.json and model.weights.h5, as Keras 3 writes them."""
+"""Files of models: `.keras`, a zip archive of metadata.json, config.json and model.weights.h5, as Keras 3 writes it.
+
+The same parts may lie in a folder; `.h5` files are read and written elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,50 +10,90 @@ import io
 import json
 import warnings
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import gpunet
-from gpunet.saving.assets import apply_assets, check_assets, collect_assets, write_assets
+from gpunet.saving.assets import apply_assets, check_assets, collect_assets
+from gpunet.saving.folder import read_folder, save_folder
 from gpunet.saving.hdf5 import read_checked
+from gpunet.saving.legacy_h5 import KERAS_VERSION, SUFFIXES, load_h5, save_h5
 from gpunet.saving.weights import apply_state, check_free, parse_state, write_state
 from gpunet.serialization import check_known, custom_object_scope, deserialize, safe_mode_scope, serialize
 from gpunet.utils.atomic import replacing
 
-KERAS_VERSION = "3.15.1"  # whose format this is
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 
-def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Write a model, its weights and how it was compiled, with the optimizer's state, to a `.keras` file.
+def save_model(
+    model: Any,
+    filepath: Any,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
+) -> None:
+    """Write a model, its weights and how it was compiled, with the optimizer's state, to a `.keras` or `.h5` file.
 
     A file of that name stays as it was until the new one is complete.
+
+    Args:
+        filepath: `.keras`; or `.h5` or `.hdf5`, Keras's format before that; or a folder, if `zipped` is False.
+        overwrite: whether a file of that name may be replaced.
+        zipped: False for a folder with the parts of a `.keras` file.
+        include_optimizer: whether an `.h5` file has how the model was compiled.
 
     Raises:
         ValueError: for another suffix, or a file that is there and must not be replaced.
         NotImplementedError: if a layer of the model has no configuration.
     """
-    if not str(filepath).endswith(".keras"):
-        raise ValueError(f"The filename must end in `.keras`. Received: filepath={str(filepath)!r}")
+    kind = _kind(filepath, zipped)
     check_free(filepath, overwrite)
     if not model.built:
         warnings.warn("You are saving a model that has not yet been built: it has no weights yet.", stacklevel=3)
+    if kind == "h5":
+        save_h5(model, filepath, include_optimizer)
+    elif kind == "folder":
+        save_folder(filepath, _members(model))
+    else:
+        with replacing(filepath) as file, zipfile.ZipFile(file, "w") as archive:
+            for name, content in _members(model).items():
+                archive.writestr(name, content)
+
+
+def _kind(filepath: Any, zipped: bool | None) -> str:
+    """The format that a name asks for."""
+    name = str(filepath)
+    if zipped is False:
+        if name.endswith(".keras"):
+            raise ValueError(
+                f"When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
+                f"Received: filepath={name!r}"
+            )
+        return "folder"
+    if name.endswith(SUFFIXES) and not name.endswith(".weights.h5"):
+        return "h5"
+    if not name.endswith(".keras"):
+        raise ValueError(
+            f"The filename must end in `.keras`, or in `.h5` for the format before it. Received: filepath={name!r}"
+        )
+    return "keras"
+
+
+def _members(model: Any) -> dict[str, Any]:
+    """The parts of a `.keras` file by their names."""
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {"keras_version": KERAS_VERSION, "date_saved": now, "gpunet_version": gpunet.__version__}
     config = json.dumps(serialize(model))
     weights = io.BytesIO()
     write_state(model, weights)
-    assets = collect_assets(model)
-    with replacing(filepath) as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(METADATA, json.dumps(metadata))
-        archive.writestr(CONFIG, config)
-        archive.writestr(WEIGHTS, weights.getbuffer())
-        write_assets(archive, assets)
+    parts = {METADATA: json.dumps(metadata).encode(), CONFIG: config.encode(), WEIGHTS: weights.getbuffer()}
+    return parts | collect_assets(model)
 
 
 def load_model(
     filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """The model of a `.keras` file that gpunet or Keras wrote.
+    """The model of a `.keras` or `.h5` file, or of a folder, that gpunet or Keras wrote.
 
     Args:
         custom_objects: classes and functions by name, where they are not registered.
@@ -61,7 +104,9 @@ def load_model(
         ValueError: if the file is damaged, unsafe, or needs something unknown: before the model is made; or if its
             weights do not fit.
     """
-    members = read_members(filepath)
+    if str(filepath).endswith(SUFFIXES):
+        return load_h5(filepath, custom_objects, compile, safe_mode)
+    members = read_folder(filepath) if Path(filepath).is_dir() else read_members(filepath)
     check_assets(members, str(filepath))
     try:
         config, metadata = json.loads(members[CONFIG]), json.loads(members[METADATA])

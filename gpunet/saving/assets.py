@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,12 +24,6 @@ def collect_assets(model: Any) -> dict[str, bytes]:
                     name = PurePosixPath(ASSETS, path, *file.relative_to(folder).parts)
                     found[str(name)] = file.read_bytes()
     return found
-
-
-def write_assets(archive: zipfile.ZipFile, assets: dict[str, bytes]) -> None:
-    """Write what `collect_assets` found."""
-    for name, content in assets.items():
-        archive.writestr(name, content)
 
 
 def check_assets(members: dict[str, bytes], what: str) -> None:

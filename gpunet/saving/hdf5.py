@@ -57,6 +57,8 @@ class Reader:
         self.what = what
         try:
             self.file = h5py.File(io.BytesIO(content) if isinstance(content, bytes) else content, "r")
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise ValueError(f"{what} is not a whole HDF5 file. Received: {error}") from None
 
@@ -91,9 +93,56 @@ class Reader:
                     stack.append((f"{path}/{key}" if path else key, child))
         return found
 
+    def has(self, path: str) -> bool:
+        """Whether there is a group under the path, "" for the whole file."""
+        return self._inside(path) is not None
+
+    def array(self, path: str) -> np.ndarray:
+        """The array under a path.
+
+        Raises:
+            ValueError: as for `arrays`, and if there is none.
+        """
+        folder, _, name = path.rpartition("/")
+        group = self._inside(folder)
+        if group is None or name not in group:
+            raise ValueError(f"{self.what}: there is no array {path!r}, which the file mentions.")
+        return self._array(group, name)
+
+    def text(self, name: str) -> str | None:
+        """An attribute of the file that is text; None where it has none of that name."""
+        value = self._attributes("").get(name)
+        return None if value is None else self._decoded(value)
+
+    def texts(self, path: str, name: str) -> list[str]:
+        """A list of texts that is an attribute of a group, or several, numbered, where it is long."""
+        found = self._attributes(path)
+        if name in found:
+            return [self._decoded(item) for item in found[name]]
+        parts: list[str] = []
+        while f"{name}{len(parts)}" in found:
+            parts.append(f"{name}{len(parts)}")
+        return [self._decoded(item) for part in parts for item in found[part]]
+
+    def _attributes(self, path: str) -> Any:
+        group = self._inside(path)
+        if group is None:
+            raise ValueError(f"{self.what}: there is no group {path!r}, which the file mentions.")
+        return group.attrs
+
+    def _decoded(self, value: Any) -> str:
+        try:
+            return value.decode() if isinstance(value, bytes) else str(value)
+        except UnicodeDecodeError:
+            raise ValueError(f"{self.what}: expected text. Received: {value!r:.80}") from None
+
     def _group(self, path: str) -> Any:
+        return self._inside(f"{path}/vars" if path else "vars")
+
+    def _inside(self, path: str) -> Any:
+        """The group under a path, without following links; None if there is none."""
         group: Any = self.file
-        for part in [*path.split("/"), "vars"] if path else ["vars"]:
+        for part in path.split("/") if path else []:
             if part not in group:
                 return None
             self._refuse_link(group, part)

@@ -18,27 +18,28 @@ from gpunet.random import SeedGenerator
 from gpunet.symbolic.operation import snake_case
 
 _STATEFUL = (Layer, Optimizer, SeedGenerator)
+Seen = dict[int, Any]  # objects by id, held so that no other gets the id of one that properties made for the moment
 
 
-def saveables(root: Any) -> Iterator[tuple[str, Any]]:
-    """(path, object) of everything with state, the root with path "" first."""
-    yield from _walk(root, "", set())
+def saveables(root: Any, without: Any = None) -> Iterator[tuple[str, Any]]:
+    """(path, object) of everything with state but some objects, the root with path "" first."""
+    yield from _walk(root, "", {id(item): item for item in without or ()})
 
 
-def _walk(item: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+def _walk(item: Any, path: str, seen: Seen) -> Iterator[tuple[str, Any]]:
     if id(item) in seen:
         return
-    seen.add(id(item))
+    seen[id(item)] = item
     yield path, item
     for name, child in _children(item):
         yield from _visit(child, f"{path}/{name}" if path else name, seen)
 
 
-def _visit(child: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+def _visit(child: Any, path: str, seen: Seen) -> Iterator[tuple[str, Any]]:
     if isinstance(child, _STATEFUL):
         yield from _walk(child, path, seen)
     elif isinstance(child, list | tuple | dict) and id(child) not in seen:
-        seen.add(id(child))
+        seen[id(child)] = child
         used: dict[str, int] = {}
         for member in child.values() if isinstance(child, dict) else child:
             if isinstance(member, (*_STATEFUL, list, tuple, dict)):
@@ -75,9 +76,9 @@ def _inherited(base: type) -> frozenset[str]:
     if base is Functional:
         from gpunet.layers import Input
 
-        x = Input((1,))
-        example: Any = Functional(x, x)
+        x = Input((1,), name="example")
+        example: Any = Functional(x, x, name="example")
     else:
-        example = base(0.0) if base is Optimizer else base()
+        example = base(0.0, name="example") if base is Optimizer else base(name="example")
     compiled = {"_compile_loss", "_compile_metrics", "_loss_tracker", "_stepper", "_given_to_compile", "_fitting"}
-    return frozenset(vars(example)) | compiled | {"layers"}
+    return frozenset(vars(example)) | compiled | {"layers", "_kept_lists"}

@@ -79,7 +79,32 @@ def subclass(keras: Any) -> Any:
     return model
 
 
-MODELS = (mlp, convnet, unbuilt, chain, branches, with_ops, nested, subclass)
+def several_outputs(keras: Any) -> Any:
+    class Both(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x + 1.0, x[:, 0]
+
+    class Named(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return {"sum": x + 1.0, "first": x[:, :1]}
+
+    inputs = keras.Input((5, 3))
+    states = keras.layers.LSTM(4, return_state=True)(inputs)
+    first, _ = Both()(states[0])
+    return keras.Model(inputs, Named()(first))
+
+
+def attention(keras: Any) -> Any:
+    layers = keras.layers
+    inputs = keras.Input((6, 8))
+    x = layers.Dropout(0.1)(layers.MultiHeadAttention(2, 4)(inputs, inputs))
+    x = layers.Dropout(0.1)(layers.GroupQueryAttention(4, 4, 2)(x, x))
+    x = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(8)])(x)
+    keras.Sequential([keras.Input((6,)), layers.Dense(8)]).add(layers.Softmax())
+    return keras.Model(inputs, layers.Softmax()(x))
+
+
+MODELS = (mlp, convnet, unbuilt, chain, branches, with_ops, nested, subclass, several_outputs, attention)
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"line_length": 120, "show_trainable": True},

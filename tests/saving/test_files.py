@@ -17,6 +17,7 @@ import gpunet as keras
 from gpunet import layers
 from gpunet.models import load_model
 from gpunet.saving import register_keras_serializable
+from gpunet.saving.walk import saveables
 
 X = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(8, 2)).astype("float32")
@@ -128,6 +129,58 @@ def test_weights_in_every_format(suffix, tmp_path):
         Blocks().load_weights(path)
 
 
+class Many(keras.Model):
+    def __init__(self):
+        super().__init__()
+        for i in range(12):
+            setattr(self, f"part_{i}", dense())
+
+
+def test_weights_of_a_model_without_a_call(tmp_path):
+    one, other = Many(), Many()
+    one.save_weights(tmp_path / "many.weights.h5")
+    other.load_weights(tmp_path / "many.weights.h5")
+    same(other.get_weights(), one.get_weights())
+
+
+def test_frozen_layers_stay_frozen(tmp_path):
+    inputs = keras.Input((4,))
+    trunk = keras.Model(inputs, layers.Dense(3, name="b")(layers.Dense(3, name="a")(inputs)), name="trunk")
+    model = keras.Model(inputs, layers.Dense(2)(trunk(inputs)))
+    trunk.get_layer("a").trainable = False
+    model.compile("adam", "mse")
+    model.fit(X, np.zeros((len(X), 2)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    for copy in (load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
+        assert [v.path for v in copy.trainable_weights] == [v.path for v in model.trainable_weights]
+        assert len(copy.trainable_weights) == 4
+
+
+def test_paths_do_not_depend_on_what_was_asked_of_the_model():
+    one, other = Many(), Many()
+    assert len(other.weights) == 12 * 4
+    expected = [path for path, _ in saveables(one)]
+    assert [path for path, _ in saveables(other)] == expected
+    sequential = ["sequential", *(f"sequential_{i}" for i in range(1, 12))]
+    assert {f"layers/{name}/layers/dense_1" for name in sequential[1:]} <= set(expected)
+
+
+def test_a_lambda_among_the_arguments_is_refused_when_saving(tmp_path):
+    class Applies(layers.Layer):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def call(self, x):
+            return self.function(x)
+
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, Applies(lambda x: x + 1)(inputs))
+    with pytest.raises(NotImplementedError, match="a lambda has no name .* must override `get_config"):
+        model.save(tmp_path / "model.keras")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_weights_of_another_shape_change_nothing(suffix, tmp_path):
     path = tmp_path / f"model{suffix}"
@@ -145,11 +198,17 @@ def test_weights_of_another_shape_change_nothing(suffix, tmp_path):
 
 def test_names_of_files_are_checked(tmp_path):
     with pytest.raises(ValueError, match="must end in `.keras`"):
-        dense().save(tmp_path / "model.h5")
+        dense().save(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match="should not end in `.keras`"):
+        dense().save(tmp_path / "model.keras", zipped=False)
     with pytest.raises(ValueError, match="must end in one of"):
         dense().save_weights(tmp_path / "model.h5")
-    with pytest.raises(FileNotFoundError):
-        load_model(tmp_path / "nothing.keras")
+    for size, name in ((None, "model.weights.json"), (1, "model.weights.h5")):
+        with pytest.raises(ValueError, match="must end in `.weights.json`"):
+            dense().save_weights(tmp_path / name, max_shard_size=size)
+    for name in ("nothing.keras", "nothing.h5"):
+        with pytest.raises(FileNotFoundError):
+            load_model(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

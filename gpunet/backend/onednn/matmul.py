@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.backend.bound import Packing, packing
-from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, target
+from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.memory import lasting
+from gpunet.backend.numba_cpu.addends import add_up, bind_add_up
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.memory import (
     byte_size,
@@ -18,6 +20,7 @@ from gpunet.backend.onednn.memory import (
 )
 from gpunet.backend.onednn.order import Kept, fuses_relu, with_relu
 from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, reorder
+from gpunet.backend.onednn.shares import product
 from gpunet.backend.primitives import matmul as prim
 
 _BYTES = np.dtype(np.uint8)
@@ -69,6 +72,10 @@ def _product(a, b, bias, activation, out, shape):
     if size * a.shape[-1] < SMALL or activation not in (None, "relu"):
         return NotImplemented
     y = target(shape, out)
+    shared = product(a, b, biased=bias is not None or activation is not None) if a.ndim == b.ndim == 2 else None
+    if shared is not None:
+        _in_shares(shared, a, b, bias, activation, y.reshape(-1, y.shape[-1]))
+        return deliver(y, out)
     a, a_strides = _operand(a)
     b, b_strides = _operand(b)
     operands = (a, b) if bias is None else (a, b, np.ascontiguousarray(bias))
@@ -82,6 +89,15 @@ def _product(a, b, bias, activation, out, shape):
     return deliver(y, out)
 
 
+def _in_shares(shared, a, b, bias, activation, y):
+    if shared.addends == 1:
+        shared.plan(a, b, y)
+        return
+    addends = scratch("addends", (shared.addends, *y.shape), FLOAT32)
+    shared.plan(a, b, addends)
+    add_up(addends, bias, activation == "relu", y)
+
+
 @onednn.binds(prim.matmul)
 def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
     if a.ndim != 2 or b.ndim != 2 or out is None:
@@ -91,20 +107,25 @@ def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 
 @onednn.binds(prim.linear)
 def bind_linear(x, w, b, *, activation=None, out=None):
-    if x.ndim != 2 or out is None:
+    if out is None or not all(a.ndim == 2 or a.flags.c_contiguous for a in (x, out)):
         return None
-    return _bound(x, w, b, activation, out)
+    return _bound(_rows(x), w, b, activation, out)
 
 
 @onednn.binds(prim.linear_weight_grad)
 def bind_linear_weight_grad(x, g, *, out=None):
-    if x.ndim != 2 or g.ndim != 2 or out is None:
+    if out is None or not all(a.ndim == 2 or a.flags.c_contiguous for a in (x, g)):
         return None
-    return _bound(x.T, g, None, None, out)
+    return _bound(_rows(x).T, _rows(g), None, None, out)
+
+
+def _rows(x):
+    """x as a matrix of its last axes."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 def _bound(a, b, bias, activation, out):
-    """What `_product` does on these very matrices."""
+    """What `_product` does on these very matrices; `out` may have the rows of the product along several axes."""
     if out.size * a.shape[-1] < SMALL:
         return NotImplemented
     strides = [item_strides(m.shape, m.strides) for m in (a, b)]
@@ -112,6 +133,9 @@ def _bound(a, b, bias, activation, out):
         return None
     if any(s is None or 1 not in s for s in strides):
         return None
+    shared = product(a, b, biased=bias is not None or activation is not None)
+    if shared is not None:
+        return _bound_in_shares(shared, a, b, bias, activation, out)
     operands = (a, b) if bias is None else (a, b, bias)
     relus = (False, True) if activation else (False,)
 
@@ -119,7 +143,9 @@ def _bound(a, b, bias, activation, out):
         return [_plan(a.shape, strides[0], b.shape, b_strides, bias is not None, relu) for relu in relus]
 
     def chosen(found, second, kept=None):
-        runs = [plan.bound(a, second, *operands[2:], out, result=out) for plan in found]
+        runs = [
+            plan.bound(a, second, *operands[2:], out, result=out) for plan in found
+        ]  # which reads its address alone
         return with_relu(*runs, operands, out, kept) if activation else runs[0]
 
     def apart():
@@ -133,6 +159,21 @@ def _bound(a, b, bias, activation, out):
 
     found = plans(strides[1])
     return None if None in found else packing(chosen(found, b), Packing(1, apart))
+
+
+def _bound_in_shares(shared, a, b, bias, activation, out):
+    """What `_in_shares` does on these very matrices."""
+    if shared.addends == 1:
+        return shared.plan.bound(a, b, out, result=out)
+    addends = scratch("addends", (shared.addends, *out.shape), FLOAT32)
+    execute, finish = shared.plan.bound(a, b, addends), bind_add_up(addends, bias, activation == "relu", out)
+
+    def run():
+        execute()
+        finish()
+        return out
+
+    return run
 
 
 def _operand(x):

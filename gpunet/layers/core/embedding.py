@@ -84,6 +84,7 @@ class Embedding(Layer):
             "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "quantization_config": None,
         }
 

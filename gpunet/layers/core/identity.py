@@ -51,8 +51,7 @@ class Lambda(Layer):
         mask: the output's mask, or a function of inputs and mask that gives it.
         arguments: further keyword arguments of the function.
 
-    Raises:
-        TypeError: from `get_config`, for a function without a name of its own, which no file can hold safely.
+    A Python lambda is written as its code, which is read with `safe_mode=False` only.
     """
 
     def __init__(
@@ -85,29 +84,27 @@ class Lambda(Layer):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None
+    ) -> Any:
         """The layer of a configuration.
 
         Raises:
-            ValueError: for a Python lambda, whose code could do anything.
+            ValueError: for a Python lambda, whose code could do anything, unless `safe_mode` is False here or around.
         """
         config = dict(config)
         for name in ("function", "output_shape", "mask", "arguments"):
             value = config.get(name)
-            if isinstance(value, dict) and value.get("class_name") == "__lambda__":
-                raise ValueError(
-                    f"the `{name}` of a Lambda layer is a Python lambda, whose code is not run from a configuration. "
-                    f"Give the layer a registered function instead. Received: name={config.get('name')!r}"
-                )
-            if value is not None:
-                config[name] = activations.get(value) if name == "function" else deserialize(value)
+            if name == "function" and not isinstance(value, dict):
+                config[name] = activations.get(value)
+            elif value is not None:
+                config[name] = deserialize(value, custom_objects, safe_mode)
         return super().from_config(config)
 
 
 def _named(function: Any) -> Any:
-    if getattr(function, "__name__", None) == "<lambda>":
-        raise TypeError(
-            "a Lambda layer with a Python lambda has no configuration: define a function and register it with "
-            f"gpunet.saving.register_keras_serializable. Received: {function}"
-        )
-    return serialize(function)
+    """A function by its name, a lambda as its code, with the keys that Keras gives it in this layer."""
+    config = serialize(function)
+    if isinstance(config, dict) and config.get("class_name") == "__lambda__":
+        config["config"] = dict(zip(("code", "defaults", "closure"), config["config"]["value"]))
+    return config
