@@ -23,6 +23,7 @@ from gpunet.symbolic.operation import snake_case
 _CUSTOM: dict[str, Any] = {}
 _CATALOGS: list[Catalog] = []
 _SAFE = {"mode": True}
+_SHARED: dict[str, dict[int, Any] | None] = {"written": None, "read": None}
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
@@ -76,6 +77,17 @@ def safe_mode_scope(safe: bool):
         yield
     finally:
         _SAFE["mode"] = before
+
+
+@contextmanager
+def object_sharing_scope():
+    """Inside the block, a layer that is met again is written with its number, and made only once."""
+    before = dict(_SHARED)
+    _SHARED.update(written={}, read={})
+    try:
+        yield
+    finally:
+        _SHARED.update(before)
 
 
 def registered_name(target: Any) -> str | None:
@@ -211,7 +223,18 @@ def _object_config(value: Any) -> dict[str, Any]:
         config["build_config"] = serialize(build_config)
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
+    _note_written(value, config)
     return config
+
+
+def _note_written(value: Any, config: dict[str, Any]) -> None:
+    """Mark the configurations of a layer that was written before."""
+    written = _SHARED["written"]
+    if written is None or not hasattr(value, "get_build_config"):
+        return
+    first = written.setdefault(id(value), config)
+    if first is not config:
+        first["shared_object_id"] = config["shared_object_id"] = id(value)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None) -> Any:
@@ -250,6 +273,16 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_
         return Ellipsis
     if config["class_name"] == "function":
         return _lookup(config["config"], config)
+    shared, number = _SHARED["read"], config.get("shared_object_id")
+    if shared is None or number is None:
+        return _made(config)
+    if number not in shared:
+        shared[number] = _made(config)
+    return shared[number]
+
+
+def _made(config: dict[str, Any]) -> Any:
+    """The object of a configuration, built and compiled as it was."""
     cls = _lookup(config["class_name"], config)
     inner = _without_neutral(cls, dict(config["config"]))
     instance = cls.from_config(inner) if hasattr(cls, "from_config") else cls(**inner)

@@ -172,6 +172,29 @@ def test_custom_objects(tmp_path):
     np.testing.assert_array_equal(other(X), 2 * X)
 
 
+def test_a_layer_of_two_models_stays_one(tmp_path):
+    shared = layers.Dense(4, name="shared")
+    x = keras.Input((4,))
+    inner = keras.Input((4,))
+    one = keras.Sequential([keras.Input((4,)), shared, layers.Dense(2)])
+    other = keras.Model(inner, layers.Dense(2)(shared(inner)))
+    model = keras.Model(x, one(x) + other(x))
+    model.save(tmp_path / "model.keras")
+    copy = load_model(tmp_path / "model.keras")
+    same(copy.get_weights(), model.get_weights())
+    assert len(copy.weights) == len(model.weights) == 6
+    np.testing.assert_array_equal(copy(X), model(X))
+
+
+def test_python_lambdas_travel_where_code_is_allowed(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: keras.ops.square(x) + 1)])
+    for name in ("model.keras", "model.h5"):
+        model.save(tmp_path / name)
+        with pytest.raises(ValueError, match="safe_mode=False"):
+            load_model(tmp_path / name)
+        np.testing.assert_array_equal(load_model(tmp_path / name, safe_mode=False)(X), model(X))
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "model.keras"
     dense().save(path)

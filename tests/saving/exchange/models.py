@@ -294,7 +294,7 @@ def _compile(g: Draw, model: Any) -> None:
             metrics=lambda: {name: [_metric(g)] for name in outputs},
         )
     elif isinstance(outputs, list) and not any(isinstance(y, dict | list) for y in outputs):
-        losses = [_loss(g) for _ in outputs] if g.chance(0.7) else "mse"
+        losses = [_loss(g) for _ in outputs]
         options = g.some(
             0.5,
             loss_weights=lambda: [g.pick(0.5, 1.0, 2.0) for _ in outputs],
