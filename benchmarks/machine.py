@@ -12,6 +12,27 @@ import gpunet
 
 _LIBRARIES = ("numpy", "torch", "jax", "jaxlib", "keras", "tinygrad", "numba", "onednn-cpu-gomp", "pytest-benchmark")
 
+# Settings that make a library work as on another processor, which some shells and containers come with.
+_OTHER_PROCESSORS = (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "ATEN_CPU_CAPABILITY",
+    "NPY_DISABLE_CPU_FEATURES",
+)
+
+
+def environment() -> dict[str, str]:
+    """The environment for processes that are measured: this one's, without settings for other processors."""
+    return {name: value for name, value in os.environ.items() if name not in _OTHER_PROCESSORS}
+
+
+def left_out() -> str:
+    """The settings that `environment` leaves out here."""
+    return " ".join(f"{name}={os.environ[name]}" for name in _OTHER_PROCESSORS if name in os.environ)
+
 
 def cpu_model() -> str:
     """The processor's name as the system gives it, with its family where several kinds share the name."""
@@ -29,6 +50,8 @@ def describe() -> dict[str, Any]:
     facts["load_before"] = round(os.getloadavg()[0], 2)
     facts["system"] = f"{platform.system()} {platform.machine()}"
     facts["python"] = platform.python_version()
+    if left_out():
+        facts["left_out_of_environment"] = left_out()
     return facts | {"versions": versions()}
 
 

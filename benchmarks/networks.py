@@ -42,7 +42,24 @@ class MaxPool(NamedTuple):
 
 
 class GlobalAverage(NamedTuple):
-    """The mean over height and width."""
+    """The mean over height and width, or over steps."""
+
+
+class Embedding(NamedTuple):
+    """A vector for each of the tokens; the first layer of a network on (steps,) of them."""
+
+    tokens: int
+    width: int
+
+
+class Encoder(NamedTuple):
+    """A transformer's block on (steps, width): attention, then two dense layers with an exact GELU between them.
+
+    Each adds its input and is followed by a layer normalisation (Vaswani et al., arXiv:1706.03762, section 3.1).
+    """
+
+    heads: int
+    hidden: int
 
 
 class Recurrent(NamedTuple):
@@ -72,6 +89,11 @@ class Network(NamedTuple):
     layers: tuple
     batch: int
     resident: bool = True  # small enough that one process of each library can keep it in memory
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens samples are made of, None where they are made of real numbers."""
+        return getattr(self.layers[0], "tokens", None)
 
     @property
     def classes(self) -> int:
@@ -112,6 +134,12 @@ def _one(layer: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]
     if isinstance(layer, Recurrent):
         (steps, n), wide = shape, layer.gates * layer.units
         return (layer.units,), 2 * steps * (n + layer.units) * wide, (n + layer.units + layer.biases) * wide
+    if isinstance(layer, Embedding):
+        return (*shape, layer.width), 0, layer.tokens * layer.width
+    if isinstance(layer, Encoder):
+        return shape, *_encoder(layer, *shape)
+    if isinstance(layer, GlobalAverage):
+        return shape[-1:], 0, 0
     h, w, c = shape
     if isinstance(layer, Conv):
         h, w = (outputs(n, layer) for n in (h, w))
@@ -121,11 +149,15 @@ def _one(layer: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]
         return (outputs(h, layer), outputs(w, layer), c), 0, 0
     if isinstance(layer, BatchNorm):
         return shape, 0, 2 * c
-    if isinstance(layer, GlobalAverage):
-        return (c,), 0, 0
     out, f, p = walk(layer.body, shape)
     _, f2, p2 = walk(layer.shortcut, shape)
     return out, f + f2, p + p2
+
+
+def _encoder(layer: Encoder, steps: int, width: int) -> tuple[int, int]:
+    """FLOPs and parameters."""
+    kernels, biases = 4 * width**2 + 2 * width * layer.hidden, 5 * width + layer.hidden
+    return 2 * steps * (kernels + 2 * steps * width), kernels + biases + 4 * width
 
 
 def outputs(size: int, layer: Conv | MaxPool) -> int:
@@ -198,4 +230,9 @@ LARGE = {"resnet50": _resnet50(), "alexnet": _alexnet(), "vgg-a": _vgg_a()}
 LSTM = Network("LSTM 128, 50 steps", (50, 128), (Recurrent(128, gates=4), Dense(10)), 32)
 GRU = Network("GRU 128, 50 steps", (50, 128), (Recurrent(128, gates=3), Dense(10)), 32)
 RECURRENT = {"lstm": LSTM, "gru": GRU}
-NETWORKS = SMALL | RECURRENT | LARGE
+_BLOCKS = (Encoder(heads=4, hidden=512), Encoder(heads=4, hidden=512))
+TRANSFORMER = Network(
+    "Transformer, 2 blocks of 128", (64,), (Embedding(1000, 128), *_BLOCKS, GlobalAverage(), Dense(10)), 32
+)
+ATTENTION = {"transformer": TRANSFORMER}
+NETWORKS = SMALL | RECURRENT | ATTENTION | LARGE

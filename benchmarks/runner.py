@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import report, results
+from benchmarks import machine, report, results
 from benchmarks.sections import SECTIONS
 from benchmarks.turns import FULL, QUICK, Budget
 
@@ -48,6 +48,8 @@ def run(choice: Choice, budget: Budget, command: str, output: Path) -> int:
     found["sections"] = {name: before[name] for name in SECTIONS if name in before}
     if found["machine"]["load_before"] > _QUIET:
         print(f"The machine is busy (load {found['machine']['load_before']}): threads will wait for each other.")
+    if machine.left_out():
+        print(f"Left out of the environment, as for other processors: {machine.left_out()}")
     failed, chosen = False, False
     for name in _in_order(choice):
         print(f"\n## {name}: {SECTIONS[name]}\n", flush=True)

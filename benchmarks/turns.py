@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import select
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import machine
 from benchmarks.peers import VARIANTS, Variant
 from benchmarks.results import Findings
 
@@ -71,7 +71,7 @@ class Worker:
             stderr=self._errors,
             text=True,
             cwd=_ROOT,
-            env={**os.environ, **dict(variant.environment), **(environment or {})},
+            env={**machine.environment(), **dict(variant.environment), **(environment or {})},
         )
         try:
             self.started = self._answer()

@@ -2,7 +2,7 @@
 // Memory-bound. Statistics are computed in two ordered stages, whose split depends on the shape alone.
 //
 //   batch_norm_moments       of each split of the rows, each channel's mean and Σ (x − mean)²       read x
-//   batch_norm_finish        of all rows: mean, biased variance, 1 / √(variance + ε)                read splits·channels
+//   batch_norm_finish        of all rows: mean (+ bias), biased variance, 1 / √(variance + ε)       read splits·channels
 //   batch_norm_apply         y = f((x − mean)·inverse·gamma + beta (+ addend)), f: ReLU or nothing  read x (addend), write y
 //   batch_norm_grad_sums     of each split, each channel's Σ g and Σ g·(x − mean)                   read g, x (y)
 //   batch_norm_grad_finish   dbeta = Σ g, dgamma = Σ g·(x − mean)·inverse                           read splits·channels
@@ -13,7 +13,8 @@
 //
 // Moments: each thread takes chunks of CHUNK rows, whose mean and Σ (x − mean)² it knows exactly as they lie in
 // registers, and merges them: T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm for
-// computing sample variances" (1979). Never E[x²] − μ².
+// computing sample variances" (1979). Never E[x²] − μ². A split counts from its first row, its origin, and all from
+// that of the first, so that a mean far from zero costs no digits.
 //
 // A block of 256 threads is `lanes` columns wide, a column being WIDTH neighbouring channels (16 bytes) where the channels
 // allow it, else one, and 256 / lanes rows high: with few channels a warp still reads neighbouring rows as one piece.
@@ -71,12 +72,16 @@ struct Moments {
     }
 };
 
-// The moments of ROWS rows, `step` elements apart.
+// The moments of ROWS rows, `step` elements apart, counted from `origin`.
 template <int COUNT, int ROWS>
-DEVICE Moments<COUNT> moments_of(VECTOR(const TYPE) x, int step) {
+DEVICE Moments<COUNT> moments_of(VECTOR(const TYPE) x, int step, const Vector<TYPE, COUNT>& origin) {
     Vector<TYPE, COUNT> row[ROWS];
     UNROLL
-    for (int r = 0; r < ROWS; r++) row[r] = load_vector<COUNT>(x + r * step);
+    for (int r = 0; r < ROWS; r++) {
+        row[r] = load_vector<COUNT>(x + r * step);
+        UNROLL
+        for (int j = 0; j < COUNT; j++) row[r][j] -= origin[j];
+    }
     Moments<COUNT> moments;
     moments.count = ROWS;
     UNROLL
@@ -126,52 +131,65 @@ DEVICE void merge_rows(Moments<COUNT>& moments, int lanes, int row) {
 }
 
 template <int COUNT>
-DEVICE void moments_of_split(VECTOR(const TYPE) x, VECTOR(TYPE) means, VECTOR(TYPE) squares, const Tile& tile) {
+DEVICE void moments_of_split(VECTOR(const TYPE) x, VECTOR(TYPE) origins, VECTOR(TYPE) means, VECTOR(TYPE) squares,
+                             const Tile& tile) {
     const Part part(tile, COUNT);
     const int step = part.height * tile.channels;
+    const bool exists = part.channel < tile.channels;
+    const int first = int(blockIdx.y) * tile.split_rows * tile.channels + (exists ? part.channel : 0);
+    const Vector<TYPE, COUNT> origin = load_vector<COUNT>(x + first);
     Moments<COUNT> moments;
     int row = part.begin;
     for (; row + (CHUNK - 1) * part.height < part.end; row += CHUNK * part.height)
-        moments.merge(moments_of<COUNT, CHUNK>(x + (row * tile.channels + part.channel), step));
+        moments.merge(moments_of<COUNT, CHUNK>(x + (row * tile.channels + part.channel), step, origin));
     for (; row < part.end; row += part.height)
-        moments.merge(moments_of<COUNT, 1>(x + (row * tile.channels + part.channel), step));
+        moments.merge(moments_of<COUNT, 1>(x + (row * tile.channels + part.channel), step, origin));
     merge_rows(moments, part.lanes, part.row);
-    if (part.row > 0 || part.channel >= tile.channels) return;
+    if (part.row > 0 || !exists) return;
     Vector<TYPE, COUNT> mean, square;
     UNROLL
     for (int j = 0; j < COUNT; j++) {
         mean[j] = moments.mean[j];
         square[j] = moments.squares[j];
     }
+    store_vector(origins + (int(blockIdx.y) * tile.channels + part.channel), origin);
     store_vector(means + (int(blockIdx.y) * tile.channels + part.channel), mean);
     store_vector(squares + (int(blockIdx.y) * tile.channels + part.channel), square);
 }
 
-// means and squares: (splits, channels).
-KERNEL(256, 2) batch_norm_moments(VECTOR(const TYPE) x, VECTOR(TYPE) means, VECTOR(TYPE) squares, Tile tile) {
+// origins, means and squares: (splits, channels).
+KERNEL(256, 2) batch_norm_moments(VECTOR(const TYPE) x, VECTOR(TYPE) origins, VECTOR(TYPE) means, VECTOR(TYPE) squares,
+                                  Tile tile) {
     if (tile.wide)
-        moments_of_split<WIDTH>(x, means, squares, tile);
+        moments_of_split<WIDTH>(x, origins, means, squares, tile);
     else
-        moments_of_split<1>(x, means, squares, tile);
+        moments_of_split<1>(x, origins, means, squares, tile);
 }
 
 // A block takes 8 channels, and 32 of its threads the splits of each.
 #define FINISH_LANES 8
 
-KERNEL(256, 4) batch_norm_finish(VECTOR(const TYPE) means, VECTOR(const TYPE) squares, GLOBAL(TYPE) mean,
-                                 GLOBAL(TYPE) variance, GLOBAL(TYPE) inverse, Tile tile, int splits, TYPE epsilon) {
+// `shifted` is the mean with the bias added, of which nothing else needs to know; both are null where there is none.
+KERNEL(256, 4) batch_norm_finish(VECTOR(const TYPE) origins, VECTOR(const TYPE) means, VECTOR(const TYPE) squares,
+                                 GLOBAL(const TYPE) bias, GLOBAL(TYPE) mean, GLOBAL(TYPE) shifted, GLOBAL(TYPE) variance, GLOBAL(TYPE) inverse,
+                                 Tile tile, int splits, TYPE epsilon) {
     const int channel = blockIdx.x * FINISH_LANES + threadIdx.x % FINISH_LANES, row = threadIdx.x / FINISH_LANES;
+    const bool exists = channel < tile.channels;
+    const TYPE origin = origins[exists ? channel : 0];
     Moments<1> moments;
-    for (int split = channel < tile.channels ? row : splits; split < splits; split += blockDim.x / FINISH_LANES) {
+    for (int split = exists ? row : splits; split < splits; split += blockDim.x / FINISH_LANES) {
         Moments<1> other;
         other.count = TYPE(min(tile.split_rows, tile.rows - split * tile.split_rows));
-        other.mean[0] = means[split * tile.channels + channel];
-        other.squares[0] = squares[split * tile.channels + channel];
+        const int place = split * tile.channels + channel;
+        other.mean[0] = origins[place] - origin + means[place];
+        other.squares[0] = squares[place];
         moments.merge(other);
     }
     merge_rows(moments, FINISH_LANES, row);
-    if (row > 0 || channel >= tile.channels) return;
-    mean[channel] = moments.mean[0];
+    if (row > 0 || !exists) return;
+    const TYPE found = origin + moments.mean[0];
+    mean[channel] = found;
+    if (bias) shifted[channel] = found + bias[channel];
     variance[channel] = moments.squares[0] / moments.count;
     inverse[channel] = TYPE(1) / sqrt(moments.squares[0] / moments.count + epsilon);
 }

@@ -6,12 +6,12 @@
 //   conv   out = act(Σ windows of x · w + bias), or its parts, which reduce_splits.cu sums. Convolution gathers from the
 //          input with strides. The adjoint gathers from the gradient without, one launch for each phase of the strides:
 //          the places h with (h + low) mod stride = phase see only some of the taps.
-//          With `means` and `squares`, each tile also leaves the mean and Σ (y − mean)² of its columns over its rows,
-//          of which batch_norm.cu makes the statistics of a batch: two passes over registers, and no further one over
-//          memory. Neither bias nor activation counts in the squares; the bias is in the mean.
+//          With `origins`, `means` and `squares`, each tile also leaves the moments of its columns (see moments.cuh), in which
+//          neither bias nor activation counts.
 //
 // Macros: those of gather.cuh.
 #include "gather.cuh"
+#include "moments.cuh"
 
 struct FilterShape {
     int first, taps[RANK];        // the element of the first tap, and the steps between taps
@@ -77,59 +77,10 @@ struct ConvStore {
     }
 };
 
-// The rows of a tile's threads, one above the other, each with all columns of the tile.
-#define THREAD_ROWS (TILE_M / MICRO_M)
-static_assert(THREAD_ROWS * TILE_N <= ROOM_A && TILE_N <= THREADS, "columns are summed where the tiles of A were");
-
-// Adds up each column's part of every thread row, in order: thread n returns the sum of column n times `factor`, and leaves
-// it in room[n].
-DEVICE SUM column_sum(SHARED_POINTER(SUM) room, SUM factor) {
-    const int column = threadIdx.x;
-    SUM sum = SUM(0);
-    __syncthreads();
-    if (column < TILE_N) {
-        for (int r = 0; r < THREAD_ROWS; r++) sum += room[r * TILE_N + column];
-        sum *= factor;
-        room[column] = sum;
-    }
-    __syncthreads();
-    return sum;
-}
-
-// The mean and Σ (y − mean)² of column n of the tile over its `rows` rows, for thread n.
-DEVICE void column_moments(const Sums (&sums)[MICRO_M][MICRO_N / 4], int rows, SHARED_POINTER(SUM) room, SUM& mean,
-                           SUM& squares) {
-    const int own = threadIdx.x / (TILE_N / MICRO_N) * TILE_N;  // this thread's row of the room
-    __syncthreads();
-    UNROLL
-    for (int j = 0; j < MICRO_N; j++) {
-        SUM sum = SUM(0);
-        UNROLL
-        for (int i = 0; i < MICRO_M; i++) sum += QUAD_M(i / 4) + i % 4 < rows ? sums[i][j / 4][j % 4] : SUM(0);
-        room[own + QUAD_N(j / 4) + j % 4] = sum;
-    }
-    mean = column_sum(room, SUM(1) / SUM(rows));
-    SUM centres[MICRO_N];
-    UNROLL
-    for (int j = 0; j < MICRO_N; j++) centres[j] = room[QUAD_N(j / 4) + j % 4];
-    __syncthreads();
-    UNROLL
-    for (int j = 0; j < MICRO_N; j++) {
-        SUM sum = SUM(0);
-        UNROLL
-        for (int i = 0; i < MICRO_M; i++) {
-            const SUM difference = QUAD_M(i / 4) + i % 4 < rows ? sums[i][j / 4][j % 4] - centres[j] : SUM(0);
-            sum += difference * difference;
-        }
-        room[own + QUAD_N(j / 4) + j % 4] = sum;
-    }
-    squares = column_sum(room, SUM(1));
-}
-
-// means and squares: (tiles along the places, the result's channels), or null.
+// origins, means and squares: (tiles along the places, the result's channels), or null.
 KERNEL(THREADS, BLOCKS)
 conv(VECTOR(const TYPE) x, VECTOR(const TYPE) w, GLOBAL(const TYPE) bias, VECTOR(TYPE) out, VECTOR(SUM) partial,
-     GLOBAL(SUM) means, GLOBAL(SUM) squares, GatherShape from, FilterShape filter, PlaceShape to, Tiles tiles,
+     GLOBAL(SUM) origins, GLOBAL(SUM) means, GLOBAL(SUM) squares, GatherShape from, FilterShape filter, PlaceShape to, Tiles tiles,
      int channels) {
     const Tile tile(tiles, from.tap_count);
     const int group = tile.batch;
@@ -141,18 +92,6 @@ conv(VECTOR(const TYPE) x, VECTOR(const TYPE) w, GLOBAL(const TYPE) bias, VECTOR
                              filter.columns,
                              group * filter.columns,
                              to.first + int64(tile.split) * to.part};
-    SHARED(SUM, a_tiles, ROOM_A);
-    SHARED(SUM, b_tiles, ROOM_B);
-    Sums sums[MICRO_M][MICRO_N / 4];
-    accumulate(windows, taps, tile.m, tile.n, tile.first, tile.last, a_tiles + 0, b_tiles + 0, sums);
-    deliver(store, tile.m, tile.n, sums);
-    if (!means) return;
-    SUM mean, square;
-    column_moments(sums, min(TILE_M, from.place_count - tile.m), a_tiles + 0, mean, square);
-    const int column = tile.n + threadIdx.x;
-    if (threadIdx.x >= TILE_N || column >= filter.columns) return;
-    const int channel = store.first_column + column;
-    const int place = tile.m / TILE_M * to.steps[RANK - 1] + channel;  // the last step is the result's channels
-    means[place] = bias ? mean + SUM(bias[channel]) : mean;
-    squares[place] = square;
+    const Moments moments = {origins, means, squares, to.steps[RANK - 1], group * filter.columns};  // that step is all channels
+    igemm_with_moments(windows, taps, store, moments, tile, from.place_count, filter.columns);
 }

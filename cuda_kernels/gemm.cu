@@ -2,10 +2,12 @@
 // product; each block reads (TILE_M + TILE_N)·K elements. The grid is one-dimensional: tiles along n, then along m, then
 // parts of k, then products.
 //
-//   gemm   writes C (batch, M, N), or its parts, one array for each part of k, which reduce_splits.cu sums
+//   gemm   writes C (batch, M, N), or its parts, one array for each part of k, which reduce_splits.cu sums. With `origins`,
+//          `means` and `squares`, each tile of a single product also leaves the moments of its columns (see moments.cuh), in which
+//          neither bias nor activation counts.
 //
 // Macros: those of igemm.cuh.
-#include "igemm.cuh"
+#include "moments.cuh"
 
 #define BATCH_AXES 4
 
@@ -20,16 +22,18 @@ struct GemmShape {
 
 struct GemmStore {
     Epilogue epilogue;
-    int rows, columns;
-    int64 first;
+    const GemmShape& shape;
+    int batch, split;
     DEVICE void operator()(int m, int n, const Sums& sums) const {
-        if (m < rows) epilogue.store(first + int64(m) * columns + n, n, columns - n, sums);
+        const int64 row = int64(batch) * shape.rows + m;
+        if (m < shape.rows) epilogue.store(split * shape.part + row * shape.columns + n, n, shape.columns - n, sums);
     }
 };
 
+// origins, means and squares: (tiles along m, N), or null.
 KERNEL(THREADS, BLOCKS)
 gemm(STRIDED(const TYPE) a, STRIDED(const TYPE) b, GLOBAL(const TYPE) bias, VECTOR(TYPE) out, VECTOR(SUM) partial,
-     GemmShape shape, Tiles tiles) {
+     GLOBAL(SUM) origins, GLOBAL(SUM) means, GLOBAL(SUM) squares, GemmShape shape, Tiles tiles) {
     const Tile tile(tiles, shape.depth);
     int a_first = 0, b_first = 0;
     int rest = tile.batch;
@@ -44,8 +48,6 @@ gemm(STRIDED(const TYPE) a, STRIDED(const TYPE) b, GLOBAL(const TYPE) bias, VECT
                          shape.a_row, shape.a_inner, shape.a_inner == 1};
     const Matrix<WIDTH_B> right = {b,              b_first,       shape.columns,      shape.depth,
                           shape.b_column, shape.b_inner, shape.b_column != 1};
-    const int64 product = int64(tile.batch) * shape.rows * shape.columns;
-    const GemmStore store = {{out, partial, bias, shape.activate != 0, shape.columns % 4 == 0}, shape.rows, shape.columns,
-                             product + tile.split * shape.part};
-    igemm(left, right, store, tile.m, tile.n, tile.first, tile.last);
+    const GemmStore store = {{out, partial, bias, shape.activate != 0, shape.columns % 4 == 0}, shape, tile.batch, tile.split};
+    igemm_with_moments(left, right, store, {origins, means, squares, shape.columns, 0}, tile, shape.rows, shape.columns);
 }

@@ -70,6 +70,7 @@ _NAMES = {
     "Sequential": "models",
     "install_as_keras": "as_keras",
     "set_random_seed": "random",
+    "tune_process": "backend.process",
 }
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
         devices,
         set_default_device,
     )
+    from gpunet.backend.process import tune_process
     from gpunet.dtype_policies import DTypePolicy
     from gpunet.initializers import Initializer
     from gpunet.layers import Input, InputSpec, Layer
@@ -137,6 +139,8 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         if _NAMES[name] == "autograd":
             importlib.import_module("gpunet.ops")  # gives tensors their operators
+        if name == "Variable":
+            importlib.import_module("gpunet.initializers")  # whose names a variable may be given
         value = getattr(importlib.import_module(f"gpunet.{_NAMES[name]}"), name)
     elif name in _MODULES:
         value = importlib.import_module(f"gpunet.{name}")

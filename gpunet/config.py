@@ -191,9 +191,9 @@ def max_epochs() -> int | None:
     return _limit("max_epochs", "KERAS_MAX_EPOCHS")
 
 
-def set_max_epochs(count: int | None) -> None:
+def set_max_epochs(max_epochs: int | None) -> None:
     """Limit the epochs of any `fit`, to try out a script; None is no limit."""
-    _state["max_epochs"] = _checked_limit("max_epochs", count)
+    _state["max_epochs"] = _checked_limit("max_epochs", max_epochs)
 
 
 def max_steps_per_epoch() -> int | None:
@@ -201,9 +201,9 @@ def max_steps_per_epoch() -> int | None:
     return _limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
-def set_max_steps_per_epoch(count: int | None) -> None:
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     """Limit the steps of any epoch, evaluation or prediction; None is no limit."""
-    _state["max_steps_per_epoch"] = _checked_limit("max_steps_per_epoch", count)
+    _state["max_steps_per_epoch"] = _checked_limit("max_steps_per_epoch", max_steps_per_epoch)
 
 
 def _limit(name: str, variable: str) -> int | None:

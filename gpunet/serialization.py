@@ -58,14 +58,17 @@ def get_custom_objects() -> dict[str, Any]:
     return _CUSTOM
 
 
-def get_registered_object(name: str) -> Any:
-    """The class or function of a registered name, or None."""
-    return _CUSTOM.get(name)
+def get_registered_object(
+    name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
+) -> Any:
+    """The class or function of a registered name, or of one that a dict has; None where there is none."""
+    places = (_CUSTOM, custom_objects or {}, module_objects or {})
+    return next((place[name] for place in places if name in place), None)
 
 
-def get_registered_name(target: Any) -> str:
+def get_registered_name(obj: Any) -> str:
     """The name under which a class or function was registered, else its own."""
-    return registered_name(target) or target.__name__
+    return registered_name(obj) or obj.__name__
 
 
 @contextmanager
@@ -156,8 +159,9 @@ class Catalog:
         )
 
 
-def serialize(value: Any) -> Any:
+def serialize(obj: Any) -> Any:
     """A value of a configuration as plain data: numbers, strings, lists, dicts and nested configurations."""
+    value = obj
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
@@ -237,21 +241,18 @@ def _note_written(value: Any, config: dict[str, Any]) -> None:
         first["shared_object_id"] = config["shared_object_id"] = id(value)
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None) -> Any:
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
     """The value that `serialize` made plain data of.
 
     Args:
         custom_objects: classes and functions by name, where they are not registered.
-        safe_mode: refuse Python code; as surroundings say where None, and they refuse it unless told otherwise.
+        safe_mode: refuse Python code; a surrounding `safe_mode_scope` may allow it too.
 
     Raises:
         ValueError: if a configuration names a class or function that is neither built in nor registered.
     """
-    if custom_objects or safe_mode is not None:
-        with (
-            custom_object_scope(custom_objects or {}),
-            safe_mode_scope(_SAFE["mode"] if safe_mode is None else safe_mode),
-        ):
+    if custom_objects or not safe_mode:
+        with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode and _SAFE["mode"]):
             return deserialize(config)
     if isinstance(config, list):
         return [deserialize(item) for item in config]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+
+
+class MAP_TO_NONE:
+    """What the function of `traverse` returns for None in the place of a part."""
 
 
 def is_nested(structure: Any) -> bool:
@@ -37,13 +42,13 @@ def sorted_keys(mapping: dict) -> list:
         return list(mapping)
 
 
-def pack_like(structure: Any, leaves: list) -> Any:
-    """`leaves` arranged in the shape of `structure`.
+def pack_like(structure: Any, flat_sequence: list) -> Any:
+    """The leaves `flat_sequence` arranged in the shape of `structure`.
 
     Raises:
         ValueError: if their number differs.
     """
-    queue = iter(leaves)
+    queue = iter(flat_sequence)
     try:
         packed = _pack(structure, queue)
     except StopIteration:
@@ -64,38 +69,43 @@ def _pack(structure: Any, queue: Iterator) -> Any:
     return next(queue)
 
 
-def map_structure(function: Callable, *structures: Any) -> Any:
-    """Apply `function` to corresponding leaves; the result has the first structure's shape.
+def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
+    """Apply `func` to corresponding leaves; the result has the first structure's shape.
+
+    Args:
+        none_is_leaf: whether `func` sees leaves of the first structure that are None, or they stay as they are.
 
     Raises:
         ValueError: if the structures have different numbers of leaves.
     """
+    if not none_is_leaf:
+        return map_structure(lambda x, *rest: None if x is None else func(x, *rest), *structures)
     if len(structures) == 1:
-        return _map(function, structures[0])
+        return _map(func, structures[0])
     leaves = [flatten(s) for s in structures]
     if len({len(x) for x in leaves}) > 1:
         raise ValueError(f"structures differ. Received: {[len(x) for x in leaves]} leaves")
-    return pack_like(structures[0], [function(*items) for items in zip(*leaves)])
+    return pack_like(structures[0], [func(*items) for items in zip(*leaves)])
 
 
-def _map(function: Callable, structure: Any) -> Any:
+def _map(func: Callable, structure: Any) -> Any:
     """The same for one structure, in one pass."""
     if isinstance(structure, dict):
-        values = {key: _map(function, structure[key]) for key in sorted_keys(structure)}
+        values = {key: _map(func, structure[key]) for key in sorted_keys(structure)}
         return type(structure)((key, values[key]) for key in structure)
     if isinstance(structure, list | tuple):
-        items = [_map(function, item) for item in structure]
+        items = [_map(func, item) for item in structure]
         return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
-    return function(structure)
+    return func(structure)
 
 
 pack_sequence_as = pack_like
 
 
-def map_structure_up_to(shallow: Any, function: Callable, *structures: Any) -> Any:
-    """Apply `function` to what the structures have at the leaves of `shallow`."""
-    parts = [_flatten_up_to(shallow, structure) for structure in structures]
-    return pack_like(shallow, [function(*items) for items in zip(*parts)])
+def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
+    """Apply `func` to what the structures have at the leaves of `shallow_structure`."""
+    parts = [_flatten_up_to(shallow_structure, structure) for structure in structures]
+    return pack_like(shallow_structure, [func(*items) for items in zip(*parts)])
 
 
 def _flatten_up_to(shallow: Any, structure: Any) -> list:
@@ -117,8 +127,22 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     return [((key, *path), leaf) for key, part in parts for path, leaf in flatten_with_path(part)]
 
 
-def assert_same_structure(a: Any, b: Any) -> None:
-    """Raise ValueError unless both have the same containers at the same places."""
+def assert_same_paths(a: Any, b: Any) -> None:
+    """Raise ValueError unless both have leaves at the same keys and indices, in containers of any type."""
+    paths = [[path for path, _ in flatten_with_path(x)] for x in (a, b)]
+    if paths[0] != paths[1]:
+        only = [[p for p in one if p not in other] for one, other in (paths, paths[::-1])]
+        raise ValueError(f"`a` and `b` don't have the same paths. Received: only in a {only[0]}, only in b {only[1]}")
+
+
+def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
+    """Raise ValueError unless both have the same containers at the same places.
+
+    Args:
+        check_types: of old versions of Keras, where it had no effect in the end.
+    """
+    if check_types is not None:
+        warnings.warn("check_types has no effect", DeprecationWarning, stacklevel=2)
     same = type(a) is type(b) or not (is_nested(a) or is_nested(b))
     if same and is_nested(a):
         same = (sorted_keys(a) == sorted_keys(b)) if isinstance(a, dict) else len(a) == len(b)
@@ -141,28 +165,35 @@ def lists_to_tuples(structure: Any) -> Any:
     return structure
 
 
-def map_shape_structure(function: Callable, structure: Any) -> Any:
-    """Apply `function` to every shape, a tuple or list of ints and None, in a structure."""
+def map_shape_structure(func: Callable, structure: Any) -> Any:
+    """Apply `func` to every shape, a tuple or list of ints and None, in a structure."""
     if isinstance(structure, list | tuple) and all(n is None or isinstance(n, int) for n in structure):
-        return function(tuple(structure))
+        return func(tuple(structure))
     if isinstance(structure, dict):
-        return {key: map_shape_structure(function, value) for key, value in structure.items()}
-    return type(structure)(map_shape_structure(function, item) for item in structure)
+        return {key: map_shape_structure(func, value) for key, value in structure.items()}
+    return type(structure)(map_shape_structure(func, item) for item in structure)
 
 
-def traverse(function: Callable, structure: Any, top_down: bool = True) -> Any:
-    """Give every part of the structure, containers too, to `function`; what it returns, unless None, stands for it."""
+def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
+    """Give every part of the structure, containers too, to `func`; what it returns, unless None, stands for it.
+
+    `MAP_TO_NONE` stands for None.
+    """
     if top_down:
-        found = function(structure)
+        found = func(structure)
         if found is not None:
-            return found
+            return _none_if_meant(found)
     if isinstance(structure, dict):
-        values = {key: traverse(function, structure[key], top_down) for key in sorted_keys(structure)}
+        values = {key: traverse(func, structure[key], top_down) for key in sorted_keys(structure)}
         structure = type(structure)((key, values[key]) for key in structure)
     elif isinstance(structure, list | tuple):
-        items = [traverse(function, item, top_down) for item in structure]
+        items = [traverse(func, item, top_down) for item in structure]
         structure = type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
     if top_down:
         return structure
-    found = function(structure)
-    return structure if found is None else found
+    found = func(structure)
+    return structure if found is None else _none_if_meant(found)
+
+
+def _none_if_meant(found: Any) -> Any:
+    return None if found is MAP_TO_NONE or isinstance(found, MAP_TO_NONE) else found

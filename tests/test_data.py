@@ -6,8 +6,7 @@ import pytest
 import gpunet as keras
 from gpunet import ops
 from gpunet.backend.rows import Rows
-from gpunet.data import make_batches, split_validation, unpack_batch
-from gpunet.data.adapter import pack_batch
+from gpunet.data import make_batches, pack_batch, split_validation, unpack_batch
 from gpunet.testing import DeviceArray, emulated_gpu
 
 X, Y = np.arange(14.0).reshape(7, 2), np.arange(7)
@@ -30,25 +29,48 @@ def test_arrays():
     assert len(first[1]) == 2
 
 
-def test_shuffled_rows_are_copied_when_they_are_used():
+def test_rows_are_copied_when_they_are_used():
     x = np.random.default_rng(0).standard_normal((7, 3, 2)).astype("float32")
-    batches = make_batches(
-        {"whole": x, "strided": x[:, ::2], "transposed": x.T.copy().T}, Y, batch_size=3, shuffle=True
-    )
-    seen = []
-    for first, y, _ in batches.epoch():
-        labels = np.asarray(y)
-        seen += labels.tolist()
-        np.testing.assert_array_equal(np.asarray(first["whole"]), x[labels])
-        np.testing.assert_array_equal(first["strided"], x[labels, ::2])
-        np.testing.assert_array_equal(first["transposed"], x[labels])
-        assert type(first["whole"]) is Rows
-        assert type(first["strided"]) is np.ndarray
-        place = np.empty(first["whole"].shape, first["whole"].dtype)
-        first["whole"].take_into(place)
-        np.testing.assert_array_equal(place, x[labels])
-    assert sorted(seen) == list(range(7))
-    assert seen != sorted(seen)
+    for shuffle, order in ((True, None), (False, [0, 1, 2, 3, 4, 5, 6])):
+        batches = make_batches({"a": x, "b": [Y]}, Y, batch_size=3, shuffle=shuffle)
+        seen, tables = [], []
+        for rows in batches.rows():
+            assert type(rows) is Rows
+            tables.append(rows.table)
+            first, labels = rows.taken()
+            seen += labels.tolist()
+            np.testing.assert_array_equal(first["a"], x[labels])
+            np.testing.assert_array_equal(first["b"][0], labels)
+            places = [np.empty(a.shape, a.dtype) for a in (first["a"], labels, labels)]
+            rows.take_into(places)
+            np.testing.assert_array_equal(places[0], x[labels])
+            np.testing.assert_array_equal(places[1:], [labels, labels])
+        assert tables[0] is tables[1] is not tables[2]  # the last batch is smaller
+        assert sorted(seen) == list(range(7))
+        assert (seen == order) is (order is not None)
+
+
+def test_rows_and_epochs_are_the_same_batches():
+    weights = np.arange(7.0)
+    for shuffle in (True, False, "batch"):
+        batches = make_batches(X, Y, weights, batch_size=3, shuffle=shuffle)
+        keras.utils.set_random_seed(3)
+        rows = [unpack_batch(batch.taken()) for batch in batches.rows()]
+        keras.utils.set_random_seed(3)
+        for a, b in zip(rows, batches.epoch(), strict=True):
+            for first, second in zip(a, b):
+                np.testing.assert_array_equal(first, second)
+    assert [batch.taken()[1] for batch in make_batches(X, None, weights, batch_size=7).rows()] == [None]
+
+
+def test_only_arrays_that_lie_in_rows_are_taken_row_by_row():
+    x = np.random.default_rng(0).standard_normal((7, 3, 2)).astype("float32")
+    for other in (x[:, ::2], x.T.copy().T):
+        batches = make_batches({"whole": x, "other": other}, Y, batch_size=3, shuffle=True)
+        assert batches.rows() is None
+        for first, labels, _ in batches.epoch():
+            np.testing.assert_array_equal(first["whole"], x[labels])
+            np.testing.assert_array_equal(first["other"], other[labels])
 
 
 def test_array_likes():

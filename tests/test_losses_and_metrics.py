@@ -21,6 +21,12 @@ def test_labels_beside_outputs_with_a_last_axis_of_one():
         np.testing.assert_allclose(float(metric.result()), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("make", [metrics.R2Score, metrics.MeanSquaredError, metrics.CosineSimilarity, metrics.AUC])
+def test_metrics_of_columns_take_vectors_of_labels(make):
+    y, p = RNG.integers(0, 2, 9).astype("float32"), RNG.random((9, 1)).astype("float32")
+    np.testing.assert_array_equal(make()(y, p), make()(y[:, None], p))
+
+
 def test_large_logits_do_not_overflow():
     logits = np.array([[1000.0, -1000.0], [-1000.0, 1000.0]], "float32")
     sparse = losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
@@ -85,6 +91,23 @@ def test_metric_state():
     total.update_state([1.0, 2.0], sample_weight=[1.0, 3.0])
     assert float(total.result()) == 7.0
     assert [v.name for v in mean.variables] == ["total", "count"]
+
+
+def test_a_weight_of_a_metric_is_a_scalar_if_it_has_no_shape():
+    class Count(metrics.Metric):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.count = self.add_weight(name="count", initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.count.assign_add(1.0)
+
+        def result(self):
+            return self.count
+
+    metric = Count()
+    assert float(metric(0.0, 0.0)) == 1.0
+    assert (metric.count.shape, metric.count.name, metric.count.path) == ((), "count", "count/count")
 
 
 def test_metrics_do_not_record():

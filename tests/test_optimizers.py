@@ -229,6 +229,15 @@ def test_the_learning_rate_is_a_variable():
     np.testing.assert_allclose(v, before - 0.5, rtol=1e-6)
     with pytest.raises(ValueError, match="number"):
         optimizer.learning_rate = "fast"
+    with pytest.raises(ValueError, match="number"):
+        optimizers.SGD("0.1")
+
+
+def test_arguments_of_older_versions():
+    with pytest.raises(ValueError, match=r"not recognized: {'lr': 0.1}"):
+        optimizers.Adam(lr=0.1)
+    with pytest.warns(UserWarning, match="`decay` is no longer supported"):
+        optimizers.Adam(0.1, decay=1e-3)
 
 
 @pytest.mark.parametrize("where", ["cpu", "gpu"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +18,8 @@ import gpunet
 from benchmarks.networks import NETWORKS, SMALL, Network
 from gpunet.backend import devices
 from gpunet.backend.cupy_gate import probe
+
+_DRAWN = 1_000_003  # a prime, so that the numbers lie differently in every row
 
 
 class Gpu:
@@ -34,13 +39,18 @@ class Gpu:
         return devices.to_host(getattr(values, "array", values))
 
     def random(self, *shape: int, dtype: str = "float32", seed: int = 0) -> Any:
-        """Normal numbers on the GPU."""
-        return self.array(np.random.default_rng(seed).standard_normal(shape, "float32").astype(dtype, copy=False))
+        """Normal numbers on the GPU, which repeat after a million or so: drawing more takes longer than measuring."""
+        count = math.prod(shape)
+        numbers = np.random.default_rng(seed).standard_normal(min(count, _DRAWN), "float32").astype(dtype, copy=False)
+        return self.array(np.resize(numbers, shape))
 
     def release(self) -> None:
-        """Give back memory that no array uses, so that other libraries find it free."""
+        """Give back memory that no array uses, so that other libraries find it free; PyTorch likewise."""
         if self.real:
             self.xp.get_default_memory_pool().free_all_blocks()
+            torch = sys.modules.get("torch")
+            if torch is not None and torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
     def seconds(self, function: Callable[[], Any], budget: float = 0.1) -> float:
         """The median time of a call on the GPU, of batches of calls that fill `budget` seconds."""
@@ -102,19 +112,27 @@ def networks(gpu: Gpu) -> dict[str, tuple[Network, int]]:
 
 
 def torch_on_gpu(gpu: Gpu) -> Any:
-    """PyTorch set up for a fair comparison in float32 without TF32, or None where it has no GPU."""
-    if not gpu.real:
+    """PyTorch set up for a fair comparison in float32 without TF32, or None where it cannot be used."""
+    if why_no_torch(gpu):
         return None
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError:
-        return None
-    if not torch.cuda.is_available():
-        return None
+    torch = importlib.import_module("torch")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     return torch
+
+
+@functools.cache
+def why_no_torch(gpu: Gpu) -> str:
+    """Why PyTorch is not compared with, "" if it is: it may be missing, or made for another CUDA or no GPU at all."""
+    if not gpu.real:
+        return "the stand-in has no PyTorch"
+    try:
+        torch = importlib.import_module("torch")
+        torch.zeros(1, device="cuda").item()
+    except Exception as error:  # ImportError, OSError of a library, AssertionError of a build without CUDA, …
+        return f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
+    return ""
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 import gpunet
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent
+from benchmarks.networks import BatchNorm, Conv, Dense, Embedding, Encoder, GlobalAverage, MaxPool, Network, Recurrent
 from benchmarks.peers.task import CHAIN, Mode, Work, conv_arrays, epochs, op_arrays
 from gpunet import layers, ops
-from gpunet.backend.devices import backend_for, to_device
+from gpunet.backend.devices import synchronize, to_device
 from gpunet.backend.primitives import conv as prim
 
 
@@ -22,18 +22,18 @@ def set_up(mode: Mode) -> None:
 def _finished(function: Any, mode: Mode) -> Any:
     if mode.device == "cpu":
         return function
-    stream = backend_for(gpunet.default_device()).xp.cuda.get_current_stream()
+    device = gpunet.default_device()
 
     def finished() -> None:
         function()
-        stream.synchronize()
+        synchronize(device)
 
     return finished
 
 
 def build(net: Network) -> gpunet.Model:
     """The network as a functional model."""
-    inputs = layers.Input(net.shape)
+    inputs = layers.Input(net.shape, dtype="int32" if net.tokens else None)
     return gpunet.Model(inputs, _stack(net.layers, inputs))
 
 
@@ -62,8 +62,20 @@ def _layer(layer: Any, x: Any) -> Any:
         x = layers.BatchNormalization()(x)
         return layers.ReLU()(x) if layer.relu else x
     if isinstance(layer, GlobalAverage):
-        return layers.GlobalAveragePooling2D()(x)
+        return (layers.GlobalAveragePooling2D if len(x.shape) == 4 else layers.GlobalAveragePooling1D)()(x)
+    if isinstance(layer, Embedding):
+        return layers.Embedding(layer.tokens, layer.width)(x)
+    if isinstance(layer, Encoder):
+        return _encoder(layer, x)
     return layers.ReLU()(layers.Add()([_stack(layer.body, x), _stack(layer.shortcut, x)]))
+
+
+def _encoder(layer: Encoder, x: Any) -> Any:
+    width = x.shape[-1]
+    attended = layers.MultiHeadAttention(layer.heads, width // layer.heads)(x, x)
+    x = layers.LayerNormalization()(layers.Add()([x, attended]))
+    hidden = layers.Dense(layer.hidden, activation="gelu")(x)
+    return layers.LayerNormalization()(layers.Add()([x, layers.Dense(width)(hidden)]))
 
 
 def parameters(net: Network) -> int:

@@ -9,7 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent, walk
+from benchmarks.networks import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Embedding,
+    Encoder,
+    GlobalAverage,
+    MaxPool,
+    Network,
+    Recurrent,
+    walk,
+)
 from benchmarks.peers.task import Mode, Work, conv_arrays, op_arrays
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -46,6 +57,13 @@ def _weights_of(layer: Any, shape: tuple[int, ...], rng: np.random.Generator) ->
         return [jnp.ones(shape[-1]), jnp.zeros(shape[-1])]
     if isinstance(layer, MaxPool | GlobalAverage):
         return []
+    if isinstance(layer, Embedding):
+        return [normal(layer.tokens, layer.width)]
+    if isinstance(layer, Encoder):
+        width, hidden = shape[-1], layer.hidden
+        kernels = [normal(width, width) for _ in range(4)] + [normal(width, hidden), normal(hidden, width)]
+        biases = [jnp.zeros(n) for n in (*[width] * 4, hidden, width)]
+        return [*kernels, *biases, *(make(width) for make in (jnp.ones, jnp.zeros) * 2)]
     return [_weights(layer.body, shape, rng), _weights(layer.shortcut, shape, rng)]
 
 
@@ -81,6 +99,21 @@ def _recurrent(w: list[Any], x: Any, gates: int) -> Any:
     return lax.scan(lstm if gates == 4 else gru, (state, state) if gates == 4 else (state,), inputs)[0][0]
 
 
+def _encoder(w: list[Any], x: Any, heads: int) -> Any:
+    kernels, biases = w[:6], w[6:12]
+
+    def dense(i: int, x: Any) -> Any:
+        return x @ kernels[i] + biases[i]
+
+    def normalised(x: Any, gamma: Any, beta: Any) -> Any:
+        return (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + 1e-3) * gamma + beta
+
+    by_head = (*x.shape[:2], heads, x.shape[-1] // heads)
+    attended = jax.nn.dot_product_attention(*(dense(i, x).reshape(by_head) for i in range(3)))
+    x = normalised(x + dense(3, attended.reshape(x.shape)), *w[12:14])
+    return normalised(x + dense(5, jax.nn.gelu(dense(4, x), approximate=False)), *w[14:16])
+
+
 def _layer(layer: Any, w: list[Any], x: Any, moments: list[Any]) -> Any:
     if isinstance(layer, Dense):
         return x.reshape(len(x), -1) @ w[0] + w[1]
@@ -100,7 +133,11 @@ def _layer(layer: Any, w: list[Any], x: Any, moments: list[Any]) -> Any:
         window, strides = (1, layer.window, layer.window, 1), (1, layer.stride, layer.stride, 1)
         return lax.reduce_window(x, -jnp.inf, lax.max, window, strides, "SAME" if layer.same else "VALID")
     if isinstance(layer, GlobalAverage):
-        return x.mean((1, 2))
+        return x.mean(tuple(range(1, x.ndim - 1)))
+    if isinstance(layer, Embedding):
+        return w[0][x]
+    if isinstance(layer, Encoder):
+        return _encoder(w, x, layer.heads)
     return jax.nn.relu(_forward(layer.body, w[0], x, moments) + _forward(layer.shortcut, w[1], x, moments))
 
 

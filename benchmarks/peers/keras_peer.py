@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent
+from benchmarks.networks import BatchNorm, Conv, Dense, Embedding, Encoder, GlobalAverage, MaxPool, Network, Recurrent
 from benchmarks.peers.task import Mode, Work, epochs
 
 
@@ -18,7 +18,7 @@ def set_up(mode: Mode) -> None:
 
 def build(net: Network) -> keras.Model:
     """The network as a functional model."""
-    inputs = layers.Input(net.shape)
+    inputs = layers.Input(net.shape, dtype="int32" if net.tokens else None)
     return keras.Model(inputs, _stack(net.layers, inputs))
 
 
@@ -45,8 +45,20 @@ def _layer(layer: Any, x: Any) -> Any:
         x = layers.BatchNormalization()(x)
         return layers.ReLU()(x) if layer.relu else x
     if isinstance(layer, GlobalAverage):
-        return layers.GlobalAveragePooling2D()(x)
+        return (layers.GlobalAveragePooling2D if len(x.shape) == 4 else layers.GlobalAveragePooling1D)()(x)
+    if isinstance(layer, Embedding):
+        return layers.Embedding(layer.tokens, layer.width)(x)
+    if isinstance(layer, Encoder):
+        return _encoder(layer, x)
     return layers.ReLU()(layers.Add()([_stack(layer.body, x), _stack(layer.shortcut, x)]))
+
+
+def _encoder(layer: Encoder, x: Any) -> Any:
+    width = x.shape[-1]
+    attended = layers.MultiHeadAttention(layer.heads, width // layer.heads)(x, x)
+    x = layers.LayerNormalization()(layers.Add()([x, attended]))
+    hidden = layers.Dense(layer.hidden, activation="gelu")(x)
+    return layers.LayerNormalization()(layers.Add()([x, layers.Dense(width)(hidden)]))
 
 
 def parameters(net: Network) -> int:

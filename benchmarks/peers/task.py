@@ -37,9 +37,13 @@ def network(description: dict[str, Any]) -> Network:
 
 
 def samples(net: Network, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Normal numbers and labels."""
+    """Normal numbers, or tokens, and labels."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((count, *net.shape), dtype="float32")
+    x: np.ndarray
+    if net.tokens is None:
+        x = rng.standard_normal((count, *net.shape), dtype="float32")
+    else:
+        x = rng.integers(0, net.tokens, (count, *net.shape)).astype("int32")
     return x, rng.integers(0, net.classes, count).astype("int32")
 
 

@@ -10,7 +10,19 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.networks import BatchNorm, Conv, Dense, GlobalAverage, MaxPool, Network, Recurrent, Residual, walk
+from benchmarks.networks import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Embedding,
+    Encoder,
+    GlobalAverage,
+    MaxPool,
+    Network,
+    Recurrent,
+    Residual,
+    walk,
+)
 from benchmarks.peers.task import CHAIN, Mode, Work, conv_arrays, op_arrays
 
 
@@ -58,6 +70,11 @@ class _Recurrent(nn.Module):
         return self.rnn(x)[0][:, -1]
 
 
+class _MeanOfSteps(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.mean(1)
+
+
 def build(net: Network) -> nn.Module:
     """The network as a module; images are (n, c, h, w)."""
     return _stack(net.layers, net.shape)[0]
@@ -86,7 +103,12 @@ def _modules(layer: Any, shape: tuple[int, ...]) -> list[nn.Module]:
     if isinstance(layer, BatchNorm):
         return [nn.BatchNorm2d(shape[-1]), *relu]
     if isinstance(layer, GlobalAverage):
-        return [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        return [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if len(shape) == 3 else [_MeanOfSteps()]
+    if isinstance(layer, Embedding):
+        return [nn.Embedding(layer.tokens, layer.width)]
+    if isinstance(layer, Encoder):
+        how: Any = {"dropout": 0.0, "activation": "gelu", "batch_first": True}
+        return [nn.TransformerEncoderLayer(shape[-1], layer.heads, layer.hidden, **how)]
     assert isinstance(layer, Residual)
     shortcut = _stack(layer.shortcut, shape)[0] if layer.shortcut else nn.Identity()
     return [_Residual(_stack(layer.body, shape)[0], shortcut)]

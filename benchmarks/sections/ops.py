@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.peers import VARIANTS
 from benchmarks.peers.task import OPS
 from benchmarks.results import Findings
@@ -50,7 +50,7 @@ def _run_suite(key: str, names: list[str], budget: Budget, findings: Findings) -
         ]
         command += ["-o", "filterwarnings=default", "-p", "no:cacheprovider", "-p", "no:xdist"]
         command += [f"--benchmark-max-time={budget.turn / 3}", "--benchmark-min-rounds=3"]
-        environment = {**os.environ, **dict(VARIANTS[key].environment), "GPUNET_BENCH_VARIANT": key}
+        environment = {**machine.environment(), **dict(VARIANTS[key].environment), "GPUNET_BENCH_VARIANT": key}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=_SUITE.parents[1])
         if done.returncode:
             findings.failures[VARIANTS[key].name] = done.stdout.strip()[-300:] or done.stderr.strip()[-300:]

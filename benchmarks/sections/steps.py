@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.networks import LARGE, NETWORKS, RECURRENT, SMALL
+from benchmarks.networks import ATTENTION, LARGE, NETWORKS, RECURRENT, SMALL
 from benchmarks.peers import CPU
 from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, record
@@ -10,13 +10,13 @@ from benchmarks.turns import Budget, Case, record
 _QUICK = ("gpunet", "gpunet-recorded", "gpunet-eager", "gpunet-numpy", "gpunet-numpy-recorded", "torch", "torch-malloc")
 _QUICK += ("torch-default", "torch-compile", "jax", "keras")
 _LARGE = ("gpunet-recorded", "gpunet-eager", "gpunet-numpy-recorded", "torch", "torch-malloc", "jax")
-_WITHOUT = {("lstm", "tinygrad"), ("gru", "tinygrad")}  # which has no recurrent layers
+_WITHOUT = {(key, "tinygrad") for key in RECURRENT | ATTENTION}  # whose peer has no such layers
 _SWEEP = (1, 4, 16, 64, 256)
 
 
 def run(budget: Budget, findings: Findings) -> None:
     """Each network at its batch, inference at batch 1; with a full budget also large networks and other batches."""
-    networks = SMALL | RECURRENT | LARGE if budget.full else SMALL | RECURRENT
+    networks = SMALL | RECURRENT | ATTENTION | (LARGE if budget.full else {})
     every = findings.ready([key for key in CPU if key != "numpy"])
     for key, network in networks.items():
         wanted = _LARGE if not network.resident else every if budget.full else _QUICK

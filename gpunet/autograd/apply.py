@@ -11,7 +11,7 @@ from gpunet.autograd.tape import POSITIONS, Broadcast, Gradient, Record, clock, 
 from gpunet.autograd.tensor import Tensor, wrap
 from gpunet.autograd.variable import Variable, compute_dtype_of, scopes
 from gpunet.backend.abstract import AbstractArray
-from gpunet.backend.devices import as_array, backend_for, device_of
+from gpunet.backend.devices import as_array, device_of, to_device
 from gpunet.backend.memory import output
 from gpunet.backend.primitive import Primitive, is_array_type
 from gpunet.backend.primitives import elementwise
@@ -125,7 +125,7 @@ def _on_one_device(inputs, arrays) -> list:
                     f"operands are on different devices, move one with gpunet.ops.to_device. "
                     f"Received: {[_describe(x) for x in inputs]}"
                 )
-            a = backend_for(gpu).xp.asarray(a)
+            a = to_device(a, gpu)
         moved.append(a)
     return moved
 

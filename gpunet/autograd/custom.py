@@ -11,7 +11,7 @@ from gpunet.autograd.tape import Gradient, Record, arithmetic, clock, is_tracked
 from gpunet.autograd.tensor import Tensor, wrap
 
 
-def custom_gradient(function: Callable) -> Callable:
+def custom_gradient(f: Callable) -> Callable:
     """Decorator: give a function its own gradient.
 
     The function returns `(result, grad)`. `grad(upstream)`, or `grad(*args, upstream=...)` as in Keras, returns the
@@ -25,9 +25,9 @@ def custom_gradient(function: Callable) -> Callable:
         ...     return ops.log(1 + e), lambda upstream: upstream * (1 - 1 / (1 + e))
     """
 
-    @functools.wraps(function)
+    @functools.wraps(f)
     def wrapped(*args, **kwargs):
-        result, grad = function(*args, **kwargs)
+        result, grad = f(*args, **kwargs)
         inputs = [x for x in args if isinstance(x, Tensor)]
         if not any(is_tracked(x) for x in inputs):
             return result

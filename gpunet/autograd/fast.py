@@ -57,31 +57,31 @@ def binary(primitive: Primitive, general: Callable) -> Callable:
     saves = gradient.saves
     crosswise = gradient.by is not None and saves == "yx"  # each operand's cotangent takes the other one
 
-    def op(x, y):
-        tx, ty = type(x), type(y)
+    def op(x1, x2):
+        tx, ty = type(x1), type(x2)
         if tx is Tensor or (tx is Variable and scopes.compute_dtype is None):
-            a, node = x.array, x._node
+            a, node = x1.array, x1._node
         elif tx in table:
-            a, node = x, None
+            a, node = x1, None
         else:
-            return general(x, y)
+            return general(x1, x2)
         kind, dtype = type(a), a.dtype
         if dtype is not FLOAT32 and dtype is not FLOAT64:
-            return general(x, y)
+            return general(x1, x2)
         if ty is float or ty is int:
-            b, other = y, None
+            b, other = x2, None
         else:
             if ty is Tensor or (ty is Variable and scopes.compute_dtype is None):
-                b, other = y.array, y._node
+                b, other = x2.array, x2._node
             else:
-                b, other = y, None
+                b, other = x2, None
             if type(b) is not kind or b.dtype is not dtype or b.shape != a.shape:
-                return general(x, y)
+                return general(x1, x2)
         out = table[kind](a, b) if a.nbytes < POOLED_BYTES else table[kind](a, b, out=empty_like(a))
         if type(out) is not kind:
             out = np.asarray(out)
         if node is None and other is None:
-            return out if a is x and b is y else wrap(out)
+            return out if a is x1 and b is x2 else wrap(out)
         base = state.base
         if base is None:
             return wrap(out)
@@ -96,10 +96,10 @@ def binary(primitive: Primitive, general: Callable) -> Callable:
         else:
             saved = gradient.saved((a, b), (node, other), out) if saves else ()
         versions = None
-        if ty is Variable and tx is Tensor and y._leaf[4] == base:  # noted before: spares a call
-            versions = ((y, y._version),)
+        if ty is Variable and tx is Tensor and x2._leaf[4] == base:  # noted before: spares a call
+            versions = ((x2, x2._version),)
         elif tx is Variable or ty is Variable:
-            versions = note_use((x, y), base)
+            versions = note_use((x1, x2), base)
         tensor = _new(Tensor)
         tensor.array = out
         tensor._node = [clock(), gradient, (node, other), saved, versions if saved else None]

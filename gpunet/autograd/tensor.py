@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.autograd.watching import cannot_record
 from gpunet.autograd.watching import state as watching
 from gpunet.backend.abstract import AbstractArray
-from gpunet.backend.devices import Device, as_array, device_of, to_host
+from gpunet.backend.devices import Device, as_array, copied, device_of, to_host
 
 if TYPE_CHECKING:
     from gpunet.autograd.operator_types import MethodTypes, OperatorTypes
@@ -125,7 +125,7 @@ class Tensor(_Attached):
         return self.array.__cuda_array_interface__
 
     def __deepcopy__(self, memo) -> Tensor:
-        return wrap(self.concrete().copy())
+        return wrap(copied(self.concrete()))
 
     def __reduce__(self):
         return Tensor, (self.numpy(),)

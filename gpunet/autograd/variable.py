@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +15,7 @@ from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.watching import cannot_record
 from gpunet.autograd.watching import state as watching
 from gpunet.backend.abstract import AbstractArray
-from gpunet.backend.devices import Device, as_array, default_device, device_of, to_device
+from gpunet.backend.devices import Device, as_array, copied, default_device, device_of, to_device
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitives import update
 from gpunet.backend.primitives.elementwise import cast, copy
@@ -55,17 +56,25 @@ structure = _Structure()
 
 
 @contextmanager
-def name_scope(name: str, owner: Any = None):
-    """Prefix the path of variables made inside with `name/`, once for an `owner` that is entered again."""
-    if owner is not None and scopes.owners and scopes.owners[-1] is owner:
+def name_scope(name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None):
+    """Prefix the path of variables made inside with `name/`.
+
+    Args:
+        caller: an object that the scope belongs to.
+        deduplicate: enter the scope of a caller once, if it is entered again right inside.
+        override_parent: a path that stands for those of the scopes around.
+    """
+    if deduplicate and caller is not None and scopes.owners and scopes.owners[-1] is caller:
         yield
         return
-    scopes.names.append(name)
-    scopes.owners.append(owner)
+    before = scopes.names
+    around = before if override_parent is None else [part for part in override_parent.split("/") if part]
+    scopes.names = [*around, name]
+    scopes.owners.append(caller)
     try:
         yield
     finally:
-        scopes.names.pop()
+        scopes.names = before
         scopes.owners.pop()
 
 
@@ -93,12 +102,13 @@ class Variable(Tensor):
     """A tensor that is updated in place: `Variable(initializer, shape=None, dtype=None, trainable=True, ...)`.
 
     Args:
-        initializer: an array-like, whose values are copied, or a callable `(shape, dtype=) -> array`.
+        initializer: an array-like, whose values are copied, a callable `(shape, dtype=) -> array`, or the name of one.
         shape: needed with a callable.
         dtype: `floatx()` for a callable or Python floats, else the array's own, where it is None.
         trainable: whether tapes watch it.
         autocast: whether a mixed-precision layer may compute with it in a narrower float.
         aggregation: how replicas combine their values ("none", "mean", "sum", "only_first_replica").
+        synchronization: when they do ("none", "auto", "on_read", "on_write"); kept for programs that read it.
         name: "variable" where it is None.
 
     Raises:
@@ -117,6 +127,7 @@ class Variable(Tensor):
         "overwrite_with_gradient",
         "path",
         "regularizer",
+        "synchronization",
         "trainable_at_birth",
     )
 
@@ -128,6 +139,7 @@ class Variable(Tensor):
         trainable: bool = True,
         autocast: bool = True,
         aggregation: str = "none",
+        synchronization: str = "auto",
         name: str | None = None,
         device: Device | None = None,
     ):
@@ -138,6 +150,7 @@ class Variable(Tensor):
         self.name = name or ("variable" if (n := next(_names)) == 0 else f"variable_{n}")
         self.path = "/".join([*scopes.names, self.name])
         self.aggregation = aggregation
+        self.synchronization = synchronization
         self.constraint = None
         self.regularizer = None
         self.overwrite_with_gradient = False
@@ -161,7 +174,7 @@ class Variable(Tensor):
     @property
     def value(self) -> Tensor:
         """The current value as a tensor of its own, which later assignments leave alone."""
-        return self + 0 if self.array.dtype.kind != "b" else Tensor(self.array.copy())
+        return self + 0 if self.array.dtype.kind != "b" else Tensor(copied(self.array))
 
     def read_value(self) -> Tensor:
         return self.value
@@ -226,7 +239,7 @@ class Variable(Tensor):
 
     def __deepcopy__(self, memo) -> Variable:
         copy = Variable(
-            self.array.copy(),
+            copied(self.array),
             trainable=self.trainable,
             autocast=self._autocast,
             name=self.name,
@@ -265,21 +278,27 @@ def as_operand(value: Any) -> Any:
     return value if isinstance(value, Tensor) else as_array(value)
 
 
+# By name, a function (shape, dtype=) -> array; `gpunet.initializers` puts its own here.
+initializer_named: list[Callable[[str], Callable]] = []
+
+
 def _initial_array(initializer: Any, shape: Any, dtype: Any, device: Device) -> Any:
+    if isinstance(initializer, str):
+        initializer = initializer_named[0](initializer)
     if not callable(initializer):
         array = raw(as_operand(initializer))
         dtype = as_dtype(dtype) if dtype is not None else array.dtype
         if shape is not None and tuple(shape) != tuple(array.shape):
             raise ValueError(f"Variable expected a value of shape {tuple(shape)}. Received: shape={array.shape}")
         moved = to_device(array, device)
-        return moved.astype(dtype) if moved is array or moved.dtype != dtype else moved
+        return copied(moved, dtype) if moved is array or moved.dtype != dtype else moved
     if shape is None or None in tuple(shape):
         raise ValueError(f"Variable needs the full shape when the initializer is callable. Received: shape={shape}")
     shape, dtype = tuple(int(n) for n in shape), as_dtype(dtype)
     array = to_device(raw(as_operand(initializer(shape, dtype=dtype))), device)
     if tuple(array.shape) != shape:
         raise ValueError(f"the initializer returned shape {tuple(array.shape)}, expected {shape}")
-    return array.astype(dtype)
+    return copied(array, dtype)
 
 
 def compute_dtype_of(variable: Variable) -> np.dtype | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -16,7 +17,7 @@ from gpunet.backend.abstract import AbstractArray
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cuda import load, make_namespace
 from gpunet.backend.cuda.graphs import CupyGraph
-from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime
+from gpunet.backend.cuda.runtime import CupyRuntime, register_runtime, runtime_for
 from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.numba_cpu import numba
 from gpunet.backend.onednn import onednn
@@ -76,7 +77,7 @@ class _Scopes(threading.local):
 
 _scopes = _Scopes()
 CPU = Device("cpu")
-_state: dict[str, Any] = {"default": None, "gpu": None}
+_state: dict[str, Any] = {"default": None, "gpu": None, "gpus": 0}
 
 _CPU_PROVIDERS = {provider.name: provider for provider in (onednn, numba, cpu)}  # the fastest first
 
@@ -94,7 +95,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def _register_cupy() -> ArrayBackend:
-    cupy = cupy_gate.probe().cupy
+    cupy, _, reason = cupy_gate.probe()
+    if cupy is None:
+        raise GPUNotAvailableError(f"No GPU is available: {reason}")
     graph = functools.partial(CupyGraph, cupy)
     backend = ArrayBackend(cupy.ndarray, make_namespace(cupy), [load(), portable], graph)
     register_backend(backend)
@@ -119,36 +122,37 @@ def gpu_backend() -> ArrayBackend:
     return backend_of(probe.cupy.ndarray)
 
 
-def replace_gpu(backend: ArrayBackend | None) -> ArrayBackend | None:
-    """Let `backend` stand in for the GPU, None restores the real one; return what stood in before."""
-    before, _state["gpu"] = _state["gpu"], backend
+def replace_gpu(backend: ArrayBackend | None, count: int = 1) -> tuple[ArrayBackend | None, int]:
+    """Let `backend` stand in for `count` GPUs, None restores the real ones; return what stood in before."""
+    before = _state["gpu"], _state["gpus"]
+    _state.update(gpu=backend, gpus=count)
     return before
 
 
 def _gpu_count() -> int:
-    return 1 if _state["gpu"] is not None else cupy_gate.probe().gpus
+    return _state["gpus"] if _state["gpu"] is not None else cupy_gate.probe().gpus
 
 
-def device(spec: str | Device) -> Device:
+def device(device_name: str | Device) -> Device:
     """Return the device named "cpu", "gpu" or "gpu:N" ("cuda:N" means the same).
 
     Raises:
         ValueError: on another name, or an index that does not exist.
         GPUNotAvailableError: if there is no GPU, with the reason and what to install.
     """
-    if isinstance(spec, Device):
-        return spec
-    match = re.fullmatch(r"/?(cpu|gpu|cuda)(?::(\d+))?", str(spec).lower())
-    if not isinstance(spec, str) or match is None:
-        raise ValueError(f'device expected "cpu" or "gpu:N". Received: {spec!r}')
+    if isinstance(device_name, Device):
+        return device_name
+    match = re.fullmatch(r"/?(cpu|gpu|cuda)(?::(\d+))?", str(device_name).lower())
+    if not isinstance(device_name, str) or match is None:
+        raise ValueError(f'device expected "cpu" or "gpu:N". Received: {device_name!r}')
     kind, index = match[1], int(match[2] or 0)
     if kind == "cpu":
         if index:
-            raise ValueError(f'The CPU is one device, "cpu". Received: {spec!r}')
+            raise ValueError(f'The CPU is one device, "cpu". Received: {device_name!r}')
         return CPU
     gpu_backend()
     if index >= _gpu_count():
-        raise ValueError(f"device expected a GPU index below {_gpu_count()}. Received: {spec!r}")
+        raise ValueError(f"device expected a GPU index below {_gpu_count()}. Received: {device_name!r}")
     return Device("gpu", index)
 
 
@@ -185,7 +189,7 @@ def backend_for(target: Device) -> ArrayBackend:
 
 def device_of(array: Any) -> Device:
     """The device that holds a raw array."""
-    if type(array) is np.ndarray or type(array) is AbstractArray:
+    if type(array) is np.ndarray or type(array) is AbstractArray or isinstance(array, np.generic):
         return CPU
     backend_of(type(array))
     return Device("gpu", getattr(getattr(array, "device", None), "id", 0))
@@ -209,19 +213,27 @@ def to_device(array: Any, target: Device) -> Any:
         return backend.xp.asarray(array)
 
 
-@functools.cache
-def _no_scope():
-    import contextlib
+def synchronize(target: Device) -> None:
+    """Wait until a device has done what was asked of it on the current stream; the CPU has."""
+    with current_device(target):
+        if target.kind == "gpu":
+            runtime_for(gpu_backend().array_type).synchronize()
 
-    return contextlib.nullcontext()
+
+def copied(array: Any, dtype: Any = None) -> Any:
+    """A copy of a raw array on its own device, in its dtype or another; CuPy's methods copy to the current device."""
+    with current_device(device_of(array)):
+        return array.copy() if dtype is None else array.astype(dtype)
 
 
-def current_device(target: Device):
-    """A context manager that makes the GPU `target` CuPy's current device."""
-    cupy = cupy_gate.probe().cupy
-    if _state["gpu"] is not None or cupy is None:
-        return _no_scope()
-    return cupy.cuda.Device(target.index)
+_NO_SCOPE = contextlib.nullcontext()
+
+
+def current_device(target: Device) -> contextlib.AbstractContextManager:
+    """A context manager that makes the GPU `target` CuPy's current device, where new arrays are made."""
+    if target.kind == "cpu":
+        return _NO_SCOPE
+    return runtime_for(gpu_backend().array_type).on(target.index)
 
 
 def _host_array(value: Any) -> np.ndarray:
@@ -256,5 +268,5 @@ def as_array(value: Any, dtype: Any = None, target: Device | None = None) -> Any
         value = _host_array(value)
         target = target or default_device()
     if dtype is not None and value.dtype != as_dtype(dtype):
-        value = value.astype(as_dtype(dtype))
+        value = copied(value, as_dtype(dtype))
     return value if target is None else to_device(value, target)

@@ -40,11 +40,23 @@ class Primitive:
 
     `is_view` says that the result may share memory with the first operand, `allocates` that implementations make their
     results themselves and take no `out=`, `gathers` that without attributes a call only copies arrays to places: its
-    operands are (whole, places, values), `of_shape` that only the shapes and dtypes of operands matter. `gradient`
-    belongs to `gpunet.autograd`; nothing in the backend reads it.
+    operands are (whole, places, values), `of_shape` that only the shapes and dtypes of operands matter, `launches` that
+    a call on a GPU does no more than launch kernels, as a CUDA graph can. `gradient` belongs to `gpunet.autograd`;
+    nothing in the backend reads it.
     """
 
-    __slots__ = ("allocates", "gathers", "gradient", "has_residuals", "infer", "is_view", "name", "of_shape", "table")
+    __slots__ = (
+        "allocates",
+        "gathers",
+        "gradient",
+        "has_residuals",
+        "infer",
+        "is_view",
+        "launches",
+        "name",
+        "of_shape",
+        "table",
+    )
 
     def __init__(self, name: str, infer: Callable, has_residuals: bool = False, is_view: bool = False):
         if name in PRIMITIVES:
@@ -56,6 +68,7 @@ class Primitive:
         self.allocates = False
         self.gathers = False
         self.of_shape = False
+        self.launches = True
         self.gradient: Any = None
         self.table = _Table(self)
         PRIMITIVES[name] = self
@@ -66,6 +79,22 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"Primitive({self.name})"
+
+
+class UnlistedPrimitive(Primitive):
+    """A primitive outside of `PRIMITIVES`, whose table its maker fills: one step of a recording, whatever it does.
+
+    It makes its results itself.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str):
+        self.name = name
+        self.infer = lambda *_, **__: None
+        self.has_residuals = self.is_view = self.gathers = self.of_shape = False
+        self.allocates = self.launches = True
+        self.gradient = None
 
 
 class Provider:

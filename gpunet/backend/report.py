@@ -9,11 +9,13 @@ from collections import Counter
 import numpy as np
 
 from gpunet.backend import cupy_gate
+from gpunet.backend.cpu import blas
 from gpunet.backend.cuda import load
 from gpunet.backend.devices import Device, backend_for, default_device, devices
 from gpunet.backend.numba_cpu import compiled
 from gpunet.backend.onednn import library
 from gpunet.backend.primitive import PRIMITIVES
+from gpunet.backend.process import blas_advice
 
 
 def describe(device: Device) -> str:
@@ -52,6 +54,12 @@ def cpu_extras() -> str:
     return f"{onednn}; {'Numba' if compiled.is_installed() else 'no Numba (pip install numba)'}"
 
 
+def blas_kernels() -> list[str]:
+    """For which processor NumPy's OpenBLAS multiplies, and what would be better."""
+    core = blas.core()
+    return [] if core is None else [f"NumPy's OpenBLAS: kernels for {core}", *blas_advice()]
+
+
 def print_devices() -> None:
     """Print the devices, their providers and, without a GPU, the reason."""
     default = default_device()
@@ -60,7 +68,7 @@ def print_devices() -> None:
         print(f"{'*' if device == default else ' '} {describe(device)}")
         print(f"    providers, with the primitives they serve: {shares}")
         if device.kind == "cpu":
-            print(f"    {cpu_extras()}")
+            print("\n".join(f"    {line}" for line in (cpu_extras(), *blas_kernels())))
     probe = cupy_gate.probe()
     if not probe.gpus:
         print(f"  no GPU: {probe.reason}")

@@ -11,40 +11,19 @@ import numpy as np
 
 from gpunet import tree
 from gpunet.data.arrays import ArrayBatches, as_array_leaf, is_array_like
+from gpunet.data.batch import unpack_batch
 from gpunet.data.py_dataset import PyDataset
 
 
 class Batches(Protocol):
-    """A source of epochs: `num_batches` is None where it is unknown."""
+    """A source of epochs: `num_batches` is None where it is unknown.
+
+    One that can also give an epoch as `Rows` has a method `rows` for it, which returns None where it cannot.
+    """
 
     num_batches: int | None
 
     def epoch(self) -> Iterator[tuple]: ...
-
-
-def unpack_batch(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight).
-
-    Raises:
-        ValueError: on a longer tuple.
-    """
-    if isinstance(data, list) and len(data) in (1, 2, 3):
-        data = tuple(data)
-    if not isinstance(data, tuple):
-        return data, None, None
-    if not 1 <= len(data) <= 3:
-        raise ValueError(
-            f"Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`. "
-            f"Received: a tuple of {len(data)}"
-        )
-    return (*data, None, None)[:3]
-
-
-def pack_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """A batch in the shortest form that `unpack_batch` reads back."""
-    if y is None and sample_weight is None:
-        return (x,) if isinstance(x, tuple | list) else x
-    return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 class IndexedBatches:

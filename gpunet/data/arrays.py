@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,8 @@ from gpunet import tree
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.backend.devices import device_of, to_device
 from gpunet.backend.primitive import is_array_type
-from gpunet.backend.rows import Rows
+from gpunet.backend.rows import Rows, Table, cut
+from gpunet.data.batch import pack_batch
 from gpunet.random import permutation
 
 
@@ -111,24 +113,45 @@ class ArrayBatches:
         self.num_batches: int | None = -(-self.count // self.batch_size)
 
     def epoch(self) -> Iterator[tuple]:
-        """The batches of one epoch as (x, y, sample_weight); shuffled rows of NumPy arrays are `Rows`."""
+        """The batches of one epoch as (x, y, sample_weight)."""
+        for where in self._places():
+            yield tuple([tree.map_structure(functools.partial(_cut, where=where), part) for part in self.arrays])
+
+    def rows(self) -> Iterator[Rows] | None:
+        """The batches of one epoch, each to be cut where it is used; None where only their own library can cut them."""
+        if all(_is_plain(leaf) for leaf in tree.flatten(self.arrays)):
+            return self._rows()
+        return None
+
+    def _rows(self) -> Iterator[Rows]:
+        tables: dict[int, Table] = {}
+        for where in self._places():
+            size = where.stop - where.start if type(where) is slice else len(where)
+            if size not in tables:
+                tables[size] = Table(pack_batch(*self.arrays))
+            yield Rows(tables[size], where)
+
+    def _places(self) -> Iterator[Any]:
+        """Which samples are in each batch: slices, or arrays of their numbers."""
         starts = range(0, self.count, self.batch_size)
         if self.shuffle and self.shuffle != "batch":
             order = permutation(self.count)
             for start in starts:
-                yield self._cut(order[start : start + self.batch_size])
+                yield order[start : start + self.batch_size]
             return
         for number in permutation(len(starts)).tolist() if self.shuffle else range(len(starts)):
-            yield self._cut(slice(starts[number], starts[number] + self.batch_size))
+            yield slice(starts[number], min(self.count, starts[number] + self.batch_size))
 
-    def _cut(self, where: Any) -> tuple:
-        return tuple([tree.map_structure(lambda x: _cut(x, where), part) for part in self.arrays])
+
+def _is_plain(x: Any) -> bool:
+    """Whether rows can be copied as they are: other arrays of NumPy would be copied as a whole first."""
+    return x is None or (type(x) is np.ndarray and x.flags.c_contiguous)
 
 
 def _cut(x: Any, where: slice | np.ndarray) -> Any:
     """Some rows of an array, or None."""
-    if x is None or type(where) is slice:
-        return None if x is None else x[where]
-    if type(x) is np.ndarray and x.flags.c_contiguous:  # others would be copied as a whole
-        return Rows(x, where)
-    return x[to_device(where, device_of(x))]
+    if x is None:
+        return None
+    if _is_plain(x):
+        return cut(x, where)
+    return x[where if type(where) is slice else to_device(where, device_of(x))]

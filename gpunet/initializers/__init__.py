@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gpunet.autograd.variable import initializer_named
 from gpunet.initializers.constant import Constant, Identity, Ones, Zeros
 from gpunet.initializers.fourier import STFT
 from gpunet.initializers.initializer import Initializer, catalog
@@ -49,6 +50,9 @@ def get(identifier: Any) -> Any:
     if hasattr(identifier, "shape") and not callable(identifier):
         return Constant.of_values(identifier)
     return catalog.get(identifier)
+
+
+initializer_named[:] = [get]
 
 
 def serialize(initializer: Any) -> Any:

@@ -74,6 +74,31 @@ def takes_training(function: Callable) -> bool:
     return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
+class Call:
+    """The context of one call: who is outermost, and the value of `training`."""
+
+    def __init__(self, layer: Any, explicit: bool | None, signature: Any):
+        self.layer = layer
+        self.explicit = explicit
+        self.signature = signature
+
+    def __enter__(self) -> bool | None:
+        self.before = (call_state.entry, call_state.training)
+        if call_state.entry is None:
+            call_state.entry = self.layer
+            self.layer._clear_losses()
+        value = self.explicit
+        if value is None:
+            value = call_state.training
+        if value is None:
+            value = self.signature.training_default
+        call_state.training = value
+        return value
+
+    def __exit__(self, *exc: Any) -> None:
+        call_state.entry, call_state.training = self.before
+
+
 def out_of_memory(error: MemoryError, layer: Any) -> MemoryError:
     """The error with the innermost layer in which it happened, and the bytes that were asked for."""
     if hasattr(error, "layer"):

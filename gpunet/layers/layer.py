@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,7 +13,9 @@ from gpunet.autograd.tensor import Tensor
 from gpunet.autograd.variable import autocast_scope, name_scope, scopes
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.backend.primitive import is_array_type
+from gpunet.layers.building import Buildable, default, is_default, symbolic_like
 from gpunet.layers.calling import (
+    Call,
     build_shapes,
     call_state,
     fill_masks,
@@ -27,44 +27,11 @@ from gpunet.layers.calling import (
     tensor_arguments,
 )
 from gpunet.layers.input_spec import assert_input_compatibility
-from gpunet.layers.weights import WeightOwner
 from gpunet.serialization import serialize
 from gpunet.symbolic import KerasTensor, Operation, any_symbolic, infer_output
 
 
-def is_default(method: Callable) -> bool:
-    """Whether a method of a layer is that of the base class, as `default` marks it."""
-    return getattr(method, "_is_default", False)
-
-
-def default(method: Callable) -> Callable:
-    """Mark a method of a base class, so that overriding can be noticed."""
-    method._is_default = True  # type: ignore[attr-defined]
-    return method
-
-
-def _wrap_build(build: Callable) -> Callable:
-    """Let `build` run in the layer's name scope, and note that the layer is built when the outermost returns."""
-
-    @functools.wraps(build)
-    def wrapped(self, *args, **kwargs):
-        outermost = not self.__dict__.get("_building", False)
-        if not outermost:
-            return build(self, *args, **kwargs)
-        object.__setattr__(self, "_building", True)
-        try:
-            with name_scope(self.name, owner=self):
-                object.__setattr__(self, "_path", "/".join(scopes.names))
-                result = build(self, *args, **kwargs)
-        finally:
-            object.__setattr__(self, "_building", False)
-        self._after_build(args, kwargs)
-        return result
-
-    return wrapped
-
-
-class Layer(WeightOwner, Operation):
+class Layer(Buildable, Operation):
     """The base of all layers. A subclass implements `call`, usually `build` (to make its variables) and `__init__`.
 
     Args:
@@ -88,11 +55,6 @@ class Layer(WeightOwner, Operation):
     """What `call` ends in, "linear" or "relu", of a layer whose `call_fused` can add or leave out the ReLU."""
     fuses_addend = False
     """Whether `call_fused` also takes an addend."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "build" in cls.__dict__:
-            cls.build = _wrap_build(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -174,45 +136,11 @@ class Layer(WeightOwner, Operation):
         return [v for m in self.metrics for v in m.variables]
 
     @default
-    def build(self, input_shape: Any) -> None:
-        """Make the variables; called once, with the shape of the first input."""
-        if type(self).build is Layer.build and any(not layer.built for layer in self._layers):
-            warnings.warn(
-                f"`build()` was called on layer '{self.name}', however the layer does not have a `build()` method "
-                f"implemented and it looks like it has unbuilt state: its sub-layers are built when it is first "
-                f"called, or in a `build()` of your own.",
-                stacklevel=3,
-            )
-        self._after_build((input_shape,), {})
-
-    def _after_build(self, args: tuple, kwargs: dict) -> None:
-        self.built = True
-        shapes = dict(zip(("input_shape",), args)) | kwargs
-        object.__setattr__(self, "_shapes_dict", shapes)
-        self._tracker.locked = (
-            f"You cannot add new elements of state (variables) to a layer that is already built. All state must be "
-            f"created in the `__init__()` method or in the `build()` method. Layer: {self.name!r}"
-        )
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes the layer was built with, or None: `input_shape`, or several by name in `shapes_dict`."""
-        shapes = {k: v for k, v in self._shapes_dict.items() if v is not None}
-        if not self.built or not shapes:
-            return None
-        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        """Build with the shapes of `get_build_config`."""
-        if "input_shape" in config:
-            self.build(_as_shape(config["input_shape"]))
-        else:
-            self.build(**{name: _as_shape(shape) for name, shape in config["shapes_dict"].items()})
-
-    @default
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the output, by default that of the input."""
         return previous_mask
 
+    @default
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's function of tensors; a subclass implements it."""
         raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
@@ -220,14 +148,14 @@ class Layer(WeightOwner, Operation):
     @default
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The output shape for an input shape (None for unknown sizes); builds the layer if it is not built."""
-        if type(self).call is Layer.call:
+        if is_default(self.call):
             raise NotImplementedError(
                 f"Layer {type(self).__name__} does not have a `compute_output_shape` method implemented."
             )
         shapes = args or tuple(kwargs.values())
         if not self.built:
             self.build(*args, **kwargs)
-        inputs = [_symbolic_like(shape, self.input_dtype) for shape in shapes]
+        inputs = [symbolic_like(shape, self.input_dtype) for shape in shapes]
         output = self.compute_output_spec(*inputs)
         return tree.map_structure(lambda t: tuple(t.shape), output) if tree.is_nested(output) else tuple(output.shape)
 
@@ -245,7 +173,7 @@ class Layer(WeightOwner, Operation):
         arguments = signature_of(self).bind(args, kwargs)
         tensors = tensor_arguments(arguments)
         shapes = build_shapes(self.compute_output_shape, tensors, arguments, self.name)
-        return _symbolic_like(self.compute_output_shape(**shapes), self.compute_dtype)
+        return symbolic_like(self.compute_output_shape(**shapes), self.compute_dtype)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -298,7 +226,7 @@ class Layer(WeightOwner, Operation):
             fill_masks(signature, arguments, tensors, kwargs)
         mask = kwargs.get("mask")
         mask = tree.map_structure(get_mask, first) if mask is None else mask
-        with _Call(self, explicit, signature) as training:
+        with Call(self, explicit, signature) as training:
             if signature.takes_training and training is not None:
                 kwargs["training"] = training
                 args = args[: signature.names.index("training")]
@@ -346,19 +274,9 @@ class Layer(WeightOwner, Operation):
         if self.input_spec is not None:
             assert_input_compatibility(self.input_spec, first, self.name)
 
-    def _build_for(self, arguments: dict, tensors: dict, signature: Any) -> None:
-        """Build with the shapes of the call; a layer without `build` is built by running `call` without data."""
-        if type(self).build is not Layer.build and not is_default(type(self).build):
-            self.build(**build_shapes(self.build, tensors, arguments, self.name))
-            return
-        if any(not layer.built for layer in self._layers):
-            with name_scope(self.name, owner=self):
-                infer_output(self.call, (), arguments)
-        self._after_build((next(iter(build_shapes(self.build, tensors, arguments, self.name).values())),), {})
-
     def _run(self, args: tuple, kwargs: dict) -> Any:
         """`call` in the layer's name scope and compute dtype; the output spec for symbolic arguments."""
-        with name_scope(self.name, owner=self), self._autocast():
+        with name_scope(self.name, caller=self), self._autocast():
             if any_symbolic(args, kwargs):
                 return self.compute_output_spec(*args, **kwargs)
             outputs = self.call(*args, **kwargs)
@@ -446,6 +364,8 @@ class Layer(WeightOwner, Operation):
         if self._captured_config is None:
             return base
         try:
+            if any(getattr(value, "__name__", None) == "<lambda>" for value in tree.flatten(self._captured_config)):
+                raise TypeError("a lambda has no name to find it by")
             captured = serialize(self._captured_config)
         except TypeError as error:
             raise NotImplementedError(
@@ -481,57 +401,11 @@ def signature_parameters(cls: type) -> set[str] | None:
     return None if any(p.kind is p.VAR_KEYWORD for p in parameters) else {p.name for p in parameters}
 
 
-class _Call:
-    """The context of one call: who is outermost, and the value of `training`."""
-
-    def __init__(self, layer: Layer, explicit: bool | None, signature: Any):
-        self.layer = layer
-        self.explicit = explicit
-        self.signature = signature
-
-    def __enter__(self) -> bool | None:
-        self.before = (call_state.entry, call_state.training)
-        if call_state.entry is None:
-            call_state.entry = self.layer
-            self.layer._clear_losses()
-        value = self.explicit
-        if value is None:
-            value = call_state.training
-        if value is None:
-            value = self.signature.training_default
-        call_state.training = value
-        return value
-
-    def __exit__(self, *exc: Any) -> None:
-        call_state.entry, call_state.training = self.before
-
-
 def _pop_input_shape(kwargs: dict[str, Any]) -> tuple | None:
     """The shape, without the batch axis, from Keras 2's `input_shape=` or `input_dim=` of a first layer."""
     if "input_shape" in kwargs:
         return tuple(kwargs.pop("input_shape"))
     return (kwargs.pop("input_dim"),) if "input_dim" in kwargs else None
-
-
-def _is_shape(x: Any) -> bool:
-    return isinstance(x, list | tuple) and all(n is None or isinstance(n, int) for n in x)
-
-
-def _as_shape(x: Any) -> Any:
-    """Shapes as tuples, wherever they are in a structure that JSON turned into lists."""
-    return tuple(x) if _is_shape(x) else _map_shapes(tuple, x)
-
-
-def _map_shapes(function: Callable, x: Any) -> Any:
-    if _is_shape(x):
-        return function(x)
-    if isinstance(x, dict):
-        return {k: _map_shapes(function, v) for k, v in x.items()}
-    return type(x)(_map_shapes(function, v) for v in x) if isinstance(x, list | tuple) else x
-
-
-def _symbolic_like(shape: Any, dtype: str) -> Any:
-    return _map_shapes(lambda s: KerasTensor(s, dtype), shape)
 
 
 def _cast_symbol(x: KerasTensor, dtype: str) -> KerasTensor:

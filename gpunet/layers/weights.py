@@ -119,7 +119,7 @@ class WeightOwner:
         dtype = as_dtype(self.variable_dtype if dtype is None else dtype)
         default = "glorot_uniform" if is_float(dtype) else "zeros"
         initializer = initializers.get(default if initializer is None else initializer)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             variable = Variable(
                 initializer,
                 shape=() if shape is None else shape,

@@ -78,9 +78,9 @@ def serialize(loss: Any) -> Any:
     return _serialize(loss)
 
 
-def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """The loss of a configuration."""
-    return get(config) if isinstance(config, str) else _deserialize(config, custom_objects)
+def deserialize(name: Any, custom_objects: dict | None = None) -> Any:
+    """The loss of a name or configuration."""
+    return get(name) if isinstance(name, str) else _deserialize(name, custom_objects)
 
 
 __all__ = [

@@ -59,7 +59,11 @@ class Metric:
         self._initial.append(initializer)
         return variable
 
-    add_weight = add_variable
+    def add_weight(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """The same under its older name, a scalar if no shape is given."""
+        return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

@@ -7,6 +7,7 @@ from typing import Any
 from gpunet import config, ops
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.variable import Variable
+from gpunet.losses.reduction import same_rank
 from gpunet.metrics.metric import Metric, catalog
 from gpunet.ops.operands import operand
 
@@ -182,7 +183,7 @@ class R2Score(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         with no_grad():
-            y_true, y_pred = (ops.cast(operand(y), self.dtype) for y in (y_true, y_pred))
+            y_true, y_pred = same_rank(*(ops.cast(operand(y), self.dtype) for y in (y_true, y_pred)))
             if len(self._variables) == 1:
                 self._build(y_true.shape, y_pred.shape)
             weight = ops.ones_like(y_true) if sample_weight is None else ops.cast(operand(sample_weight), self.dtype)

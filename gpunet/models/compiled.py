@@ -17,13 +17,15 @@ def match(given: Any, y_pred: Any, names: list[str] | None, what: str) -> list[A
 
     Raises:
         ValueError: if the number of entries or a name does not fit the outputs.
+        KeyError: if a loss is for a key that a dict of outputs does not have.
     """
     count = len(tree.flatten(y_pred))
     if isinstance(given, dict):
         keys = tree.sorted_keys(y_pred) if isinstance(y_pred, dict) else names or []
         unknown = [key for key in given if key not in keys]
         if unknown:
-            raise ValueError(
+            missing = KeyError if what == "loss" and isinstance(y_pred, dict) else ValueError  # as Keras
+            raise missing(
                 f"In the dict argument `{what}`, key {unknown[0]!r} does not correspond to an output. Outputs: {keys}"
             )
         return [given.get(key) for key in keys]
@@ -67,7 +69,7 @@ class CompileLoss:
             for entry, y, output in zip(given, targets, tree.flatten(y_pred))
         ]
         self.weights = match(self.user_weights, y_pred, self.output_names, "loss_weights")
-        if len(self.losses) > 1:
+        if sum(loss is not None for loss in self.losses) > 1:
             names = _names(y_pred, self.output_names)
             self.trackers = [Mean(name=f"{name}_loss") for name, loss in zip(names, self.losses) if loss is not None]
             self.listed = self.trackers
@@ -93,11 +95,12 @@ class CompileLoss:
         weights = align(sample_weight, y_pred, self.output_names, "sample_weight")
         total: Any = None
         trackers = iter(self.trackers)
-        for loss, scale, y, output, weight in zip(losses, self.weights, targets, outputs, weights):
+        for i, (loss, scale, y, output, weight) in enumerate(zip(losses, self.weights, targets, outputs, weights)):
             if loss is None:
                 continue
             if y is None:
-                raise ValueError("A loss was given to compile(), but there are no targets `y`.")
+                which = f" for output {_names(y_pred, self.output_names)[i]!r}" if len(outputs) > 1 else ""
+                raise ValueError(f"A loss was given to compile(), but there are no targets `y`{which}.")
             value = loss(y, output, weight)
             if self.trackers:
                 next(trackers).update_state(value, sample_weight=float(output.shape[0]))
@@ -107,14 +110,18 @@ class CompileLoss:
 
 
 def align(structure: Any, y_pred: Any, names: list[str] | None, what: str) -> list[Any]:
-    """The leaves of `structure` in the order of the outputs; one array serves all if there are several.
+    """The leaves of `structure` in the order of the outputs, None for those that a dict leaves out.
+
+    One weight serves all outputs.
 
     Raises:
         ValueError: if there are neither one nor as many as outputs.
     """
     count = len(tree.flatten(y_pred))
-    if isinstance(structure, dict) and names and not isinstance(y_pred, dict):
-        return [structure.get(name) for name in names]
+    if isinstance(structure, dict):
+        keys = tree.sorted_keys(y_pred) if isinstance(y_pred, dict) else names or []
+        if len(keys) == count:
+            return [structure.get(key) for key in keys]
     leaves = tree.flatten(structure)
     if len(leaves) == count:
         return leaves
@@ -211,7 +218,8 @@ class CompileMetrics(Metric):
         found = []
         for entry, y, output in zip(entries, targets, outputs):
             listed = entry if isinstance(entry, list | tuple) else [entry]
-            found.append([as_metric(m, y, output) for m in listed if m is not None])
+            left_out = y is None and len(outputs) > 1  # an output whose target is not given has no metrics
+            found.append([] if left_out else [as_metric(m, y, output) for m in listed if m is not None])
         return found
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

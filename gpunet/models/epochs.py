@@ -10,8 +10,7 @@ from gpunet import config, tree
 from gpunet.autograd.tensor import wrap
 from gpunet.backend.devices import CPU, Device, to_device
 from gpunet.backend.rows import Rows
-from gpunet.data import Batches, make_batches, unpack_batch
-from gpunet.data.adapter import pack_batch
+from gpunet.data import Batches, make_batches, pack_batch, unpack_batch
 
 
 class Resume(NamedTuple):
@@ -33,16 +32,17 @@ class Epochs:
         self.steps = steps
         self.one_pass = getattr(source, "one_pass", False)
         self.exhausted = False
-        self._stream: Iterator[tuple] | None = None
+        self._stream: Iterator[Any] | None = None
 
-    def batches(self) -> Iterator[tuple]:
+    def batches(self) -> Iterator[Any]:
+        """The batches of one epoch, (x, y, sample_weight) or `Rows`."""
         if self._stream is None or not self.steps:
-            self._stream = self.source.epoch()
+            self._stream = self._begun()
         done, most = 0, config.max_steps_per_epoch()
         while (self.steps is None or done < self.steps) and (not most or done < most):
             batch = next(self._stream, None)
             if batch is None and self.steps and not self.one_pass:
-                self._stream = self.source.epoch()
+                self._stream = self._begun()
                 batch = next(self._stream, None)
             if batch is None:
                 break
@@ -59,6 +59,11 @@ class Epochs:
                     stacklevel=3,
                 )
 
+    def _begun(self) -> Iterator[Any]:
+        rows = getattr(self.source, "rows", None)
+        found = rows() if rows is not None else None
+        return self.source.epoch() if found is None else found
+
 
 def validation_batches(data: Any, batch_size: int | None) -> Batches:
     if isinstance(data, tuple | list):
@@ -66,18 +71,16 @@ def validation_batches(data: Any, batch_size: int | None) -> Batches:
     return make_batches(data)
 
 
-def placed(batch: tuple, home: Device, may_wait: bool = False) -> Any:
+def placed(batch: Any, home: Device, may_wait: bool = False) -> Any:
     """A batch as tensors on a device, in the shortest form.
 
     Args:
         may_wait: leave `Rows` for a recorded step to copy, where the device is the host.
     """
+    if type(batch) is Rows:
+        return batch if may_wait and home is CPU else _on(home, batch.taken())
+    return pack_batch(*[_on(home, part) for part in batch])
 
-    def place(x: Any) -> Any:
-        if type(x) is Rows:
-            if may_wait and home is CPU:
-                return x
-            x = x.taken()
-        return None if x is None else wrap(to_device(x, home))
 
-    return pack_batch(*[tree.map_structure(place, part) for part in batch])
+def _on(home: Device, arrays: Any) -> Any:
+    return tree.map_structure(lambda x: None if x is None else wrap(to_device(x, home)), arrays)

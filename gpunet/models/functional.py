@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from typing import Any
 
 from gpunet import ops, tree
@@ -58,6 +59,7 @@ class Functional(Model):
         entrances = list(map(entrance_of, flat_inputs))
         object.__setattr__(self, "_entrances", entrances)
         operations = ordered_operations(flat_inputs, entrances, flat_outputs, nodes)
+        _check_names(operations)
         object.__setattr__(self, "_operations", operations)
         for operation in operations:
             if isinstance(operation, Layer):
@@ -233,6 +235,15 @@ def takes_inputs_and_outputs(cls: type) -> bool:
     kinds = {p.kind for p in parameters.values()}
     variadic = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     return list(parameters)[1:3] == ["inputs", "outputs"] or variadic <= kinds
+
+
+def _check_names(operations: list[Any]) -> None:
+    """Raise ValueError if two layers or ops share a name, by which files and `get_layer` find them."""
+    for name, count in Counter(operation.name for operation in operations).items():
+        if count > 1:
+            raise ValueError(
+                f'The name "{name}" is used {count} times in the model. All operation names should be unique.'
+            )
 
 
 def _unique_names(names: list[str]) -> list[str]:

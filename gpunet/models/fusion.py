@@ -16,8 +16,9 @@ from gpunet.autograd.tensor import Tensor
 from gpunet.autograd.variable import scopes, structure
 from gpunet.backend.dtypes import as_dtype, is_float
 from gpunet.layers.activations.activation import Activation, ReLU
+from gpunet.layers.building import is_default
 from gpunet.layers.calling import call_state, get_mask
-from gpunet.layers.layer import Layer, is_default
+from gpunet.layers.layer import Layer
 from gpunet.layers.merging.merging import Add
 from gpunet.layers.pooling.base_pooling import BasePooling, MaxPooling
 from gpunet.symbolic import KerasTensor, Node, OpCall

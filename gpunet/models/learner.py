@@ -32,7 +32,7 @@ class Learner(Layer):
     _loss_tracker: Mean | None = None
     _stepper: Steps | None = None
     _steps_per_execution = 1
-    _given_to_compile: dict[str, Any]
+    _given_to_compile: dict[str, Any] = {}
 
     def compile(
         self,
@@ -92,8 +92,34 @@ class Learner(Layer):
         object.__setattr__(self, "_loss_tracker", Mean(name="loss"))
         object.__setattr__(self, "_stepper", steps)
         object.__setattr__(self, "_steps_per_execution", steps_per_execution)
+        if loss is not None:  # else a `loss` of the subclass's own stays
+            object.__setattr__(self, "loss", loss)
         self.compiled = True
         self.stop_training = False
+
+    @property
+    def run_eagerly(self) -> bool:
+        """Whether no step is recorded; may be set after `compile`."""
+        return self._given_to_compile.get("run_eagerly", False)
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._choose_steps(run_eagerly=value)
+
+    @property
+    def jit_compile(self) -> bool | str:
+        """Which steps are recorded, as in `compile`; may be set after it."""
+        return self._given_to_compile.get("jit_compile", "auto")
+
+    @jit_compile.setter
+    def jit_compile(self, value: bool | str) -> None:
+        self._choose_steps(jit_compile=value)
+
+    def _choose_steps(self, **changed: Any) -> None:
+        given = {"run_eagerly": self.run_eagerly, "jit_compile": self.jit_compile} | changed
+        steps = Steps(False if given["run_eagerly"] else given["jit_compile"])
+        object.__setattr__(self, "_stepper", steps)
+        object.__setattr__(self, "_given_to_compile", {**self._given_to_compile, **given})
 
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was given, as plain data; empty before it was called."""

@@ -18,15 +18,18 @@ _CALL = frozenset(
     "x y x1 x2 xs inputs kernel target output targets predictions condition indices values index start stop step "
     "operands updates start_indices constant_values fill_value rtol atol depthwise_kernel pointwise_kernel "
     "images volumes image1 image2 start_points end_points transform coordinates data segment_ids query key mask "
-    "weights sorted_sequence a array condlist choicelist".split()
+    "weights sorted_sequence a b array condlist choicelist variable sequence_lengths tensor pattern".split()
 )
 # Ops of Keras by their module; all others that Keras has are in keras.src.ops.numpy.
 _MODULES = {
-    "core": "cast convert_to_tensor saturate_cast scatter slice slice_update stop_gradient unstack",
-    "linalg": "norm",
-    "math": "cdist erf erfc erfinv in_top_k logsumexp rsqrt segment_max segment_min segment_prod segment_sum top_k",
+    "core": "cast convert_to_tensor saturate_cast scatter scatter_update slice slice_update stop_gradient unstack",
+    "einops": "rearrange",
+    "linalg": "cholesky cholesky_inverse det eigh inv lstsq lu_factor matrix_rank norm pinv qr solve "
+    "solve_triangular svd",
+    "math": "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet logsumexp rfft rsqrt "
+    "segment_max segment_min segment_prod segment_sum stft top_k",
     "nn": "adaptive_average_pool adaptive_max_pool average_pool "
-    "binary_crossentropy categorical_crossentropy celu conv conv_transpose depthwise_conv elu gelu "
+    "binary_crossentropy categorical_crossentropy celu conv conv_transpose ctc_decode ctc_loss depthwise_conv elu gelu "
     "glu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid log_softmax max_pool moments normalize "
     "one_hot relu relu6 selu separable_conv sigmoid silu soft_shrink softmax softplus softsign "
     "sparse_categorical_crossentropy tanh_shrink threshold depth_to_space fold multi_hot psnr space_to_depth "
@@ -41,7 +44,14 @@ _CLASS_NAMES |= {
     "psnr": "PSNR",
     "cdist": "CDist",
     "extract_patches_3d": "ExtractPatches3D",
+    "allclose": "AllClose",
+    "isin": "IsIn",
+    "searchsorted": "SearchSorted",
+    "svd": "SVD",
+    "ctc_decode": "CTCDecode",
+    "ctc_loss": "CTCLoss",
 }
+_CLASS_NAMES |= {name: name.upper() for name in "fft fft2 ifft2 rfft irfft stft istft".split()}
 # Functions without a class in Keras: written under gpunet's own name.
 _OWN = frozenset(
     "batch_norm_relu batch_norm_relu_training batch_norm_training batch_normalization conv_batch_norm_training "
@@ -71,7 +81,7 @@ def op_config(operation: OpCall) -> dict[str, Any]:
     """
     name = _name_of(operation)
     node = operation._inbound_nodes[0]
-    fixed = {"name": operation.name} | serialize(_split(operation, node.args, node.kwargs)[1])
+    fixed = {"name": operation.name} | serialize(_split(operation, node.args, node.kwargs)[2])
     if name in _OWN:
         return {"module": "gpunet.ops", "class_name": name, "config": fixed, "registered_name": None}
     module = f"keras.src.ops.{_MODULE_OF.get(name, 'numpy')}"
@@ -80,25 +90,28 @@ def op_config(operation: OpCall) -> dict[str, Any]:
 
 def call_arguments(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """The part of a call's arguments that Keras's operation is called with."""
-    return _split(operation, args, kwargs)[0], {}
+    return _split(operation, args, kwargs)[:2]
 
 
-def _split(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    """Arguments of the call, in order, and those of the constructor, defaults included."""
+def _split(operation: OpCall, args: tuple, kwargs: dict) -> tuple[tuple, dict, dict]:
+    """Arguments of the call, in order and by name, and those of the constructor, defaults included."""
     signature = inspect.signature(operation.function)
     args, kwargs = operation.merged(args, kwargs)
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     call: list[Any] = []
+    named: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     for name, value in bound.arguments.items():
         if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
             call += value
+        elif signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            named |= value
         elif name in _CALL and (name != "fill_value" or operation.function is ops.full_like):
             call.append(value)
         elif not (value is None and name in _NEVER_IN_KERAS):
             fixed[name] = value
-    return tuple(call), fixed
+    return tuple(call), named, fixed
 
 
 def _name_of(operation: OpCall) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gpunet import tree
-from gpunet.autograd.recording import Arena, RecordedFunction, as_tensor
+from gpunet.autograd.recording import Arena, RecordedFunction, as_tensors
 from gpunet.callbacks import LazyLogs
 
 
@@ -49,12 +49,12 @@ class Steps:
                     "jit_compile=True cannot record steps that differ: the optimizer has use_ema or "
                     'gradient_accumulation_steps. Use "auto", which runs them eagerly.'
                 )
-            return lambda data: step(tree.map_structure(as_tensor, data))
+            return lambda data: step(as_tensors(data))
         if not self.jit_compile or (self.jit_compile == "auto" and not is_library_code(model, name)):
-            return lambda data: step(tree.map_structure(as_tensor, data))
+            return lambda data: step(as_tensors(data))
 
         def recordable(data: Any) -> Any:
-            found = step(tree.map_structure(as_tensor, data))
+            found = step(as_tensors(data))
             return _THE_METRICS if isinstance(found, LazyLogs) else found
 
         recordable.__qualname__ = f"{type(model).__name__}.{name}"

@@ -133,15 +133,14 @@ def _shape_text(layer: Any) -> str:
     shapes = _output_shapes(layer)
     if shapes is None:
         return "?"
-    leaves = [f"({', '.join(map(_number, shape))})" for shape in shapes[1]]
-    return leaves[0] if len(leaves) == 1 else str(tree.pack_like(shapes[0], leaves)).replace("'", "")
+    leaves = [f"({', '.join(map(_number, shape))})" for shape in shapes]
+    return leaves[0] if len(leaves) == 1 else f"[{', '.join(leaves)}]"
 
 
-def _output_shapes(layer: Any) -> tuple[Any, list[Any]] | None:
-    """The structure of the outputs, and their shapes; None where nothing tells."""
+def _output_shapes(layer: Any) -> list[Any] | None:
+    """The shapes of the outputs, whatever structure they are in; None where nothing tells."""
     if layer._inbound_nodes:
-        outputs = layer._inbound_nodes[-1].outputs
-        return outputs, [x.shape for x in tree.flatten(outputs)]
+        return [x.shape for x in tree.flatten(layer._inbound_nodes[-1].outputs)]
     built = getattr(layer, "_shapes_dict", None)
     if not built or not layer.weights:  # layers without weights need no building, so that Keras knows no shape
         return None
@@ -149,7 +148,7 @@ def _output_shapes(layer: Any) -> tuple[Any, list[Any]] | None:
         shape = layer.output_shape if hasattr(layer, "output_shape") else layer.compute_output_shape(**built)
     except (NotImplementedError, TypeError):
         return None
-    return None if tree.is_nested(shape) and any(map(tree.is_nested, shape)) else (None, [shape])
+    return None if tree.is_nested(shape) and any(map(tree.is_nested, shape)) else [shape]
 
 
 def _count_text(layer: Any) -> str:

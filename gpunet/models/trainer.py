@@ -14,6 +14,7 @@ from gpunet import config, tree
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.devices import to_host
+from gpunet.backend.rows import Rows
 from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
 from gpunet.callbacks.callback_list import as_list, nothing
 from gpunet.data import Batches, make_batches, split_validation
@@ -229,8 +230,9 @@ class Trainer(Learner):
             for step, batch in enumerate(Epochs(batches, steps).batches()):
                 hooks.on_predict_batch_begin(step, {})
                 with no_grad():
-                    structure = self._run_step("predict_step", placed(batch, self._home()))
-                outputs.append([_like_input(y, batch[0]) for y in tree.flatten(structure)])
+                    structure = self._run_step("predict_step", placed(batch, self._home(), may_wait=True))
+                inputs = batch.table.arrays if type(batch) is Rows else batch[0]
+                outputs.append([_like_input(y, inputs) for y in tree.flatten(structure)])
                 hooks.on_predict_batch_end(step, {"outputs": outputs[-1]})
             hooks.on_predict_end()
         finally:

@@ -6,7 +6,7 @@ is an integer or bool.
 """
 
 from gpunet.autograd.custom import custom_gradient
-from gpunet.ops import image
+from gpunet.ops import image, linalg, nn, numpy
 from gpunet.ops import operators as _operators
 from gpunet.ops.activation import (
     celu,
@@ -58,10 +58,6 @@ from gpunet.ops.arrangement import (
     hsplit,
     kron,
     rot90,
-    segment_max,
-    segment_min,
-    segment_prod,
-    segment_sum,
     space_to_depth,
     unfold,
     unravel_index,
@@ -69,6 +65,7 @@ from gpunet.ops.arrangement import (
     vsplit,
 )
 from gpunet.ops.attention import dot_product_attention
+from gpunet.ops.bits import nextafter, view
 from gpunet.ops.control import associative_scan, cond, fori_loop, map, scan, switch, vectorized_map, while_loop
 from gpunet.ops.conv import conv, conv_transpose, depthwise_conv, separable_conv
 from gpunet.ops.conv_batch_norm import conv_batch_norm_training
@@ -79,6 +76,7 @@ from gpunet.ops.creation import (
     convert_to_numpy,
     convert_to_tensor,
     empty,
+    empty_like,
     eye,
     full,
     full_like,
@@ -95,6 +93,8 @@ from gpunet.ops.crossentropy import (
     sparse_categorical_crossentropy,
 )
 from gpunet.ops.ctc import ctc_loss
+from gpunet.ops.ctc_decoding import ctc_decode
+from gpunet.ops.einops import rearrange
 from gpunet.ops.elementwise import (
     abs,
     absolute,
@@ -169,13 +169,15 @@ from gpunet.ops.elementwise import (
     where,
     zeros_like,
 )
+from gpunet.ops.factorizations import cholesky, cholesky_inverse, eigh, logdet, lu_factor, matrix_rank, qr, svd
+from gpunet.ops.fourier import extract_sequences, fft, fft2, ifft2, irfft, istft, rfft, stft
 from gpunet.ops.indexing import (
     argsort,
+    get_item,
     getitem,
     in_top_k,
     one_hot,
     scatter,
-    scatter_update,
     slice_update,
     sort,
     take,
@@ -196,21 +198,7 @@ from gpunet.ops.joining import (
     unstack,
     vstack,
 )
-from gpunet.ops.linalg import (
-    diagonal,
-    dot,
-    einsum,
-    inner,
-    linear,
-    matmul,
-    normalize,
-    outer,
-    tensordot,
-    trace,
-    tril,
-    triu,
-    vdot,
-)
+from gpunet.ops.linalg import jvp
 from gpunet.ops.mathematics import (
     allclose,
     angle,
@@ -257,7 +245,23 @@ from gpunet.ops.normalization import (
     layer_normalization,
     rms_normalization,
 )
+from gpunet.ops.norms import norm
 from gpunet.ops.pooling import average_pool, max_pool, min_pool
+from gpunet.ops.products import (
+    diagonal,
+    dot,
+    einsum,
+    inner,
+    linear,
+    matmul,
+    normalize,
+    outer,
+    tensordot,
+    trace,
+    tril,
+    triu,
+    vdot,
+)
 from gpunet.ops.recurrent import gru, lstm
 from gpunet.ops.reduction import (
     all,
@@ -275,12 +279,13 @@ from gpunet.ops.reduction import (
     mean,
     min,
     moments,
-    norm,
     prod,
     std,
     sum,
     var,
 )
+from gpunet.ops.segments import scatter_update, segment_max, segment_min, segment_prod, segment_sum
+from gpunet.ops.solving import det, inv, lstsq, pinv, slogdet, solve, solve_triangular
 from gpunet.ops.statistics import (
     average,
     corrcoef,
@@ -292,8 +297,11 @@ from gpunet.ops.statistics import (
     nancumsum,
     nanmax,
     nanmean,
+    nanmedian,
     nanmin,
+    nanpercentile,
     nanprod,
+    nanquantile,
     nanstd,
     nansum,
     nanvar,
@@ -305,7 +313,9 @@ from gpunet.ops.statistics import (
 )
 from gpunet.ops.transfer import to_device
 from gpunet.ops.value_shaped import nonzero, unique
+from gpunet.ops.vectorizing import vectorize
 from gpunet.ops.views import (
+    dtype,
     expand_dims,
     flip,
     moveaxis,

@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.apply import apply
-from gpunet.autograd.tensor import Tensor, raw
-from gpunet.backend.devices import device_of, to_device, to_host
+from gpunet.autograd.tensor import raw
+from gpunet.backend.devices import device_of, to_device
 from gpunet.backend.primitives import shape as prim
 from gpunet.ops import elementwise as el
 from gpunet.ops.conv import per_axis
-from gpunet.ops.indexing import argsort, getitem, one_hot
+from gpunet.ops.indexing import argsort, getitem
 from gpunet.ops.joining import concatenate, pad, split
-from gpunet.ops.linalg import diagonal, matmul
-from gpunet.ops.operands import as_shape, cast_to, float_operand, normalize_axis, operand, promote
-from gpunet.ops.reduction import max as max_
-from gpunet.ops.reduction import min as min_
-from gpunet.ops.reduction import prod as prod_
+from gpunet.ops.operands import as_shape, float_operand, normalize_axis, operand, promote
+from gpunet.ops.products import diagonal, matmul
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.views import expand_dims, flip, moveaxis, ravel, reshape, swapaxes, transpose
 from gpunet.symbolic.ops import symbolic_op
@@ -304,65 +301,6 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
     return getitem(total, (slice(None), slice(None), *inner)) if any(widths) else total
 
 
-def _segments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple[Any, Any, int]:
-    data = operand(data)
-    ids = (
-        segment_ids
-        if isinstance(segment_ids, Tensor)
-        else to_device(np.asarray(to_host(segment_ids)), device_of(raw(data)))
-    )
-    ids = cast_to(ids, "int32")
-    if ids.ndim != 1 or ids.shape[0] != data.shape[0]:
-        raise ValueError(
-            f"Argument `segment_ids` should be a vector with an entry for each row of `data`. "
-            f"Received: segment_ids.shape={ids.shape}, data.shape={data.shape}"
-        )
-    count = int(np.max(to_host(raw(ids)), initial=-1)) + 1 if num_segments is None else num_segments
-    return data, ids, count
-
-
-@symbolic_op
-def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The sums of rows with equal ids, (num_segments, …); the largest id + 1, read on the host, where None."""
-    data, ids, count = _segments(data, segment_ids, num_segments)
-    flat = reshape(data, (data.shape[0], math.prod(data.shape[1:])))
-    member = one_hot(ids, count, dtype=data.dtype)
-    return reshape(matmul(transpose(member), flat), (count, *data.shape[1:]))
-
-
-def _segment_extreme(data, segment_ids, num_segments, reduce, neutral):
-    data, ids, count = _segments(data, segment_ids, num_segments)
-    member = cast_to(one_hot(ids, count, dtype="int32"), "bool")
-    member = reshape(member, (*member.shape, *(1,) * (data.ndim - 1)))
-    return reduce(el.where(member, expand_dims(data, 1), neutral(data.dtype)), 0)
-
-
-def _lowest(dtype: Any) -> Any:
-    return -math.inf if dtype.kind not in "iu" else int(np.iinfo(dtype).min)
-
-
-def _highest(dtype: Any) -> Any:
-    return math.inf if dtype.kind not in "iu" else int(np.iinfo(dtype).max)
-
-
-@symbolic_op
-def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The largest of rows with equal ids, (num_segments, …); −∞ where there are none."""
-    return _segment_extreme(data, segment_ids, num_segments, max_, _lowest)
-
-
-@symbolic_op
-def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The smallest of rows with equal ids, (num_segments, …); ∞ where there are none."""
-    return _segment_extreme(data, segment_ids, num_segments, min_, _highest)
-
-
-@symbolic_op
-def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The products of rows with equal ids, (num_segments, …); 1 where there are none."""
-    return _segment_extreme(data, segment_ids, num_segments, prod_, lambda dtype: 1)
-
-
 @symbolic_op
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     """The sums of products of a vector with another one shifted along it; mode "valid", "same" or "full".
@@ -393,9 +331,9 @@ def _hankel(x: Any, rows: int, columns: int) -> Any:
 
 
 @symbolic_op
-def cdist(x1: Any, x2: Any) -> Any:
+def cdist(x: Any, y: Any) -> Any:
     """The Euclidean distances of all pairs of rows: (…, n, d) and (…, m, d) → (…, n, m)."""
-    x1, x2 = promote(float_operand(x1), float_operand(x2))
-    squares = sum_(el.square(el.subtract(expand_dims(x1, -2), expand_dims(x2, -3))), -1)
+    x, y = promote(float_operand(x), float_operand(y))
+    squares = sum_(el.square(el.subtract(expand_dims(x, -2), expand_dims(y, -3))), -1)
     apart = el.greater(squares, 0)
     return el.where(apart, el.sqrt(el.where(apart, squares, 1.0)), 0.0)

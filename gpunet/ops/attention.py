@@ -12,8 +12,8 @@ from gpunet.ops import elementwise as el
 from gpunet.ops.activation import softmax
 from gpunet.ops.creation import arange
 from gpunet.ops.joining import repeat
-from gpunet.ops.linalg import matmul
 from gpunet.ops.operands import cast_to, operand, promote
+from gpunet.ops.products import matmul
 from gpunet.ops.views import expand_dims, swapaxes, transpose
 from gpunet.symbolic.ops import symbolic_op
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.autograd.tensor import Tensor, raw, wrap
-from gpunet.backend.devices import Device, backend_for, default_device, device, to_device, to_host
+from gpunet.backend.devices import Device, backend_for, current_device, default_device, device, to_device, to_host
 from gpunet.backend.dtypes import as_dtype, result_type
 from gpunet.ops import elementwise as el
 from gpunet.ops.operands import as_shape, cast_to, operand
@@ -19,18 +19,23 @@ def _target(where: str | Device | None) -> Device:
     return default_device() if where is None else device(where)
 
 
+def _made(function: str, where: str | Device | None, *arguments: Any) -> Tensor:
+    target = _target(where)
+    with current_device(target):
+        return wrap(getattr(backend_for(target).xp, function)(*arguments))
+
+
 def full(shape: Any, fill_value: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
     """A tensor of `shape` filled with a number, `floatx()` unless the number or `dtype` says otherwise."""
     if dtype is None:
         dtype = getattr(fill_value, "dtype", None) or (type(fill_value) if not isinstance(fill_value, float) else None)
-    target = _target(device)
     fill = float(fill_value) if hasattr(fill_value, "dtype") else fill_value
-    return wrap(backend_for(target).xp.full(as_shape(shape), fill, as_dtype(dtype)))
+    return _made("full", device, as_shape(shape), fill, as_dtype(dtype))
 
 
 def zeros(shape: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
     """A tensor of zeros."""
-    return wrap(backend_for(_target(device)).xp.zeros(as_shape(shape), as_dtype(dtype)))
+    return _made("zeros", device, as_shape(shape), as_dtype(dtype))
 
 
 def ones(shape: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
@@ -40,7 +45,13 @@ def ones(shape: Any, dtype: Any = None, device: str | Device | None = None) -> T
 
 def empty(shape: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
     """A tensor with arbitrary contents."""
-    return wrap(backend_for(_target(device)).xp.empty(as_shape(shape), as_dtype(dtype)))
+    return _made("empty", device, as_shape(shape), as_dtype(dtype))
+
+
+@symbolic_op
+def empty_like(x: Any, dtype: Any = None) -> Any:
+    """A tensor of x's shape and device with arbitrary contents, in its dtype unless `dtype` is given."""
+    return el.zeros_like(x, dtype)
 
 
 @symbolic_op
@@ -101,13 +112,18 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
     return Tensor(np.tri(N, M, k, dtype=as_dtype(dtype)), device=default_device())
 
 
-def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
     """x as a Tensor: NumPy arrays and Python data on the default device, other arrays where they are.
 
     Nothing is copied where the default device is the CPU. `Tensor(x)` wraps a NumPy array on any default device.
 
     A Tensor of the right dtype is returned as it is, a Variable as a tensor of its current value.
+
+    Raises:
+        ValueError: if a sparse or ragged tensor is asked for: there are none.
     """
+    if sparse or ragged:
+        raise ValueError(f"there are dense tensors only. Received: sparse={sparse}, ragged={ragged}")
     if isinstance(x, KerasTensor):
         return el.cast(x, dtype) if dtype is not None and x.dtype != as_dtype(dtype) else x
     if not isinstance(x, Tensor):

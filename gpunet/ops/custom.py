@@ -13,8 +13,9 @@ from gpunet.autograd.recording.trace import watched
 from gpunet.autograd.tape import Gradient, Record
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.devices import current_device, device_of
 from gpunet.backend.dtypes import as_dtype
-from gpunet.backend.primitive import Primitive, backend_of
+from gpunet.backend.primitive import Primitive, UnlistedPrimitive, backend_of
 from gpunet.backend.primitives.elementwise import copy
 from gpunet.symbolic.ops import symbolic_op
 
@@ -61,7 +62,7 @@ def custom_op(
         if not callable(function) and (function is not None or label == "forward"):
             raise TypeError(f"custom_op expected a function as {label}. Received: {label}={function!r}")
     name = name or getattr(forward, "__name__", "custom_op").strip("<>")
-    primitive = _CustomPrimitive(name)
+    primitive = UnlistedPrimitive(name)
     primitive.table = _Forward(primitive, forward, _Result(shape, dtype))  # type: ignore[assignment]
     if backward is not None:
         takes_out = "out" in inspect.signature(backward).parameters
@@ -91,19 +92,6 @@ class _Result:
         return AbstractArray(shape, self.dtype or first.dtype)
 
 
-class _CustomPrimitive(Primitive):
-    """A primitive outside of the table of all primitives, which is one step of a recording whatever it does inside."""
-
-    __slots__ = ()
-
-    def __init__(self, name: str):
-        self.name = name
-        self.infer = lambda *_, **__: None
-        self.has_residuals = self.is_view = self.gathers = False
-        self.allocates = True
-        self.gradient = None
-
-
 def _in_c_order(x: Any) -> Any:
     """A plain array that is not contiguous as a copy that is; anything else as it is."""
     if not hasattr(x, "flags") or x.flags.c_contiguous:
@@ -124,7 +112,8 @@ class _Forward(dict):
         name, forward = self.primitive.name, self.forward
 
         def run(*arrays, **options):
-            out = forward(*map(_in_c_order, arrays), **options)
+            with current_device(device_of(arrays[0])):
+                out = forward(*map(_in_c_order, arrays), **options)
             if type(out) is array_type or (array_type is np.ndarray and isinstance(out, np.generic)):
                 return out
             raise TypeError(
@@ -147,7 +136,7 @@ class _Backward:
         self.name = name
         self.function = function
         self.takes_out = takes_out
-        self.primitive = _CustomPrimitive(f"{name}_backward")
+        self.primitive = UnlistedPrimitive(f"{name}_backward")
         self._plain = self._plain_gradients  # one object, by which recordings know the step
 
     def _plain_gradients(self, *arrays: Any, **options: Any) -> Any:

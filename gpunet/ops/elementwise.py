@@ -103,14 +103,14 @@ def _bitwise(name: str, doc: str, counts_bools: bool = False) -> Callable:
     """A function of the bits of two integer or bool operands."""
     primitive = prim.BINARY[name]
 
-    def op(x1, x2):
-        symbolic = call_if_symbolic(op, (x1, x2), {})
+    def op(x, y):
+        symbolic = call_if_symbolic(op, (x, y), {})
         if symbolic is not None:
             return symbolic
-        operands = promote(x1, x2)
-        for x in operands:
-            if isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind not in "iub"):
-                kinds = [getattr(v, "dtype", type(v).__name__) for v in (x1, x2)]
+        operands = promote(x, y)
+        for part in operands:
+            if isinstance(part, float) or (hasattr(part, "dtype") and part.dtype.kind not in "iub"):
+                kinds = [getattr(v, "dtype", type(v).__name__) for v in (x, y)]
                 raise TypeError(f"{name} expected integers or bools. Received: {kinds[0]} and {kinds[1]}")
         return apply(primitive, *(map(_counted, operands) if counts_bools else operands))
 
@@ -431,7 +431,7 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
 
 
 @symbolic_op
-def stop_gradient(x: Any) -> Any:
-    """The value of x as a constant: no gradient flows through."""
-    x = operand(x)
+def stop_gradient(variable: Any) -> Any:
+    """The value of a tensor or variable as a constant: no gradient flows through."""
+    x = operand(variable)
     return x.detach() if isinstance(x, Tensor) else x

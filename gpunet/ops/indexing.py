@@ -23,15 +23,18 @@ from gpunet.symbolic.ops import symbolic_op
 
 
 @symbolic_op
-def getitem(x: Any, index: Any) -> Any:
-    """x[index]: ints, slices, None, ... and integer or bool arrays, as NumPy indexes.
+def getitem(x: Any, key: Any) -> Any:
+    """x[key]: ints, slices, None, ... and integer or bool arrays, as NumPy indexes.
 
     Raises:
         IndexError: if an index is out of range or there are too many.
     """
     x = operand(x)
-    spec, arrays = _parse_index(x, index if isinstance(index, tuple) else (index,))
+    spec, arrays = _parse_index(x, key if isinstance(key, tuple) else (key,))
     return apply(prim.getitem, x, *arrays, spec=spec)
+
+
+get_item = getitem
 
 
 def _parse_index(x, items) -> tuple[tuple, list]:
@@ -145,8 +148,14 @@ prim.put_along_axis.gradient = Gradient(
 
 
 @symbolic_op
-def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
-    """1 at each class index of x and 0 elsewhere, on a new axis of size `num_classes`; out-of-range rows are 0."""
+def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    """1 at each class index of x and 0 elsewhere, on a new axis of size `num_classes`; out-of-range rows are 0.
+
+    Raises:
+        ValueError: if `sparse` is asked for.
+    """
+    if sparse:
+        raise ValueError("one_hot has no sparse results. Received: sparse=True")
     x = operand(x)
     hot = apply(prim.one_hot, x, num_classes=int(num_classes), dtype=as_dtype(dtype))
     return hot if axis in (-1, x.ndim) else moveaxis(hot, -1, axis)
@@ -177,16 +186,6 @@ def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
     values, indices = operand(values), as_index_array(indices)
     columns = [_beside(values, raw(getitem(indices, (..., k)))) for k in range(indices.shape[-1])]
     return apply(prim.scatter, values, *columns, spec=(prim.ARRAY,) * len(columns), shape=as_shape(shape))
-
-
-@symbolic_op
-def scatter_update(inputs: Any, indices: Any, updates: Any) -> Any:
-    """A copy of `inputs` with `updates[i]` at `indices[i]` (n, k); no index may come twice."""
-    inputs, indices = operand(inputs), as_index_array(indices)
-    updates = el.cast(operand(updates), inputs.dtype)
-    placed = scatter(indices, updates, inputs.shape)
-    where_new = scatter(indices, raw(el.ones_like(updates, "int32")), inputs.shape)
-    return el.where(el.greater(where_new, 0), placed, inputs)
 
 
 @symbolic_op

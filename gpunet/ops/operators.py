@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet.autograd.tape import arithmetic
 from gpunet.autograd.tensor import Tensor
-from gpunet.ops import creation, indexing, joining, linalg, reduction, views
+from gpunet.ops import creation, indexing, joining, products, reduction, views
 from gpunet.ops import elementwise as el
 from gpunet.symbolic.keras_tensor import KerasTensor
 
@@ -31,7 +31,7 @@ _BINARY = {
     "floordiv": el.floor_divide,
     "mod": el.mod,
     "pow": el.power,
-    "matmul": linalg.matmul,
+    "matmul": products.matmul,
     "and": el.bitwise_and,
     "or": el.bitwise_or,
     "xor": el.bitwise_xor,
@@ -109,7 +109,7 @@ for _name in ("sum", "mean", "max", "min", "prod", "any", "all", "argmax", "argm
     _METHODS[_name] = _method(getattr(reduction, _name), _name)
 
 # NumPy functions on tensors are the ops of the same name, so that gradients flow through them.
-_NAMESPACES = (el, reduction, views, linalg, indexing, joining, creation)
+_NAMESPACES = (el, reduction, views, products, indexing, joining, creation)
 _ALIASES = {
     "amax": "max",
     "amin": "min",

@@ -11,8 +11,8 @@ from gpunet.backend.primitives import recurrent as prim
 from gpunet.ops import elementwise as el
 from gpunet.ops.activation import sigmoid, tanh
 from gpunet.ops.joining import concatenate, split, stack, unstack
-from gpunet.ops.linalg import matmul as product
 from gpunet.ops.operands import cast_to, float_operand, operand
+from gpunet.ops.products import matmul as product
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.views import expand_dims
 from gpunet.symbolic.ops import symbolic_op

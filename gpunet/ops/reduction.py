@@ -206,8 +206,14 @@ def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @symbolic_op
-def moments(x: Any, axes: Any, keepdims: bool = False) -> Any:
-    """The mean and the biased variance over `axes`; 16-bit floats are reduced in float32."""
+def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
+    """The mean and the biased variance over `axes`; 16-bit floats are reduced in float32.
+
+    Raises:
+        NotImplementedError: with `synchronized=True`, which needs several devices.
+    """
+    if synchronized:
+        raise NotImplementedError("moments: synchronized=True needs several devices.")
     x = float_operand(x)
     wide = cast_to(x, "float32") if x.dtype.itemsize == 2 else x
     return cast_to(mean(wide, axes, keepdims), x.dtype), cast_to(var(wide, axes, keepdims), x.dtype)
@@ -259,23 +265,6 @@ prim.cumprod.gradient = Gradient(
     vjp=lambda g, r: (el.divide(_reverse_cumsum(el.multiply(g, r.out), r.attributes["axis"]), r.inputs[0]),),
     saves="xo",
 )
-
-
-@symbolic_op
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The vector norm over `axis`: Euclidean (None or 2), 1, or infinity.
-
-    Raises:
-        ValueError: on another `ord`.
-    """
-    x = float_operand(x)
-    if ord in (None, 2, "euclidean", "fro"):
-        return el.sqrt(sum(el.square(x), axis, keepdims))
-    if ord == 1:
-        return sum(el.absolute(x), axis, keepdims)
-    if ord in (math.inf, "inf"):
-        return max(el.absolute(x), axis, keepdims)
-    raise ValueError(f"norm: ord must be None, 1, 2 or inf. Received: ord={ord!r}")
 
 
 amax, amin = max, min

@@ -12,9 +12,9 @@ from gpunet.autograd.tensor import raw
 from gpunet.backend.devices import device_of, to_device
 from gpunet.ops import elementwise as el
 from gpunet.ops import reduction as red
-from gpunet.ops.indexing import getitem, sort, take
-from gpunet.ops.linalg import matmul
+from gpunet.ops.indexing import getitem, sort, take, take_along_axis
 from gpunet.ops.operands import cast_to, float_operand, normalize_axes, normalize_axis, operand, promote
+from gpunet.ops.products import matmul
 from gpunet.ops.views import expand_dims, moveaxis, reshape, transpose
 from gpunet.symbolic.ops import symbolic_op
 
@@ -60,41 +60,79 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     Raises:
         ValueError: on another method.
     """
+    x = float_operand(x)
+    flat, axes = _flattened(x, axis)
+    ordered = sort(flat, -1)
+    place = el.multiply(_as_vector(q, x), float(ordered.shape[-1] - 1))
+    found = _between(place, lambda places: take(ordered, places, axis=-1), method, x.dtype)
+    return _reduced(found, q, x, axes, keepdims)
+
+
+def _as_vector(q: Any, x: Any) -> Any:
+    """The wanted quantiles as a float64 vector beside x."""
+    host = isinstance(q, np.ndarray | np.generic) or not hasattr(q, "shape")
+    q = to_device(np.asarray(q, "float64"), device_of(raw(x))) if host else operand(q)
+    return cast_to(reshape(q, (-1,)), "float64")
+
+
+def _reduced(found: Any, q: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Quantiles, on the last axis, in the shape of q and then that of x without its reduced axes."""
+    kept = [1 if d in axes else n for d, n in enumerate(x.shape)]
+    shape = kept if keepdims else [n for d, n in enumerate(x.shape) if d not in axes]
+    return reshape(moveaxis(found, -1, 0), (*np.shape(raw(q)), *shape))
+
+
+def _hundredth(q: Any) -> Any:
+    host = isinstance(q, np.ndarray | np.generic) or not hasattr(q, "shape")
+    return np.asarray(q) / 100.0 if host else el.divide(q, 100.0)
+
+
+def _between(place: Any, at: Callable, method: str, dtype: Any) -> Any:
+    """What stands at a place that may be between two; `at` finds elements at int32 places."""
     if method not in _METHODS:
         raise ValueError(f"quantile: method must be one of {_METHODS}. Received: method={method!r}")
-    x = float_operand(x)
-    host = isinstance(q, np.ndarray) or not hasattr(q, "shape")
-    q = to_device(np.asarray(q, "float64"), device_of(raw(x))) if host else operand(q)
-    flat, axes = _flattened(x, axis)
-    kept = [1 if d in axes else n for d, n in enumerate(x.shape)]
-    ordered = sort(flat, -1)
-    found = _between(ordered, cast_to(reshape(q, (-1,)), "float64"), method)
-    found = moveaxis(found, -1, 0)
-    shape = kept if keepdims else [n for d, n in enumerate(x.shape) if d not in axes]
-    return reshape(found, (*q.shape, *shape))
-
-
-def _between(ordered: Any, q: Any, method: str) -> Any:
-    place = el.multiply(q, float(ordered.shape[-1] - 1))
-    lower, upper = (cast_to(f(place), "int32") for f in (el.floor, el.ceil))
-    low, high = take(ordered, lower, axis=-1), take(ordered, upper, axis=-1)
-    if method == "lower":
-        return low
-    if method == "higher":
-        return high
+    if method == "nearest":
+        return at(cast_to(el.round(place), "int32"))
+    low = None if method == "higher" else at(cast_to(el.floor(place), "int32"))
+    high = None if method == "lower" else at(cast_to(el.ceil(place), "int32"))
+    if low is None or high is None:
+        return high if low is None else low
     if method == "midpoint":
         return el.multiply(el.add(low, high), 0.5)
-    if method == "nearest":
-        return take(ordered, cast_to(el.round(place), "int32"), axis=-1)
-    share = cast_to(el.subtract(place, el.floor(place)), ordered.dtype)
+    share = cast_to(el.subtract(place, el.floor(place)), dtype)
     return el.add(low, el.multiply(el.subtract(high, low), share))
 
 
 @symbolic_op
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """The quantiles at q/100."""
-    host = isinstance(q, np.ndarray) or not hasattr(q, "shape")
-    return quantile(x, np.asarray(q) / 100.0 if host else el.divide(q, 100.0), axis, method, keepdims)
+    return quantile(x, _hundredth(q), axis, method, keepdims)
+
+
+@symbolic_op
+def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """The quantiles of those elements that are not NaN; NaN where there are none."""
+    x = float_operand(x)
+    flat, axes = _flattened(x, axis)
+    missing = el.isnan(flat)
+    ordered = sort(el.where(missing, math.inf, flat), -1)
+    count = red.sum(cast_to(el.logical_not(missing), "int32"), -1, keepdims=True)
+    last = cast_to(el.maximum(el.subtract(count, 1), 0), "float64")
+    place = el.multiply(_as_vector(q, x), last)
+    found = _between(place, lambda places: take_along_axis(ordered, places, -1), method, x.dtype)
+    return _reduced(el.where(el.equal(count, 0), math.nan, found), q, x, axes, keepdims)
+
+
+@symbolic_op
+def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """`nanquantile` for q in percent."""
+    return nanquantile(x, _hundredth(q), axis, method, keepdims)
+
+
+@symbolic_op
+def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """`median` of those elements that are not NaN; NaN where there are none."""
+    return nanquantile(x, 0.5, axis, "midpoint", keepdims)
 
 
 @symbolic_op

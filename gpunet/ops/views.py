@@ -8,6 +8,7 @@ from typing import Any
 
 from gpunet.autograd.apply import apply
 from gpunet.autograd.tape import Gradient
+from gpunet.backend.dtypes import as_dtype
 from gpunet.backend.primitives import shape as prim
 from gpunet.ops.operands import as_shape, normalize_axes, normalize_axis, operand
 from gpunet.symbolic.ops import symbolic_op
@@ -136,6 +137,11 @@ def ndim(x: Any) -> int:
 def shape(x: Any) -> tuple:
     """The shape; None for an unknown dimension of a symbolic tensor."""
     return tuple(x.shape) if hasattr(x, "shape") else operand(x).shape
+
+
+def dtype(x: Any) -> str:
+    """The name of the dtype."""
+    return operand(x).dtype.name if not hasattr(x, "dtype") else as_dtype(x.dtype).name
 
 
 def size(x: Any) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gpunet.autograd.variable import Variable
-from gpunet.backend.devices import Device, backend_for, to_device
+from gpunet.backend.devices import Device, backend_for, current_device, to_device
 from gpunet.backend.memory import lasting
 from gpunet.backend.primitives import update
 
@@ -60,7 +60,8 @@ class Arena:
         self._link()
 
     def _zeros(self) -> Any:
-        return lasting(backend_for(self.device).xp, (self.size,), self.dtype, zeros=True)
+        with current_device(self.device):
+            return lasting(backend_for(self.device).xp, (self.size,), self.dtype, zeros=True)
 
     def _link(self) -> None:
         """Let variables and views share the storage of the flat arrays."""

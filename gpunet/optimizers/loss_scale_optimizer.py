@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gpunet import ops
 from gpunet.autograd.variable import Variable
-from gpunet.backend.devices import backend_for
+from gpunet.backend.devices import as_array
 from gpunet.backend.primitives import update
 from gpunet.optimizers.optimizer import LossScaling, Optimizer, catalog
 from gpunet.serialization import deserialize, serialize
@@ -96,7 +98,7 @@ class LossScaleOptimizer(Optimizer):
             self.step_counter = self.add_variable((), "zeros", "int32", name="step_counter")
             self.dynamic_scale = self.add_variable((), "zeros", "float32", name="dynamic_scale")
         self.dynamic_scale.assign(self.initial_scale)
-        nonfinite = backend_for(device).xp.zeros((), self.step_counter.dtype)
+        nonfinite = as_array(np.zeros((), self.step_counter.dtype), target=device)
         self.inner_optimizer.loss_scaling = LossScaling(self.dynamic_scale.array, nonfinite)
         self.inner_optimizer.build(variables)
         self._trainable_variables = variables

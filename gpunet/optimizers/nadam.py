@@ -38,7 +38,7 @@ class Nadam(Optimizer):
         variables = list(variables)
         super().build(variables)
         first = variables[0] if variables else self._learning_rate  # decides dtype and device
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self._product = Variable(1.0, dtype=first.dtype, trainable=False, name="u_product", device=first.device)
         self._variables.append(self._product)
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from gpunet import initializers, ops
+from gpunet import ops
 from gpunet.autograd.stateless import holding
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor, raw
 from gpunet.autograd.variable import Variable, name_scope
-from gpunet.backend.devices import CPU, Device, to_device
+from gpunet.backend.devices import Device, to_device
 from gpunet.backend.primitives import update
+from gpunet.backend.primitives.elementwise import zeros_like
 from gpunet.optimizers.accumulation import Accumulation, MovingAverage
 from gpunet.optimizers.arena import Arena, Run, Segment
-from gpunet.optimizers.schedules import LearningRateSchedule
+from gpunet.optimizers.clipping import check_limits, clip
+from gpunet.optimizers.state import OptimizerState
 from gpunet.serialization import Catalog, deserialize, serialize
-from gpunet.symbolic.operation import auto_name, snake_case
 
 catalog = Catalog("optimizer", "keras.optimizers")
 
@@ -52,7 +54,7 @@ class Options(OtherOptions, total=False):
     weight_decay: float | None
 
 
-class Optimizer:
+class Optimizer(OptimizerState):
     """The base of optimizers.
 
     A built-in optimizer names its moments in `slot_groups`, what they begin with in `slot_values` if not 0, and its own
@@ -93,14 +95,14 @@ class Optimizer:
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
+        **unknown: Any,
     ):
-        self.name = name or auto_name(snake_case(type(self).__name__))
-        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        if sum(value is not None for value in clips.values()) > 1:
-            raise ValueError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {clips}")
-        for key, value in clips.items():
-            if value is not None and not value > 0:
-                raise ValueError(f"{key} must be positive. Received: {key}={value}")
+        if unknown.pop("decay", None) is not None:
+            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=2)
+        if unknown:
+            raise ValueError(f"Argument(s) not recognized: {unknown}")
+        check_limits(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
+        super().__init__(learning_rate, name)
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
@@ -114,14 +116,6 @@ class Optimizer:
         self._accumulation = None
         if gradient_accumulation_steps is not None:
             self._accumulation = Accumulation(gradient_accumulation_steps)
-        self.built = False
-        self._schedule = learning_rate if callable(learning_rate) and not isinstance(learning_rate, Tensor) else None
-        rate = 0.0 if self._schedule else _checked_rate(learning_rate)
-        with name_scope(self.name, owner=self):
-            self.iterations = Variable(0, dtype="int32", trainable=False, name="iteration", device=CPU)
-            # What updates read; set before each where there is a schedule.
-            self._learning_rate = Variable(rate, dtype="float", trainable=False, name="learning_rate", device=CPU)
-        self._variables: list[Variable] = [self.iterations, *[self._learning_rate] * (self._schedule is None)]
         self._trainable_variables: list[Variable] = []
         self._arenas: list[Arena] = []
         self._undecayed: tuple[list[Variable], list[str]] = ([], [])
@@ -145,42 +139,11 @@ class Optimizer:
         return self._average is None and self._accumulation is None
 
     @property
-    def learning_rate(self) -> Any:
-        """The learning rate: a Variable, or what a schedule says now. Assign a number or a schedule to change it.
-
-        Raises:
-            TypeError: on assigning a number where there is a `LearningRateSchedule`.
-        """
-        return self._learning_rate if self._schedule is None else self._scheduled_rate(self._schedule)
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        if callable(value) and not isinstance(value, Tensor):
-            self._schedule = value
-            self._variables = [v for v in self._variables if v is not self._learning_rate]
-        elif self._schedule is not None:
-            raise TypeError(
-                "This optimizer was created with a `LearningRateSchedule` object as its `learning_rate` constructor "
-                "argument, hence its learning rate is not settable. If you need the learning rate to be settable, you "
-                "should instantiate the optimizer with a float `learning_rate` argument."
-            )
-        else:
-            self._learning_rate.assign(_checked_rate(value))
-
-    def _scheduled_rate(self, schedule: Callable) -> Any:
-        return schedule(self._calls) if isinstance(schedule, LearningRateSchedule) else schedule()
-
-    @property
     def _calls(self) -> Any:
-        """How often `apply` was called before: what a schedule counts, with accumulation too, as in Keras."""
+        """With accumulation, several calls are one update; schedules count calls all the same, as in Keras."""
         if self._accumulation is None:
             return self.iterations
         return self.iterations * self._accumulation.steps + self._accumulation.done
-
-    @property
-    def variables(self) -> list[Variable]:
-        """Iterations, the learning rate, and the moments."""
-        return list(self._variables)
 
     @property
     def _model_variables_moving_average(self) -> list[Variable]:
@@ -210,7 +173,7 @@ class Optimizer:
         for extra in (self._average, self._accumulation):
             if extra is not None:
                 extra.extend(self, fresh)
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             self._add_moments(fresh, places)
 
     def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
@@ -219,7 +182,7 @@ class Optimizer:
             for v, slot in itertools.product(fresh, group):
                 arena, segment = places[id(v)]
                 name = f"{v.path.replace('/', '_')}_{slot}"
-                moment = Variable(raw(v) * 0, trainable=False, name=name, device=v.device)
+                moment = Variable(zeros_like(raw(v)), trainable=False, name=name, device=v.device)
                 arena.add_moment(slot, segment, moment)
                 self._variables.append(moment)
 
@@ -227,32 +190,6 @@ class Optimizer:
         """Keep iterations and learning rate where the parameters are: a step then copies nothing between devices."""
         for variable in (self.iterations, self._learning_rate):
             variable.move_to(to_device(variable.array, device))
-
-    def add_variable(
-        self,
-        shape: Any,
-        initializer: Any = "zeros",
-        dtype: Any = None,
-        aggregation: str = "none",
-        name: str | None = None,
-        device: Device | None = None,
-    ) -> Variable:
-        """A variable of the optimizer itself, on `device` or the default one."""
-        initializer = initializers.get(initializer)
-        with name_scope(self.name, owner=self):
-            variable = Variable(
-                initializer, shape, dtype, trainable=False, aggregation=aggregation, name=name, device=device
-            )
-        self._variables.append(variable)
-        return variable
-
-    def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
-    ) -> Variable:
-        """A variable of the optimizer with the shape, dtype and device of another."""
-        v = reference_variable
-        name = f"{v.path.replace('/', '_')}_{name or 'slot'}"
-        return self.add_variable(v.shape, initializer, v.dtype, name=name, device=v.device)
 
     def _get_variable_index(self, variable: Variable) -> int:
         return next(i for i, v in enumerate(self._trainable_variables) if v is variable)
@@ -437,14 +374,7 @@ class Optimizer:
         return not (any(v is variable for v in variables) or any(name in variable.name for name in names))
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-        if self.clipvalue is not None:
-            return [g if g is None else ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
-        if self.clipnorm is not None:
-            return [g if g is None else _limit(g, _norm([g]), self.clipnorm) for g in grads]
-        if self.global_clipnorm is not None:
-            norm = _norm([g for g in grads if g is not None])
-            return [g if g is None else _limit(g, norm, self.global_clipnorm) for g in grads]
-        return grads
+        return clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`: what to differentiate before `apply`."""
@@ -487,8 +417,7 @@ class Optimizer:
 
     def save_own_variables(self, store: Any) -> None:
         """Write the state to a dict-like store, under numbers; with accumulation "0" counts the calls, as in Keras."""
-        for i, variable in enumerate(self.variables):
-            store[str(i)] = variable.numpy()
+        super().save_own_variables(store)
         if self._accumulation is not None:
             store["0"] = store["0"] * self._accumulation.steps + self._accumulation.done
 
@@ -498,41 +427,11 @@ class Optimizer:
         Raises:
             ValueError: if the number of variables differs.
         """
-        if len(store.keys()) != len(self.variables):
-            raise ValueError(
-                f"Optimizer {self.name!r} expected {len(self.variables)} variables. Received: {len(store.keys())}"
-            )
-        for i, variable in enumerate(self.variables):
-            variable.assign(store[str(i)])
+        super().load_own_variables(store)
         if self._accumulation is not None:
             calls, steps = int(np.asarray(store["0"])), self._accumulation.steps
             self.iterations.assign(calls // steps)
             self._accumulation.done = calls % steps
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all variables of a built optimizer, in the order of `variables`.
-
-        Raises:
-            ValueError: if it is not built, or their number differs.
-        """
-        if not self.built:
-            raise ValueError(
-                "You are calling `set_weights()` on an optimizer that has not yet been built. Please call "
-                "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
-            )
-        self.load_own_variables({str(i): value for i, value in enumerate(weights)})
-
-    def assign(self, variable: Variable, value: Any) -> None:
-        """`variable.assign(value)`."""
-        variable.assign(value)
-
-    def assign_add(self, variable: Variable, value: Any) -> None:
-        """`variable.assign_add(value)`."""
-        variable.assign_add(value)
-
-    def assign_sub(self, variable: Variable, value: Any) -> None:
-        """`variable.assign_sub(value)`."""
-        variable.assign_sub(value)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -555,14 +454,6 @@ class Optimizer:
         return cls(**config | rate)
 
 
-def _checked_rate(value: Any) -> float:
-    try:
-        rate = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"learning_rate must be a number. Received: learning_rate={value!r}") from None
-    return rate
-
-
 def _checked_gradient(g: Any, variable: Variable) -> Any:
     if g is None:
         return None
@@ -572,15 +463,3 @@ def _checked_gradient(g: Any, variable: Variable) -> Any:
             f"the gradient of {variable.path!r} must have its shape {variable.shape}. Received: {tuple(array.shape)}"
         )
     return array
-
-
-def _norm(grads: Sequence[Any]) -> Any:
-    total: Any = 0.0
-    for g in grads:
-        total = ops.add(ops.sum(ops.square(g)), total)
-    return ops.sqrt(total)
-
-
-def _limit(g: Any, norm: Any, limit: float) -> Any:
-    """g scaled so that `norm` becomes at most `limit`."""
-    return ops.divide(ops.multiply(g, limit), ops.maximum(norm, limit))

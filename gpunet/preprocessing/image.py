@@ -1,5 +1,5 @@
 """Pictures in files and as arrays; see `gpunet.utils`."""
 
-from gpunet.utils.images import array_to_img, img_to_array, load_img, save_img
+from gpunet.utils.images import array_to_img, img_to_array, load_img, save_img, smart_resize
 
-__all__ = ["array_to_img", "img_to_array", "load_img", "save_img"]
+__all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"]

@@ -115,12 +115,7 @@ class OrthogonalRegularizer(Regularizer):
         return {"factor": self.factor, "mode": self.mode}
 
 
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """`L1L2` with both factors 0.01 by default."""
-    return L1L2(l1, l2)
-
-
-l1, l2, orthogonal_regularizer = L1, L2, OrthogonalRegularizer
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 catalog.add(L1, "l1")
 catalog.add(L2, "l2")
 catalog.add(L1L2, "l1_l2")

@@ -102,7 +102,8 @@ def check_free(filepath: Any, overwrite: bool) -> None:
 
 
 def _check_built(model: Any, what: str) -> None:
-    if not model.built:
+    parts = [layer for layer in model._flatten_layers() if layer is not model]
+    if not model.built and not (parts and all(layer.built for layer in parts)):  # a GAN has no `call` that builds it
         raise ValueError(
             f"You are {what} weights of a model that has not yet been built: call it on some data, or `build()` it."
         )

@@ -2,12 +2,14 @@
 
 Everything above the hardware is the GPU's real path: dispatch, device rules, uploads and downloads, and launches of our
 kernels, which run under the emulation. What CuPy would compute is left to NumPy and counted as not emulated. As with
-CuPy, a NumPy array that meets a device array by accident is an error.
+CuPy, a NumPy array that meets a device array by accident is an error, and of several GPUs one is the current one, where
+new arrays are made and where CuPy's functions want their operands.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,11 +27,30 @@ from gpunet.testing.emulation import EmulatedRuntime, why_not
 
 _VIEWS = {"broadcast_to", "expand_dims", "flip", "moveaxis", "reshape", "squeeze", "swapaxes", "transpose"}
 _COUNTED_METHODS = "argmax argmin argsort astype clip copy cumprod cumsum fill nonzero prod repeat round take".split()
+_MOST_GPUS = 8
+_places = [SimpleNamespace(id=index) for index in range(_MOST_GPUS)]  # what `cupy.ndarray.device` is
 _not_emulated: Counter[str] = Counter()
 
 
+class _Current(threading.local):
+    index = 0
+
+
+_current = _Current()
+
+
 class DeviceArray(np.ndarray):
-    """An array of the stand-in GPU. It mixes with Python numbers and other device arrays only."""
+    """An array of a stand-in GPU. It mixes with Python numbers and arrays of the same GPU only."""
+
+    index = 0  # of its GPU
+
+    def __array_finalize__(self, source):
+        self.index = source.index if isinstance(source, DeviceArray) else _current.index
+
+    @property
+    def device(self) -> SimpleNamespace:  # type: ignore[override]
+        """Where it is, as CuPy's arrays say it."""
+        return _places[self.index]
 
     def get(self) -> np.ndarray:
         """A copy on the host."""
@@ -46,8 +67,10 @@ class DeviceArray(np.ndarray):
         return out[0] if out is not None and len(out) == 1 else _on_device(result)
 
     def __array_function__(self, function, types, args, kwargs):
-        if function.__name__ not in _VIEWS:
-            _not_emulated[function.__name__] += 1
+        if function.__name__ in _VIEWS:
+            with _on(next(a for a in args if isinstance(a, DeviceArray)).index):
+                return _on_device(function(*map(_bare_nested, args), **kwargs))
+        _not_emulated[function.__name__] += 1
         return _on_device(function(*map(_bare_nested, args), **{k: _bare_nested(v) for k, v in kwargs.items()}))
 
     def __getitem__(self, index):
@@ -68,7 +91,7 @@ def _counted(name: str) -> Any:
 
     def call(self, *args, **kwargs):
         _not_emulated[name] += 1
-        return _on_device(method(self.view(np.ndarray), *map(_bare, args), **{k: _bare(v) for k, v in kwargs.items()}))
+        return _on_device(method(_bare(self), *map(_bare, args), **{k: _bare(v) for k, v in kwargs.items()}))
 
     return call
 
@@ -83,8 +106,10 @@ def _gathers(index: Any) -> bool:
 
 
 def _bare(x: Any) -> Any:
-    """The NumPy view of a device array; an error for an array of the host."""
+    """The NumPy view of a device array; an error for an array of the host or of a GPU that is not the current one."""
     if isinstance(x, DeviceArray):
+        if x.index != _current.index:
+            raise ValueError(f"array device must be the current one: array on {x.index}, current {_current.index}")
         return x.view(np.ndarray)
     if isinstance(x, np.ndarray):
         raise TypeError(f"a NumPy array of shape {x.shape} met an array of the GPU: copy it there first")
@@ -98,6 +123,8 @@ def _bare_nested(x: Any) -> Any:
 def _on_device(x: Any) -> Any:
     if isinstance(x, tuple):
         return tuple(map(_on_device, x))
+    if isinstance(x, DeviceArray):
+        return x
     return np.asarray(x).view(DeviceArray) if isinstance(x, np.ndarray | np.generic) else x
 
 
@@ -126,6 +153,22 @@ def _poisoned(shape, dtype=float) -> DeviceArray:
     if array.size:
         array.reshape(-1).view(np.uint8)[...] = 1 if array.dtype == bool else 0xFF
     return array.view(DeviceArray)
+
+
+@contextmanager
+def _on(index: int) -> Iterator[None]:
+    before, _current.index = _current.index, index
+    try:
+        yield
+    finally:
+        _current.index = before
+
+
+class _Runtime(EmulatedRuntime):
+    """The emulation with a current GPU."""
+
+    def on(self, index):
+        return _on(index)
 
 
 class EmulatedGpu(devices.Device):
@@ -187,7 +230,7 @@ class EmulatedGraph:
 
 
 @contextmanager
-def emulated_gpu(schedule: int = 0, check_races: bool = True) -> Iterator[EmulatedGpu]:
+def emulated_gpu(schedule: int = 0, check_races: bool = True, gpus: int = 1) -> Iterator[EmulatedGpu]:
     """A device "gpu:0" that exists inside the block and is the default there.
 
     Without a C++ compiler there is no emulation, and NumPy does everything.
@@ -196,21 +239,22 @@ def emulated_gpu(schedule: int = 0, check_races: bool = True) -> Iterator[Emulat
         schedule: the order in which the threads of a block run: 0 in turn, 1 in reverse, 2 shuffled, 3 one warp as far
             as it can get.
         check_races: report races on shared memory and reads of shared memory that was not written. Slower.
+        gpus: how many there are, "gpu:0", "gpu:1" and so on, 8 at most.
     """
     providers = [portable] if why_not() else [load(), portable]
-    runtime = EmulatedRuntime(schedule, check_races)
+    runtime = _Runtime(schedule, check_races)
     graph = None if why_not() else functools.partial(EmulatedGraph, runtime)
     backend = ArrayBackend(DeviceArray, _namespace(), providers, graph)
     register_backend(backend)
     runtime_before = register_runtime(DeviceArray, runtime)
-    backend_before = devices.replace_gpu(backend)
+    backend_before, count_before = devices.replace_gpu(backend, gpus)
     gpu = EmulatedGpu(runtime.launches, _not_emulated)
     gpu.forget()
     try:
         with gpu:
             yield gpu
     finally:
-        devices.replace_gpu(backend_before)
+        devices.replace_gpu(backend_before, count_before)
         register_runtime(DeviceArray, runtime_before)
         unregister_backend(DeviceArray)
         if backend_before is not None and backend_before.array_type is DeviceArray:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from gpunet.utils.pictures import model_to_dot, plot_model
     from gpunet.utils.progbar import Progbar
     from gpunet.utils.sequences import pad_sequences, split_dataset, timeseries_dataset_from_array
+    from gpunet.utils.sounds import audio_dataset_from_directory
+    from gpunet.utils.texts import text_dataset_from_directory
 
 # Loaded when they are first used: some import what is slow to import.
 _WHERE = {
@@ -43,6 +45,7 @@ _WHERE = {
     "PyDataset": "data",
     "Sequence": "data:PyDataset",
     "array_to_img": "utils.images",
+    "audio_dataset_from_directory": "utils.sounds",
     "clear_session": "utils.global_state",
     "custom_object_scope": "serialization",
     "deserialize_keras_object": "serialization:deserialize",
@@ -66,6 +69,7 @@ _WHERE = {
     "set_random_seed": "random",
     "split_dataset": "utils.sequences",
     "standardize_dtype": "backend",
+    "text_dataset_from_directory": "utils.texts",
     "timeseries_dataset_from_array": "utils.sequences",
     "to_categorical": "utils.numerical",
     "unpack_x_y_sample_weight": "data:unpack_batch",
@@ -91,6 +95,7 @@ __all__ = [
     "PyDataset",
     "Sequence",
     "array_to_img",
+    "audio_dataset_from_directory",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
@@ -117,6 +122,7 @@ __all__ = [
     "set_random_seed",
     "split_dataset",
     "standardize_dtype",
+    "text_dataset_from_directory",
     "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gpunet import config
-from gpunet.data import PyDataset
-from gpunet.random import permutation
+from gpunet import config, ops
+from gpunet.utils.folders import dataset_from_directory
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
@@ -119,33 +118,6 @@ def save_img(
     image.save(path, format=file_format, **kwargs)
 
 
-class ImageFolder(PyDataset):
-    """Batches of pictures from files: float32 (batch, height, width, channels) from 0 to 255, with their labels.
-
-    `class_names` and `file_paths` say what is in it.
-    """
-
-    def __init__(self, paths: list[str], labels: Any, names: list[str], batch_size: int, options: dict[str, Any]):
-        super().__init__()
-        self.file_paths = paths
-        self.labels = labels
-        self.class_names = names
-        self.batch_size = batch_size
-        self.options = options
-
-    def __len__(self) -> int:
-        return -(-len(self.file_paths) // self.batch_size)
-
-    def __getitem__(self, index: int) -> Any:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        data_format = self.options["data_format"]
-        read = {key: value for key, value in self.options.items() if key != "data_format"}
-        x = np.stack([img_to_array(load_img(p, **read), data_format, "float32") for p in self.file_paths[part]])
-        return x if self.labels is None else (x, self.labels[part])
-
-
 def image_dataset_from_directory(
     directory: Any,
     labels: Any = "inferred",
@@ -161,7 +133,10 @@ def image_dataset_from_directory(
     interpolation: str = "bilinear",
     follow_links: bool = False,
     crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
     data_format: str | None = None,
+    format: str = "tf",
+    verbose: bool = True,
 ) -> Any:
     """A dataset of the pictures in a folder, whose subfolders are the classes.
 
@@ -176,87 +151,78 @@ def image_dataset_from_directory(
         validation_split: the share of the files, from the end, that are the validation part.
         subset: "training", "validation" or "both" (a pair), with `validation_split`.
         crop_to_aspect_ratio: cut the middle out rather than distort.
+        pad_to_aspect_ratio: fill up with black rather than distort.
+        format: "tf" or "grain", Keras's kinds of datasets; here it is a `PyDataset` for both.
+        verbose: print how many files and classes were found.
 
     Raises:
         ValueError: on other modes, or where there is no picture.
         ImportError: without Pillow.
     """
     _pillow()
-    if label_mode not in ("int", "categorical", "binary", None):
-        raise ValueError(
-            f"`label_mode` must be 'int', 'categorical', 'binary' or None. Received: label_mode={label_mode!r}"
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError("only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` can be True. Received: both")
+    size = (int(image_size[0]), int(image_size[1]))
+
+    def read(paths: Sequence[str]) -> np.ndarray:
+        load = functools.partial(_load_padded, color_mode, size, interpolation) if pad_to_aspect_ratio else None
+        load = load or functools.partial(
+            load_img,
+            color_mode=color_mode,
+            target_size=size,
+            interpolation=interpolation,
+            keep_aspect_ratio=crop_to_aspect_ratio,
         )
-    if (validation_split is None) != (subset is None):
-        raise ValueError(
-            f"`validation_split` and `subset` go together. Received: validation_split={validation_split}, "
-            f"subset={subset!r}"
-        )
-    if subset not in (None, "training", "validation", "both"):
-        raise ValueError(f"`subset` must be 'training', 'validation' or 'both'. Received: subset={subset!r}")
-    if subset is not None and shuffle and seed is None:
-        raise ValueError("`validation_split` with `shuffle=True` needs a `seed`, so that the parts do not overlap")
-    inferred = isinstance(labels, str)
-    if inferred and labels != "inferred":
-        raise ValueError(f"`labels` must be 'inferred', a list or None. Received: labels={labels!r}")
-    paths, numbers, names = _index(Path(directory), class_names if inferred else (), inferred, follow_links)
-    if not inferred:
-        numbers = None if labels is None else list(labels)
-        names = [] if numbers is None else [str(n) for n in sorted(set(numbers))]
-    if numbers is not None and len(numbers) != len(paths):
-        raise ValueError(f"one label per file is needed. Received: {len(numbers)} labels for {len(paths)} files")
-    encoded = None if numbers is None or label_mode is None else _encode(numbers, label_mode, len(names))
-    order = permutation(len(paths), seed) if shuffle else np.arange(len(paths))
-    cut = len(paths) - int((validation_split or 0) * len(paths))
-    options = {
-        "color_mode": color_mode,
-        "target_size": tuple(image_size),
-        "interpolation": interpolation,
-        "keep_aspect_ratio": crop_to_aspect_ratio,
-        "data_format": data_format,
-    }
+        return np.stack([img_to_array(load(path), data_format, "float32") for path in paths])
 
-    def part(chosen: np.ndarray) -> ImageFolder:
-        if not len(chosen):
-            raise ValueError(f"a part of the dataset would be empty. Received: {len(paths)} files")
-        found = None if encoded is None else encoded[chosen]
-        return ImageFolder([paths[i] for i in chosen], found, list(names), batch_size or len(chosen), options)
-
-    if subset is None:
-        return part(order)
-    both = {"training": order[:cut], "validation": order[cut:]}
-    return (part(both["training"]), part(both["validation"])) if subset == "both" else part(both[subset])
-
-
-def _index(
-    folder: Path, class_names: Sequence[str] | None, by_class: bool, follow_links: bool
-) -> tuple[list[str], Any, list[str]]:
-    """The files in the order of their paths, the number of each one's class, and the classes."""
-    if not folder.is_dir():
-        raise ValueError(f"expected a folder. Received: {str(folder)!r}")
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if class_names is None else list(class_names)
-    if not by_class:
-        paths, numbers = _pictures(folder, follow_links), None
-    else:
-        found = [(path, i) for i, name in enumerate(names) for path in _pictures(folder / name, follow_links)]
-        paths, numbers = [path for path, _ in found], [i for _, i in found]
-    if not paths:
-        raise ValueError(f"No images found in directory {folder}. Allowed formats: {_SUFFIXES}")
-    return paths, numbers, names
-
-
-def _pictures(folder: Path, follow_links: bool) -> list[str]:
-    return sorted(
-        os.path.join(root, name)
-        for root, _, names in os.walk(folder, followlinks=follow_links)
-        for name in names
-        if name.lower().endswith(_SUFFIXES)
+    return dataset_from_directory(
+        directory,
+        read,
+        _SUFFIXES,
+        "images",
+        labels=labels,
+        label_mode=label_mode,
+        class_names=class_names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        follow_links=follow_links,
+        format=format,
+        verbose=verbose,
     )
 
 
-def _encode(numbers: Any, label_mode: str, classes: int) -> np.ndarray:
-    labels = np.asarray(numbers, "int32")
-    if label_mode == "binary":
-        if classes != 2:
-            raise ValueError(f"label_mode='binary' needs two classes. Received: {classes}")
-        return labels.astype("float32")[:, None]
-    return labels if label_mode == "int" else np.eye(classes, dtype="float32")[labels]
+def _load_padded(color_mode: str, size: tuple[int, int], interpolation: str, path: str) -> Any:
+    """A picture that fits into `size` without distortion, on black."""
+    image = load_img(path, color_mode)
+    height, width = size
+    scale = min(height / image.height, width / image.width)
+    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    canvas = _pillow().new(image.mode, (width, height))
+    resized = image.resize(inner, getattr(_pillow().Resampling, interpolation.upper()))
+    canvas.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
+def smart_resize(
+    x: Any, size: tuple[int, int], interpolation: str = "bilinear", data_format: str = "channels_last", **kwargs: Any
+) -> Any:
+    """An image or a batch of them, resized without distortion: what does not fit is cut off around the middle.
+
+    Args:
+        x: (height, width, channels) or (batch, height, width, channels), or channels first.
+        size: (height, width).
+        interpolation: "bilinear", "nearest", "bicubic", "lanczos3" or "lanczos5".
+
+    Raises:
+        ValueError: on arguments that Keras does not know, or of another rank.
+    """
+    if kwargs:
+        raise ValueError(f"smart_resize does not have these arguments. Received: {sorted(kwargs)}")
+    if len(size) != 2:
+        raise ValueError(f"`size` must be (height, width). Received: size={size}")
+    if len(x.shape) not in (3, 4):
+        raise ValueError(f"expected an image or a batch of images. Received: shape={tuple(x.shape)}")
+    return ops.image.resize(x, size, interpolation, crop_to_aspect_ratio=True, data_format=data_format)

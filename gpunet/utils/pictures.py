@@ -18,10 +18,15 @@ def model_to_dot(
     rankdir: str = "TB",
     expand_nested: bool = False,
     dpi: int = 200,
+    subgraph: bool = False,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
 ) -> str:
     """A model as a graph in the DOT language; arguments as for `plot_model`.
+
+    Args:
+        subgraph: give the lines of a cluster, to stand within another graph.
 
     Raises:
         ValueError: if the model is not built.
@@ -39,8 +44,8 @@ def model_to_dot(
         "trainable": show_trainable,
     }
     lines = [
-        "digraph G {",
-        f"  graph [rankdir={rankdir}, dpi={dpi}];",
+        f'subgraph "cluster_{_escaped(model.name)}" {{' if subgraph else "digraph G {",
+        f"  graph [rankdir={rankdir}, dpi={dpi}, splines={splines}];",
         '  node [shape=box, fontname=Helvetica, style=filled, fillcolor="#eef2f7"];',
     ]
     lines += _body(model, options, expand_nested, "  ")
@@ -129,6 +134,7 @@ def plot_model(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
 ) -> str:
     """Draw a model as a graph of its layers; return the path of the picture.
 
@@ -138,6 +144,7 @@ def plot_model(
         rankdir: "TB" from the top to the bottom, "LR" from left to right.
         expand_nested: show the layers of nested models.
         dpi: dots per inch.
+        splines: how edges run, as Graphviz names it: "ortho", "curved", "polyline", "line".
 
     Raises:
         ValueError: if the model is not built.
@@ -152,8 +159,10 @@ def plot_model(
         rankdir,
         expand_nested,
         dpi,
+        False,
         show_layer_activations,
         show_trainable,
+        splines,
     )
     if path.suffix == ".dot":
         path.write_text(text)

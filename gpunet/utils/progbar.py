@@ -19,7 +19,8 @@ class Progbar:
         width: of the bar.
         verbose: 0 for nothing, 1 for a bar, 2 for a line at the end.
         interval: seconds between two updates of the picture.
-        stateful_metrics: names whose values are shown as they are, rather than averaged.
+        stateful_metrics: names whose values are shown as they are, rather than averaged; all but
+            `stateless_metrics` where these are given.
         unit_name: of a step.
     """
 
@@ -30,13 +31,20 @@ class Progbar:
         verbose: int = 1,
         interval: float = 0.05,
         stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
     ):
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError(
+                f"Only one of `stateful_metrics` or `stateless_metrics` can be provided. "
+                f"Received: stateful_metrics={stateful_metrics}, stateless_metrics={stateless_metrics}"
+            )
         self.target = target
         self.width = width
         self.verbose = verbose
         self.interval = interval
         self.stateful_metrics = set(stateful_metrics or ())
+        self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self.unit_name = unit_name
         self._sums: dict[str, list[float]] = {}
         self._seen = 0
@@ -49,7 +57,7 @@ class Progbar:
         """Show step `current`; `values` are (name, value) pairs of it. `finalize` ends the line."""
         steps = current - self._seen
         for name, value in values or ():
-            if name in self.stateful_metrics:
+            if self._is_shown_as_it_is(name):
                 self._sums[name] = [float(value), 1.0]
             else:
                 total = self._sums.setdefault(name, [0.0, 0.0])
@@ -61,6 +69,9 @@ class Progbar:
         if self.verbose and (done or (self.verbose == 1 and now - self._drawn >= self.interval)):
             self._drawn = now
             self._draw(current, now - self._started, done)
+
+    def _is_shown_as_it_is(self, name: str) -> bool:
+        return name in self.stateful_metrics if self.stateless_metrics is None else name not in self.stateless_metrics
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Show that `n` more steps are done."""

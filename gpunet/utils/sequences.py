@@ -53,6 +53,12 @@ def pad_sequences(
     return found
 
 
+def check_format(format: Any) -> None:
+    """Raise ValueError unless it is one of Keras's kinds of datasets, which here all are `PyDataset`s."""
+    if format not in ("tf", "grain"):
+        raise ValueError(f'`format` should be either `"tf"` or `"grain"`. Received: format={format!r}')
+
+
 class _Windows(PyDataset):
     """Batches of windows that begin at given places."""
 
@@ -82,6 +88,7 @@ def timeseries_dataset_from_array(
     seed: int | None = None,
     start_index: int | None = None,
     end_index: int | None = None,
+    format: str = "tf",
 ) -> PyDataset:
     """A dataset of windows of a long series: window i is `data[i : i + sequence_length]` with target `targets[i]`.
 
@@ -92,10 +99,12 @@ def timeseries_dataset_from_array(
         batch_size: windows per batch; all in one where None.
         shuffle, seed: the order of the windows.
         start_index, end_index: the part of the data to use.
+        format: "tf" or "grain", Keras's kinds of datasets; here it is a `PyDataset` for both.
 
     Raises:
         ValueError: if a number is not positive, or the data are shorter than a window.
     """
+    check_format(format)
     for name, number in (
         ("sequence_length", sequence_length),
         ("sequence_stride", sequence_stride),
@@ -128,12 +137,14 @@ def split_dataset(
     right_size: float | None = None,
     shuffle: bool = False,
     seed: int | None = None,
+    preferred_backend: str | None = None,
 ) -> tuple[Any, Any]:
     """Two parts of arrays, or of a list or tuple of arrays with the same number of samples.
 
     Args:
         left_size, right_size: of the parts, a number of samples (int) or a share (float); one of them may be None.
         shuffle, seed: choose at random rather than from the beginning.
+        preferred_backend: "tensorflow", "torch" or None, Keras's kinds of datasets; here the parts are arrays.
 
     Raises:
         ValueError: if the sizes do not fit.

@@ -115,6 +115,15 @@ def test_jvp_checks_its_tangents():
             jvp(ops.sin, (np.ones(2),), tangents)
 
 
+def test_jvp_of_ops_as_keras_has_it():
+    x, v = np.array([1.0, 2.0]), np.array([1.0, 0.0])
+    same(ops.jvp(ops.square, (x,), (v,))[1], [2, 0])
+    value, along, aux = ops.linalg.jvp(lambda x: (x * 3, "more"), [x], [v], has_aux=True)
+    same(value, [3, 6])
+    same(along, [3, 0])
+    assert aux == "more"
+
+
 def test_jvp_can_be_differentiated():
     same(grad(lambda x: jvp(lambda t: t**3, (x,), (1.0,))[1])(2.0), 12)
 

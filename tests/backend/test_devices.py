@@ -61,13 +61,25 @@ class CUDARuntimeError(RuntimeError):
     pass
 
 
-def _fake_cupy(count):
-    runtime = types.SimpleNamespace(getDeviceCount=count, CUDARuntimeError=CUDARuntimeError)
-    return types.SimpleNamespace(__version__="14.0", cuda=types.SimpleNamespace(runtime=runtime))
+def _fake_cupy(count, version="14.0", nvrtc=lambda: (12, 9), is_hip=False):
+    runtime = types.SimpleNamespace(getDeviceCount=count, CUDARuntimeError=CUDARuntimeError, is_hip=is_hip)
+    cuda = types.SimpleNamespace(runtime=runtime, nvrtc=types.SimpleNamespace(getVersion=nvrtc))
+    return types.SimpleNamespace(__version__=version, cuda=cuda, ndarray=type("ndarray", (), {"__module__": "cupy"}))
 
 
 def _no_driver():
     raise CUDARuntimeError("cudaErrorInsufficientDriver")
+
+
+def _no_nvrtc():
+    raise RuntimeError('Failure finding "libnvrtc.so.12"')
+
+
+class _Broken(types.ModuleType):
+    """A module that cannot be imported after all."""
+
+    def __getattr__(self, name):
+        raise AttributeError("numpy.dtype size changed")
 
 
 @pytest.mark.usefixtures("probe_again")
@@ -77,8 +89,12 @@ def _no_driver():
         (None, r"CuPy cannot be imported .*install it with pip install 'gpunet\[cuda12x\]' or 'gpunet\[cuda13x\]'"),
         (_fake_cupy(_no_driver), "found no usable NVIDIA driver .cudaErrorInsufficientDriver.: install or update"),
         (_fake_cupy(lambda: 0), "reports no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES"),
+        (_fake_cupy(lambda: 1, "13.6.0"), r"CuPy 13.6.0 is too old, gpunet needs 14 or newer: install it with pip"),
+        (_fake_cupy(lambda: 1, nvrtc=_no_nvrtc), r"cannot load NVRTC, .*libnvrtc.so.12.*: install it with pip"),
+        (_fake_cupy(lambda: 1, is_hip=True), "CuPy 14.0 is for AMD GPUs, and gpunet's kernels are for NVIDIA's"),
+        (_Broken("cupy"), r"CuPy is installed but broken \(AttributeError: numpy.dtype size changed\): install it"),
     ],
-    ids=["no CuPy", "no driver", "no device"],
+    ids=["no CuPy", "no driver", "no device", "old", "no NVRTC", "ROCm", "broken"],
 )
 def test_the_reasons_for_no_gpu(monkeypatch, module, reason):
     monkeypatch.setitem(sys.modules, "cupy", module)
@@ -86,6 +102,15 @@ def test_the_reasons_for_no_gpu(monkeypatch, module, reason):
     with pytest.raises(gpunet.GPUNotAvailableError, match=reason):
         gpunet.device("gpu:0")
     assert gpunet.devices() == [CPU]
+
+
+@pytest.mark.usefixtures("probe_again")
+def test_arrays_of_an_old_cupy_are_refused_with_the_reason(monkeypatch):
+    cupy = _fake_cupy(lambda: 1, "13.6.0")
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    cupy_gate.probe.cache_clear()
+    with pytest.raises(gpunet.GPUNotAvailableError, match="CuPy 13.6.0 is too old"):
+        ops.exp(cupy.ndarray())
 
 
 def test_scopes_nest_and_end_with_an_error(gpu):

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("lstm", 132_874),
         ("gru", 100_362),
+        ("transformer", 1000 * 128 + 2 * 198_272 + 1290),
         ("mlp", 101_770),
         ("lenet5", 61_706),
         ("resnet50", 25_557_032),
@@ -44,9 +45,10 @@ def test_every_library_builds_the_described_networks(key):
     if variant.missing():
         pytest.skip(variant.missing())
     program = f"""
-from benchmarks.networks import GRU, LENET5, LSTM, mlp, resnet
+from benchmarks.networks import GRU, LENET5, LSTM, TRANSFORMER, mlp, resnet
 from benchmarks.peers import {variant.module} as peer
-for network in (LENET5, resnet(8, width=4, side=8), mlp(5, 3, batch=1), *((LSTM, GRU) if {key != "tinygrad"} else ())):
+others = (LSTM, GRU, TRANSFORMER) if {key != "tinygrad"} else ()
+for network in (LENET5, resnet(8, width=4, side=8), mlp(5, 3, batch=1), *others):
     assert peer.parameters(network) == network.parameters, network
 """
     environment = {

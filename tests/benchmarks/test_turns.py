@@ -1,8 +1,10 @@
 """Libraries in processes of their own, with budgets so small that the figures mean nothing."""
 
+import subprocess
+
 import pytest
 
-from benchmarks import peers
+from benchmarks import machine, peers
 from benchmarks.peers import VARIANTS, Variant
 from benchmarks.turns import Budget, Case, Worker, WorkerError, measure
 
@@ -50,3 +52,17 @@ def test_a_library_that_is_not_installed_is_missing(monkeypatch):
     ready, missing = peers.installed(["numpy", "absent"])
     assert ready == ["numpy"]
     assert missing == {"absent": "no_such_library not installed"}
+
+
+def test_settings_for_other_processors_are_left_out_and_named(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    monkeypatch.setenv("GPUNET_TEST_SETTING", "stays")
+    assert "OPENBLAS_CORETYPE" not in machine.environment()
+    assert machine.environment()["GPUNET_TEST_SETTING"] == "stays"
+    assert "OPENBLAS_CORETYPE=Prescott" in machine.describe()["left_out_of_environment"]
+    found = {}
+    started = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *given, **how: found.update(how["env"]) or started(*given, **how))
+    Worker(VARIANTS["numpy"], Case("product", "product", {"size": 4}), TINY).close()
+    assert found["GPUNET_TEST_SETTING"] == "stays"
+    assert "OPENBLAS_CORETYPE" not in found

@@ -32,6 +32,8 @@ CASES = {
     "linear": (("linear", [(70, 80), (80, 60), (60,)], {"activation": "relu"}), (70, 60)),
     "linear_narrow": (("linear", [(400, 8), (8, 60), (60,)], {"activation": "relu"}), (400, 60)),
     "linear_weight_grad": (("linear_weight_grad", [(70, 80), (70, 60)], {}), (80, 60)),
+    "linear_of_steps": (("linear", [(7, 10, 80), (80, 60), (60,)], {}), (7, 10, 60)),
+    "weight_grad_of_steps": (("linear_weight_grad", [(7, 10, 80), (7, 10, 60)], {}), (80, 60)),
     "max_pool": (("max_pool", [(2, 8, 8, 9)], POOL | {"residuals": True}), (2, 4, 4, 9)),
     "avg_pool": (("avg_pool", [(2, 8, 8, 9)], POOL), (2, 4, 4, 9)),
     "avg_pool_grad": (("avg_pool_grad", [(2, 4, 4, 9)], POOL | {"spatial": (8, 8)}), (2, 8, 8, 9)),
@@ -155,10 +157,12 @@ def test_small_products_are_bound_to_blas(case, dtype):
 LABELS = np.array([3, 0, 9, 9, 1, 7], "int32")
 RATE, STEP = np.asarray(0.02, "float32"), np.asarray(7, "int32")
 # provider, primitive, operands (shapes of floats, or arrays), attributes, the result's shape and dtype or None
+ADAM = [(99,), (99,), (99,), "positive", RATE, STEP], {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}, None
 OTHERS = {
     "max_pool_grad": (onednn, "max_pool_grad", [(2, 4, 4, 9), "winner"], POOL | {"spatial": (8, 8)}, (2, 8, 8, 9)),
     "scattered": (numba, "max_pool_grad", [(9, 20, 20, 3), "winner"], POOL | {"spatial": (40, 40)}, (9, 40, 40, 3)),
     "relu": (numba, "relu", [(40, 50)], {}, (40, 50)),
+    "erf": (numba, "erf", [(40, 50)], {}, (40, 50)),
     "relu_grad": (numba, "relu_grad", [(40, 50), (40, 50)], {}, (40, 50)),
     "relu_grad_small": (cpu, "relu_grad", [(4, 5), (4, 5)], {}, (4, 5)),
     "crossentropy": (cpu, "sparse_softmax_crossentropy", [(6, 10), LABELS], {"residuals": True}, (6,)),
@@ -178,13 +182,8 @@ OTHERS = {
     "sgd": (numba, "sgd", [(99,), (99,), RATE], {}, None),
     "momentum": (numba, "momentum", [(99,)] * 3 + [RATE], {"momentum": 0.9, "nesterov": True}, None),
     "rmsprop": (numba, "rmsprop", [(99,), (99,), "positive", RATE], {"rho": 0.9, "epsilon": 1e-7}, None),
-    "adam": (
-        numba,
-        "adam",
-        [(99,), (99,), (99,), "positive", RATE, STEP],
-        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
-        None,
-    ),
+    "adam": (numba, "adam", *ADAM),
+    "adam_by_numpy": (cpu, "adam", *ADAM),
 }
 
 
@@ -242,6 +241,8 @@ def test_every_binder_has_a_case_and_an_implementation():
     tested += [(provider, name) for provider, name, *_ in OTHERS.values()]
     batch_norm = ["batch_norm", "batch_norm_grad", "batch_norm_relu", "batch_norm_relu_grad", "scale_shift_relu"]
     tested += [(numba, name) for name in batch_norm]  # in test_numba.py
+    rows = ["lstm", "lstm_grad", "gru", "gru_grad", "softmax", "softmax_grad"]
+    tested += [(numba, name) for name in rows]  # in test_recurrent.py and test_rows.py
     for provider in (onednn, numba, cpu):
         assert set(provider.binders) == {name for owner, name in tested if owner is provider}
         assert set(provider.binders) <= set(provider.implementations)

@@ -9,10 +9,24 @@ import numpy as np
 import pytest
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, elementwise, loops, machine_code, nn, numba, pooling, team, update
+from gpunet.backend.numba_cpu import (
+    compiled,
+    crossentropy,
+    elementwise,
+    loops,
+    machine_code,
+    nn,
+    numba,
+    pooling,
+    team,
+    update,
+)
+from gpunet.backend.numba_cpu import shape as numba_shape
 from gpunet.backend.portable import portable
+from gpunet.backend.primitives import elementwise as prim_of
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
+from gpunet.backend.primitives import shape as shape_prim
 
 from .problems import assert_close, exact, floats
 
@@ -53,6 +67,86 @@ def test_optimizers_leave_other_arrays_to_numpy():
         assert (p == 1).all()
 
 
+def crossentropy_loops(kind, items):
+    for loop in (crossentropy._SHIFT[kind], crossentropy._NORMALISE, crossentropy._GRAD[kind]):
+        assert loop.now(items) is not None
+
+
+def softmax_problem(rows, classes, kind="i"):
+    rng = np.random.default_rng(0)
+    return floats(rng, rows, classes) * 5, rng.integers(0, classes, rows).astype(kind), floats(rng, rows)
+
+
+@pytest.mark.parametrize("kind", ["i", "l", "B"])
+@pytest.mark.parametrize("shape", [(2, 1), (2, 63), (50, 10), (9000, 10)], ids=str)
+def test_crossentropy_equals_numpy_in_every_bit(shape, kind, monkeypatch):
+    monkeypatch.setattr(crossentropy, "_SMALL", 0)
+    logits, labels, g = softmax_problem(*shape, kind)
+    crossentropy_loops(kind, logits.size)
+    forward, backward = "sparse_softmax_crossentropy", "sparse_softmax_crossentropy_grad"
+    loss, (probabilities,) = cpu.implementations[forward](logits, labels, residuals=True)
+    gradient = cpu.implementations[backward](g, labels, probabilities)
+
+    found = numba.implementations[forward](logits, labels, residuals=True)
+    np.testing.assert_array_equal(found[0], loss)
+    np.testing.assert_array_equal(found[1][0], probabilities)
+    np.testing.assert_array_equal(numba.implementations[backward](g, labels, probabilities), gradient)
+
+    out, dx = np.empty_like(loss), np.empty_like(gradient)
+    bound = numba.binders[forward](logits, labels, out=out, residuals=True)
+    bound_grad = numba.binders[backward](g, labels, probabilities, out=dx)
+    for _ in range(5):  # the first call of each loop finds it
+        bound(), bound_grad()
+    np.testing.assert_array_equal(out, loss)
+    np.testing.assert_array_equal(bound.parts[1], probabilities)
+    np.testing.assert_array_equal(dx, gradient)
+
+
+def test_crossentropy_of_numbers_that_are_none():
+    logits, labels, _ = softmax_problem(50, 10)
+    crossentropy_loops("i", logits.size)
+    logits[1, 3], logits[2, 3], logits[3], logits[4, :2] = np.nan, np.inf, -np.inf, (np.nan, np.inf)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        expected = cpu.implementations["sparse_softmax_crossentropy"](logits, labels)[0]
+        out = np.empty_like(expected)
+        bound = numba.binders["sparse_softmax_crossentropy"](logits, labels, out=out)
+        for _ in range(5):
+            bound()
+    np.testing.assert_array_equal(out, expected)
+    assert np.isnan(out[1:5]).all()
+
+
+def test_a_label_out_of_range_reads_and_writes_nothing():
+    logits, labels, g = softmax_problem(50, 10)
+    crossentropy_loops("i", logits.size)
+    labels[:2] = -1, 10
+    out, dx = np.empty(50, "float32"), np.empty_like(logits)
+    calls = [
+        numba.binders["sparse_softmax_crossentropy"](logits, labels, out=out),
+        numba.binders["sparse_softmax_crossentropy_grad"](g, labels, logits, out=dx),
+    ]
+    for _ in range(5):
+        [call() for call in calls]
+    assert np.isnan(out[:2]).all()
+    assert np.isfinite(out[2:]).all()
+    np.testing.assert_array_equal(dx[:2], logits[:2] * g[:2, None])
+
+
+@pytest.mark.parametrize("change", ["float64", "wide", "one row", "labels", "strided", "out"])
+def test_crossentropy_leaves_the_rest_to_numpy(change, monkeypatch):
+    monkeypatch.setattr(crossentropy, "_SMALL", 0)
+    logits, labels, g = softmax_problem(1 if change == "one row" else 8, 64 if change == "wide" else 10)
+    crossentropy_loops("i", logits.size)
+    out = np.empty(16, "float32")[::2] if change == "out" else np.empty(len(labels), "float32")
+    logits = logits.astype("float64") if change == "float64" else logits
+    logits = np.asfortranarray(logits) if change == "strided" else logits
+    labels = labels.astype("int16") if change == "labels" else labels
+    for make in (numba.implementations, numba.binders):
+        assert make["sparse_softmax_crossentropy"](logits, labels, out=out) is NotImplemented
+    if change in ("float64", "labels", "strided"):
+        assert numba.implementations["sparse_softmax_crossentropy_grad"](g, labels, logits) is NotImplemented
+
+
 @pytest.mark.parametrize("shape", [(9000,), (40, 7, 50), (1 << 20,)], ids=str)
 def test_relu_grad_equals_numpy_in_every_bit(shape):
     elementwise.RELU_GRAD.now(int(np.prod(shape)))
@@ -69,6 +163,36 @@ def test_relu_grad_equals_numpy_in_every_bit(shape):
     np.testing.assert_array_equal(ours(g.T, y.T), expected.T)
     for arrays in ((g.reshape(-1)[:9], y.reshape(-1)[:9]), (g.astype("float64"), y), (g, y[:1])):
         assert ours(*arrays) is NotImplemented
+
+
+@pytest.mark.parametrize("size", [1, 9000, (1 << 18) + 5])
+def test_erf_equals_numpy_in_every_bit(size, monkeypatch):
+    monkeypatch.setattr(elementwise, "_TINY", 1)
+    elementwise._ERF.now(size)
+    x = 2 * floats(np.random.default_rng(0), size)
+    x[:5] = [np.nan, np.inf, -np.inf, -0.0, 3.93][:size]
+    expected = cpu.implementations["erf"](x)
+    np.testing.assert_array_equal(numba.implementations["erf"](x), expected)
+    np.testing.assert_allclose(expected, exact(prim_of.UNARY["erf"], x), rtol=0, atol=5e-7)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("shape", [(300, 8), (30, 10, 4, 2)], ids=str)
+def test_rows_are_added_as_numpy_adds_them(shape, dtype):
+    rng = np.random.default_rng(0)
+    g, places = floats(rng, *shape), rng.integers(-7, 7, shape[:-1] if len(shape) == 2 else shape[:2]).astype(dtype)
+    for loop in numba_shape._ADD_ROWS.values():
+        loop.now(g.size)
+    how = {"spec": (shape_prim.ARRAY, slice(None)), "shape": (7, *g.shape[places.ndim :])}
+    expected = portable.bind(shape_prim.scatter, np)(g, places, **how)
+    out = np.empty_like(expected)
+    assert numba.implementations["scatter"](g, places, out=out, **how) is out
+    np.testing.assert_array_equal(out, expected)
+    for bad in (7, -8):
+        places.flat[3] = bad
+        assert numba.implementations["scatter"](g, places, **how) is NotImplemented
+        with pytest.raises(IndexError):
+            shape_prim.scatter(g, places, **how)
 
 
 @pytest.mark.parametrize("size", [9000, (1 << 18) + 5])

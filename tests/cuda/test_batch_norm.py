@@ -129,6 +129,15 @@ def test_variance_of_numbers_far_from_zero(gpu, dtype):
     np.testing.assert_allclose(variance.get(), wide.var(0), rtol=2e-3 if dtype == "float32" else 1e-9)
 
 
+@pytest.mark.parametrize("far", [0, 1e2, 1e4, 1e6])
+def test_variance_is_that_of_the_rounded_numbers(gpu, dtype, far):
+    x = (far + draw((5000, 3), "float64")).astype(dtype)
+    (_, mean, variance), _ = prim.batch_norm(as_array(x, target=gpu), None, None, epsilon=EPSILON)
+    wide = x.astype("float64")
+    np.testing.assert_allclose(mean.get(), wide.mean(0), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(variance.get(), wide.var(0), rtol=1e-6)
+
+
 def test_nan_stays_in_its_channel(gpu, dtype):
     x, gamma, beta = operands((40, 8), dtype)
     x[17, 3] = np.nan

@@ -1,6 +1,6 @@
 """Batch normalisation of a convolution whose kernel leaves the sums of which the statistics are made."""
 
-# kernels: conv.cu
+# kernels: conv.cu moments.cuh
 import numpy as np
 import pytest
 
@@ -14,6 +14,7 @@ from gpunet.backend.primitives import nn as prim
 RNG = np.random.default_rng(2)
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 IN_ONE = {"conv", "batch_norm_finish", "batch_norm_apply"}
+PRODUCT = {"gemm", "batch_norm_finish", "batch_norm_apply"}
 CASES = {
     "one tile": ((1, 3, 4, 4), (3, 3, 4, 8), 1, 1),
     "residual": ((3, 13, 12, 16), (3, 3, 16, 36), 1, 2),
@@ -65,10 +66,11 @@ def test_cases(gpu, case, dtype, relu):
     x, w = draw(x_shape, dtype), draw(w_shape, dtype)
     attributes = geometry(x, w, padding, strides)
     bias, gamma, beta = draw((3, w.shape[-1]), dtype)
-    assert check(gpu, (x, w, bias, gamma, beta, None), **attributes, relu=relu) == IN_ONE
+    launched = PRODUCT if case == "1×1" else IN_ONE
+    assert check(gpu, (x, w, bias, gamma, beta, None), **attributes, relu=relu) == launched
     y = prim.conv_batch_norm.infer(x, w, None, None, None, None, **attributes, relu=relu)[0]
     addend = draw(y.shape, dtype) if relu else None
-    assert check(gpu, (x, w, None, None, None, addend), **attributes, relu=relu) == IN_ONE
+    assert check(gpu, (x, w, None, None, None, addend), **attributes, relu=relu) == launched
 
 
 EVERY_TILE = [
@@ -108,6 +110,32 @@ def test_variance_of_numbers_far_from_zero(gpu, dtype):
     flat[..., 1:, :] += 0.25
     (_, _, variance), _ = prim.conv_batch_norm(*on(gpu, flat, w), None, None, None, None, **geometry(x, w), relu=False)
     np.testing.assert_allclose(variance.get(), flat.astype("float64").var(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["residual", "1×1", "depthwise"])
+def test_a_large_bias_costs_no_digits(gpu, case):
+    """It cancels in the normalisation, and only the mean that is returned has it."""
+    shapes = {**CASES, "depthwise": ((2, 9, 8, 8), (3, 3, 1, 8), 1, 1)}
+    x_shape, w_shape, padding, strides = shapes[case]
+    x, w = draw(x_shape, "float32"), draw(w_shape, "float32")
+    bias = np.linspace(-1e6, 1e6, w.shape[-1], dtype="float32")
+    check(gpu, (x, w, bias, None, None, None), **geometry(x, w, padding, strides), relu=False)
+
+
+@pytest.mark.parametrize("far", [0, 1e2, 1e4, 1e6])
+@pytest.mark.parametrize("window", [1, 3])
+def test_variance_is_that_of_the_rounded_convolution(gpu, window, far):
+    """Deviations of 1 around a mean however far."""
+    x = (far + draw((3, 33, 34, 4), "float64")).astype("float32")
+    w = np.zeros((window, window, 4, 8), "float32")
+    w[window // 2, window // 2] = np.eye(4, 8, dtype="float32")
+    x_on, w_on = on(gpu, x, w)
+    (_, mean, variance), _ = prim.conv_batch_norm(x_on, w_on, *[None] * 4, **geometry(x, w), relu=False)
+    edge = window // 2
+    wide = x[:, edge : 33 - edge, edge : 34 - edge].reshape(-1, 4).astype("float64")
+    np.testing.assert_allclose(mean.get()[:4], wide.mean(0), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(variance.get()[:4], wide.var(0), rtol=1e-6)
+    np.testing.assert_array_equal(variance.get()[4:], 0)
 
 
 def test_nan_stays_in_its_channel_and_zero_rows_do_not_count(gpu):

@@ -82,7 +82,7 @@ RULES = {
     "momentum": ("momentum", 1, {"momentum": 0.9, "nesterov": False}),
     "nesterov": ("momentum", 1, {"momentum": 0.8, "nesterov": True}),
     "rmsprop": ("rmsprop", 1, {"rho": 0.9, "epsilon": 1e-3}),
-    "rmsprop centered": ("rmsprop_general", "va-", {"rho": 0.7, "momentum": 0.0, "epsilon": 1e-3}),
+    "rmsprop centered": ("rmsprop_general", "va-", {"rho": 0.7, "momentum": 0.6, "epsilon": 1e-3}),
     "rmsprop momentum": ("rmsprop_general", "v-m", {"rho": 0.7, "momentum": 0.6, "epsilon": 1e-3}),
     "rmsprop both": ("rmsprop_general", "vam", {"rho": 0.7, "momentum": 0.6, "epsilon": 1e-3}),
     "adam": ("adam", 2, {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-4}),
@@ -117,6 +117,9 @@ def arrays_of(rule, size, dtype):
     if isinstance(slots, str):
         moments[1] = (RNG.random(size) * 0.5).astype(dtype)
         moments = [m if slot != "-" else None for m, slot in zip(moments, slots)]
+    if name == "lion":  # in both directions, and none so short that rounding turns it
+        moments[0] -= dtype(1)
+        g = np.copysign(abs(g) + dtype(0.1), g) * dtype(10) - dtype(9) * moments[0]
     return name, [p, g, *moments], attributes
 
 
@@ -146,6 +149,15 @@ def test_steps(gpu, rule, size, dtype):
             np.testing.assert_allclose(found.get(), wanted, rtol=tolerance, atol=tolerance)
     assert sum(gpu.launches.values()) == 1
     assert not gpu.not_emulated
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_lion_stays_where_it_is_without_a_direction(gpu, device):
+    place = gpu if device == "gpu" else None
+    values = np.array([[1, 2, -3, 4, 5], [0, 2, -2, np.nan, 0], [0, -1, 1, 0, 0]], np.float32)
+    p, g, m, rate = (as_array(x.copy(), target=place) for x in (*values, np.array(0.5, np.float32)))
+    prim.lion(p, g, m, rate, beta_1=0.9, beta_2=0.8)
+    np.testing.assert_array_equal(np.asarray(p.view(np.ndarray)), np.float32([1, 2.5, -3.5, np.nan, 5]))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

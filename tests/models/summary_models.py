@@ -79,7 +79,22 @@ def subclass(keras: Any) -> Any:
     return model
 
 
-MODELS = (mlp, convnet, unbuilt, chain, branches, with_ops, nested, subclass)
+def several_outputs(keras: Any) -> Any:
+    class Both(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x + 1.0, x[:, 0]
+
+    class Named(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return {"sum": x + 1.0, "first": x[:, :1]}
+
+    inputs = keras.Input((5, 3))
+    states = keras.layers.LSTM(4, return_state=True)(inputs)
+    first, _ = Both()(states[0])
+    return keras.Model(inputs, Named()(first))
+
+
+MODELS = (mlp, convnet, unbuilt, chain, branches, with_ops, nested, subclass, several_outputs)
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"line_length": 120, "show_trainable": True},

@@ -272,6 +272,14 @@ def test_model_from_json():
         keras.models.model_from_json("{")
 
 
+def test_names_are_unique():
+    x = keras.Input((3,))
+    shared = layers.Dense(3, name="same")
+    keras.Model(x, shared(shared(x)))
+    with pytest.raises(ValueError, match='The name "same" is used 2 times in the model'):
+        keras.Model(x, layers.Dense(3, name="same")(shared(x)))
+
+
 def test_only_layers_are_added():
     with pytest.raises(ValueError, match="Only instances of `gpunet.Layer`"):
         keras.Sequential([3])

@@ -243,6 +243,22 @@ def test_an_output_without_a_loss_needs_no_target():
     assert changed == [False, False, True, True]
 
 
+def test_named_outputs_may_lack_a_loss_and_a_target():
+    inputs = layers.Input((3,))
+    model = keras.Model(inputs, {"a": layers.Dense(2)(inputs), "b": layers.Dense(2)(inputs)})
+    model.compile("sgd", {"b": "mse"}, metrics={"b": ["mae"]}, weighted_metrics=["mse"])
+    before = model.get_weights()
+    logs = model.fit(X, {"b": Y}, sample_weight={"b": np.ones(len(X))}, verbose=0).history
+    assert sorted(logs) == ["b_mae", "b_mse", "loss"]
+    assert [(a != b).any() for a, b in zip(before, model.get_weights())] == [False, False, True, True]
+    model.compile("sgd", {"a": "mse", "b": "mse"})
+    with pytest.raises(ValueError, match="no targets `y` for output 'a'"):
+        model.fit(X, {"b": Y}, verbose=0)
+    model.compile("sgd", {"c": "mse"})
+    with pytest.raises(KeyError, match="key 'c' does not correspond to an output"):
+        model.fit(X, {"a": Y, "b": Y}, verbose=0)
+
+
 def test_predict_gives_back_the_structure():
     inputs = {"u": keras.Input((3,), name="u"), "v": keras.Input((3,), name="v")}
     model = keras.Model(inputs, {"sum": inputs["u"] + inputs["v"], "both": [inputs["u"], inputs["v"]]})
@@ -283,6 +299,38 @@ def test_own_steps_and_losses():
     assert model.fit(X, Y, verbose=0).history["loss"][0] > 5
     assert model.evaluate(X, Y, verbose=0) == 42.0
     assert model.evaluate(X, Y, verbose=0, return_dict=True) == {"answer": 42.0}
+
+
+def test_the_loss_and_how_steps_run_can_be_asked_of_the_model():
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            self.eager.append(self.run_eagerly)
+            x, y = data
+            with keras.GradientTape() as tape:
+                loss = self.loss(y, self(x, training=True))
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights))
+            return {"own": loss}
+
+    model = Own([keras.Input((3,)), layers.Dense(2)])
+    object.__setattr__(model, "eager", [])
+    model.compile("sgd", keras.losses.mean_squared_error, jit_compile=True)
+    assert (model.run_eagerly, model.jit_compile) == (False, True)
+    model.fit(X, Y, batch_size=2, epochs=3, verbose=0)
+    recorded = len(model.eager)
+    assert recorded < 3 * len(X) // 2
+    model.run_eagerly = True
+    model.fit(X, Y, batch_size=2, verbose=0)
+    assert model.eager[recorded:] == [True] * (len(X) // 2)
+    model.run_eagerly = model.jit_compile = False
+    assert model.get_compile_config()["jit_compile"] is False
+
+    class Named(keras.Sequential):
+        def loss(self):
+            return "mine"
+
+    named = Named([keras.Input((3,)), layers.Dense(2)])
+    named.compile("sgd")
+    assert named.loss() == "mine"
 
 
 def test_moving_averages_take_the_weights_place_at_the_end():

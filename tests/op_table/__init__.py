@@ -6,6 +6,7 @@ from . import (
     creation,
     elementwise,
     image,
+    libraries,
     linalg,
     mathematics,
     nn,
@@ -14,5 +15,8 @@ from . import (
     statistics,
 )
 
-FAMILIES = (elementwise, mathematics, reduction, statistics, linalg, shape, arrangement, nn, attention, image, creation)
+FAMILIES = (
+    *(elementwise, mathematics, reduction, statistics, linalg, libraries, shape),
+    *(arrangement, nn, attention, image, creation),
+)
 ROWS = [row for family in FAMILIES for row in family.ROWS]

@@ -83,7 +83,7 @@ def run(row: Row, device: Any) -> None:
     """The op and both derivatives once, with nothing compared: what a profiler or a counter of kernels wants."""
     dtype = "float64" if "float64" in row.dtypes else row.dtypes[0]
     arguments = _placed(row, row.arrays(dtype), device, Tensor)
-    numbers = _numbers(row, arguments) if dtype in FLOATS else []
+    numbers = _numbers(row, arguments) if dtype in FLOATS and row.derivatives is not None else []
     with GradientTape() as outer:
         outer.watch(numbers)
         with GradientTape() as inner:
@@ -236,7 +236,8 @@ def replay(row: Row, device: Any) -> None:
 
     recorded = gpunet.function(run)
     for turn in range(5):
-        turned = [np.roll(x, turn, axis=-1) if x.ndim else x for x in (leaves[i] for i in places)]
+        axis = 0 if row.whole else -1
+        turned = [np.roll(x, turn, axis=axis) if x.ndim else x for x in (leaves[i] for i in places)]
         inputs = [Tensor(to_device(x, device)) for x in turned]
         pairs = zip(tree.flatten(recorded(*inputs)), tree.flatten(run(*inputs)), strict=True)
         for y, e in ((y, e) for y, e in pairs if y is not None or e is not None):

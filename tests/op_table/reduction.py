@@ -99,10 +99,6 @@ for name in ("cumsum", "cumprod"):
     row(name, getattr(np, name), positive(N, 0), axis=1)
 row("cumsum", np.cumsum, positive(N, 3), axis=0, dtype="float64").checked(dtypes=("float32",), result="float64")
 
-row("norm", lambda x, **k: np.sqrt(np.sum(x * x, **k)), normal(N, 3), axis=-1)
-row("norm", lambda x: np.sqrt(np.sum(x * x)), normal(N, 3))
-row("norm", lambda x, ord, **k: np.sum(np.abs(x), **k), positive(N, 3), ord=1, axis=0, keepdims=True)
-row("norm", lambda x, ord, **k: np.max(np.abs(x), **k), normal(N, 3), ord=math.inf, axis=1)
 row("moments", lambda x, axes: (x.mean(axis=axes), x.var(axis=axes)), normal(N, 3, 5), axes=(0, 1)).checked(tolerance=4)
 row(
     "moments",

@@ -130,6 +130,7 @@ class Row:
     tolerance: float = 1.0
     of: int | None = None
     symbolic: bool = True
+    whole: bool = False
     variant: str = field(default="")
 
     def checked(self, **options: Any) -> Row:
@@ -143,6 +144,7 @@ class Row:
         of: the place of the one result that is differentiated, where not all are.
         tolerance: a factor for results that accumulate many roundings.
         symbolic: False for an op of values, whose result's shape depends on them.
+        whole: matrices must stay as they are drawn, for others have no result; replays see them in another order.
         variant: a word for the row's name, needed where shapes and attributes do not tell it from others of the op.
         """
         for name, value in options.items():

@@ -20,7 +20,12 @@ NO_ROW = {
     "shape": "returns a tuple, tested with conversions",
     "size": "returns an int, tested with conversions",
     "to_device": "tested with devices",
+    "dtype": "returns a name, tested with conversions",
     "empty": "has no values to compare, tested with conversions",
+    "empty_like": "has no values to compare, tested with conversions",
+    "ctc_decode": "compared with Keras's values, in a test of its own",
+    "jvp": "takes a function, tested with the transforms",
+    "vectorize": "takes a function, tested in ops/test_control.py",
     "ctc_loss": "compared with all alignments, in a test of its own",
     **dict.fromkeys(
         "associative_scan cond fori_loop map scan switch vectorized_map while_loop".split(),

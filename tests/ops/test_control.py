@@ -52,3 +52,37 @@ def test_associative_scan(n, reverse):
     np.testing.assert_allclose(ops.associative_scan(ops.add, x, reverse, axis=1), expected, rtol=1e-5, atol=1e-6)
     both = ops.associative_scan(lambda a, b: (a[0] + b[0], ops.maximum(a[1], b[1])), (x, x), axis=1)
     np.testing.assert_allclose(both[1], np.maximum.accumulate(x, 1))
+
+
+def test_vectorize():
+    double = ops.vectorize(lambda a, b: a + b)
+    np.testing.assert_array_equal(double(np.array([1, 2, 3, 4]), 2), [3, 4, 5, 6])
+    product = ops.vectorize(lambda m, v: ops.matmul(m, v), signature="(m,n),(n)->(m)")
+    m, v = np.arange(12.0).reshape(2, 2, 3), np.arange(3.0)
+    np.testing.assert_allclose(product(m, v), m @ v)
+    both = ops.vectorize(lambda x, name: (x + 1, x if name == "a" else -x), excluded={1}, signature=None)
+    np.testing.assert_array_equal(both(np.array([[1, 2]]), "a")[1], [[1, 2]])
+    x = gpunet.Variable([1.0, 2.0])
+    with gpunet.GradientTape() as tape:
+        y = ops.sum(ops.vectorize(lambda a: a * a)(x))
+    np.testing.assert_allclose(tape.gradient(y, x), [2, 4])
+    with pytest.raises(ValueError, match="to be a callable. Received: pyfunc=3"):
+        ops.vectorize(3)
+    with pytest.raises(ValueError, match="Received: signature='m->n'"):
+        ops.vectorize(ops.sin, signature="m->n")
+    with pytest.raises(ValueError, match="expected 2 arguments"):
+        product(m)
+
+
+def test_the_namespaces_have_what_keras_has():
+    from gpunet.ops import linalg, nn, numpy
+
+    assert ops.nn is nn
+    assert ops.numpy.add is ops.add
+    assert ops.linalg.solve is ops.solve is linalg.solve
+    for module in (nn, numpy, linalg):
+        assert dir(module)
+        for name in module.__all__:
+            assert getattr(module, name) is getattr(ops, name)
+        with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+            _ = module.nothing

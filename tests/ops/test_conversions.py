@@ -59,6 +59,27 @@ def test_shape_ndim_size():
     assert ops.ndim(KerasTensor((None, 3))) == 2
 
 
+def test_dtype():
+    assert ops.dtype(ops.ones(2, "bfloat16")) == "bfloat16"
+    assert ops.dtype(np.ones(2)) == "float64"
+    assert ops.dtype([1, 2]) == "int32"
+    assert ops.dtype(KerasTensor((None, 2), "int8")) == "int8"
+
+
+def test_empty_like():
+    x = ops.empty_like(np.ones((2, 3), "float16"))
+    assert (type(x), x.shape, x.dtype) == (np.ndarray, (2, 3), "float16")
+    assert ops.empty_like(ops.ones(2), "int32").dtype == "int32"
+
+
+def test_there_are_dense_tensors_only():
+    assert ops.convert_to_tensor([1.0], sparse=False).shape == (1,)
+    with pytest.raises(ValueError, match="dense tensors only. Received: sparse=True"):
+        ops.convert_to_tensor([1.0], sparse=True)
+    with pytest.raises(ValueError, match="no sparse results"):
+        ops.one_hot([1], 2, sparse=True)
+
+
 def test_empty():
     x = ops.empty((2, 3), "float16")
     assert (x.shape, x.dtype) == ((2, 3), np.float16)

@@ -63,3 +63,13 @@ def test_places_and_distinct_values():
 def test_errors_say_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.array([[1.0, 2.0], [3.0, 4.0]]))
+
+
+def test_unique_tells_where_each_occurs_first():
+    values, first, counts = ops.unique(np.array([3, 1, 3, 2, 1]), return_index=True, return_counts=True)
+    np.testing.assert_array_equal(values, [1, 2, 3])
+    np.testing.assert_array_equal(first, [1, 3, 0])
+    np.testing.assert_array_equal(counts, [2, 1, 2])
+    values, first = ops.unique(np.array([3, 1, 3]), return_index=True, size=3, fill_value=9)
+    np.testing.assert_array_equal(values, [1, 3, 9])
+    np.testing.assert_array_equal(first, [1, 0, 0])

@@ -49,11 +49,15 @@ def test_a_training_step_is_launches_of_our_kernels_and_nothing_else():
             np.testing.assert_array_equal(a, b)
 
 
+class CudaError(RuntimeError):
+    """In the place of `cupy.cuda.runtime.CUDARuntimeError`."""
+
+
 class FakeStream:
     """Notes what happens to it; while it captures, calls are put aside."""
 
     def __init__(self, log, name):
-        self.log, self.name, self.capturing = log, name, False
+        self.log, self.name, self.capturing, self.invalid = log, name, False, False
 
     def __enter__(self):
         self.log.append(f"enter {self.name}")
@@ -72,12 +76,17 @@ class FakeStream:
 
     def end_capture(self):
         self.capturing = False
+        if self.invalid:
+            raise CudaError("cudaErrorStreamCaptureInvalidated")
         return SimpleNamespace(
             upload=lambda stream: self.log.append(f"upload to {stream.name}"),
             launch=lambda stream: self.log.append(f"launch on {stream.name}"),
         )
 
     def is_capturing(self):
+        """As CuPy's, which answers with an error where a capture was invalidated and not ended yet."""
+        if self.capturing and self.invalid:
+            raise RuntimeError("the stream was capturing, but an error has invalidated the capture sequence")
         return self.capturing
 
     def synchronize(self):
@@ -98,7 +107,7 @@ def fake_cupy(log):
         Stream=lambda non_blocking: private,
         get_current_stream=lambda: current,
         using_allocator=scope,
-        runtime=SimpleNamespace(CUDARuntimeError=RuntimeError),
+        runtime=SimpleNamespace(CUDARuntimeError=CudaError),
     )
     cuda.Device = lambda index: _Reusable()
     return SimpleNamespace(cuda=cuda), private
@@ -136,13 +145,15 @@ def test_the_second_run_is_captured_and_then_launched():
     assert "current waits for event of private" in log
 
 
-def test_what_cannot_be_captured_is_reported_and_goes_on_being_run(caplog):
+@pytest.mark.parametrize("invalidates", [False, True])
+def test_what_cannot_be_captured_is_reported_and_goes_on_being_run(caplog, invalidates):
     log = []
     cupy, private = fake_cupy(log)
     graph = CupyGraph(cupy, ARRAY)
 
     def step():
         if private.capturing:
+            private.invalid = invalidates
             raise RuntimeError("operation not permitted when stream is capturing")
         log.append("run")
         return len(log)

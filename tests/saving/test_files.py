@@ -17,6 +17,7 @@ import gpunet as keras
 from gpunet import layers
 from gpunet.models import load_model
 from gpunet.saving import register_keras_serializable
+from gpunet.saving.walk import saveables
 
 X = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(8, 2)).astype("float32")
@@ -126,6 +127,45 @@ def test_weights_in_every_format(suffix, tmp_path):
         model.save_weights(path, overwrite=False)
     with pytest.raises(ValueError, match="not yet been built"):
         Blocks().load_weights(path)
+
+
+class Many(keras.Model):
+    def __init__(self):
+        super().__init__()
+        for i in range(12):
+            setattr(self, f"part_{i}", dense())
+
+
+def test_weights_of_a_model_without_a_call(tmp_path):
+    one, other = Many(), Many()
+    one.save_weights(tmp_path / "many.weights.h5")
+    other.load_weights(tmp_path / "many.weights.h5")
+    same(other.get_weights(), one.get_weights())
+
+
+def test_paths_do_not_depend_on_what_was_asked_of_the_model():
+    one, other = Many(), Many()
+    assert len(other.weights) == 12 * 4
+    expected = [path for path, _ in saveables(one)]
+    assert [path for path, _ in saveables(other)] == expected
+    sequential = ["sequential", *(f"sequential_{i}" for i in range(1, 12))]
+    assert {f"layers/{name}/layers/dense_1" for name in sequential[1:]} <= set(expected)
+
+
+def test_a_lambda_among_the_arguments_is_refused_when_saving(tmp_path):
+    class Applies(layers.Layer):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def call(self, x):
+            return self.function(x)
+
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, Applies(lambda x: x + 1)(inputs))
+    with pytest.raises(NotImplementedError, match="a lambda has no name .* must override `get_config"):
+        model.save(tmp_path / "model.keras")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -9,7 +9,7 @@ import numpy as np
 
 import gpunet
 from benchmarks import machine
-from benchmarks.gpu.target import Gpu, torch_on_gpu
+from benchmarks.gpu.target import Gpu, torch_on_gpu, why_no_torch
 
 
 def run(gpu: Gpu, findings: Any) -> None:
@@ -18,7 +18,7 @@ def run(gpu: Gpu, findings: Any) -> None:
     if gpu.real:
         facts |= _cuda_facts(gpu.xp)
     torch = torch_on_gpu(gpu)
-    facts["torch"] = f"{torch.__version__}, cuDNN {torch.backends.cudnn.version()}" if torch else "none with a GPU"
+    facts["torch"] = f"{torch.__version__}, cuDNN {torch.backends.cudnn.version()}" if torch else why_no_torch(gpu)
     facts |= {"python": platform.python_version(), "cpu": machine.cpu_model()}
     for name, value in facts.items():
         findings.add(fact=name, value=value)

@@ -32,7 +32,7 @@ def _time(gpu: Gpu, findings: Any, row: dict[str, Any], name: str, peer: Any, ne
 
     def seconds() -> float:
         batch = row["batch"]
-        work = peer.training(network, *samples(network, batch), batch, Mode(how, "gpu" if gpu.real else "cpu"))
+        work = peer.training(network, *samples(network, batch), batch, Mode(how, "gpu"))
         for _ in range(4):  # a recorded step is seen, traced twice, and then replayed
             work.run()
         return gpu.wall_seconds(work.run)

@@ -8,11 +8,10 @@ import logging
 import os
 import threading
 import types
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from gpunet import config, tree
 from gpunet.autograd.recording.arena import Arena
@@ -22,7 +21,8 @@ from gpunet.autograd.tape import state as taping
 from gpunet.autograd.tensor import Tensor, raw, wrap
 from gpunet.autograd.variable import Variable, scopes, structure
 from gpunet.autograd.watching import state as watching
-from gpunet.backend.rows import Rows
+from gpunet.backend.devices import copied
+from gpunet.backend.rows import Rows, Table
 
 _log = logging.getLogger("gpunet")
 _MOST = 8  # recordings of one function
@@ -83,6 +83,18 @@ class _Recording:
         return None if self.ready is None else self.ready.program
 
 
+class _Latest(NamedTuple):
+    """A table whose rows a function was given, in which surroundings, and the recording that they have."""
+
+    table: Callable[[], Table | None]
+    around: tuple
+    recording: _Recording
+
+
+def _no_table() -> None:
+    """What `_Latest.table` is at first."""
+
+
 class RecordedFunction:
     """A callable that runs eagerly twice, is traced twice, and from then on replays the trace.
 
@@ -91,8 +103,8 @@ class RecordedFunction:
     recorded goes on eagerly, with one line in the log "gpunet" that says why.
 
     Args:
-        function: of arrays, tensors and plain values, in nested structures; where it is given `Rows`, replays copy them
-            to their place, and the function must take both them and tensors.
+        function: of arrays, tensors and plain values, in nested structures. One that is given `Rows` alone, which
+            replays copy to their place, must take both them and tensors.
         must: log obstacles as warnings rather than as information.
         arena: storage to share with other functions that do not run at the same time.
     """
@@ -103,35 +115,51 @@ class RecordedFunction:
         self.must = must
         self._arena = Arena() if arena is None else arena
         self._recordings: OrderedDict[Any, _Recording] = OrderedDict()
+        self._latest = _Latest(_no_table, (), _Recording())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if watching.trace is not None or taping.base is not None or scopes.abstract:
             return self.function(*args, **kwargs)  # part of something larger, which must see what happens
+        around = tuple([read() for read in surroundings])
+        if len(args) == 1 and type(args[0]) is Rows and not kwargs:
+            return self._of_rows(around, args[0])
         arrays: list[Any] = []
-        key = (
-            tuple([read() for read in surroundings]),
-            _signature(args, arrays),
-            _signature(kwargs, arrays) if kwargs else None,
-        )
-        recording = self._recordings.get(key)
-        if recording is None:
-            recording = self._recordings[key] = _Recording()
-            if len(self._recordings) > _MOST:
-                self._recordings.popitem(last=False)
+        recording = self._recording(around, args, kwargs, arrays)
         ready = recording.ready
         if ready is not None and ready.version == structure.version:
             with self._arena.lock:
                 if not self._arena.running:
                     return self._run(ready, arrays)
             return self.function(*args, **kwargs)  # called by the code of an op that is being replayed
-        if Rows in map(type, arrays):
-            return self(*tree.map_structure(as_tensor, args), **tree.map_structure(as_tensor, kwargs))
         if recording.obstacle is None and arrays and recording.lock.acquire(blocking=False):
             try:
                 return self._learn(recording, arrays, args, kwargs)
             finally:
                 recording.lock.release()
         return self.function(*args, **kwargs)
+
+    def _recording(self, around: tuple, args: tuple, kwargs: dict, arrays: list[Any]) -> _Recording:
+        """That of a signature; the arrays among the arguments are appended to `arrays`."""
+        key = (around, _signature(args, arrays), _signature(kwargs, arrays) if kwargs else None)
+        recording = self._recordings.get(key)
+        if recording is None:
+            recording = self._recordings[key] = _Recording()
+            if len(self._recordings) > _MOST:
+                self._recordings.popitem(last=False)
+        return recording
+
+    def _of_rows(self, around: tuple, rows: Rows) -> Any:
+        """The function of a batch, whose signature need not be read if it is that of the batch before."""
+        latest = self._latest
+        if latest.table() is rows.table and latest.around == around:
+            ready = latest.recording.ready
+            if ready is not None and ready.version == structure.version:
+                with self._arena.lock:
+                    if not self._arena.running:
+                        return self._run(ready, rows)
+        args = (as_tensors(rows),)
+        self._latest = _Latest(weakref.ref(rows.table), around, self._recording(around, args, {}, []))
+        return self(*args)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -146,7 +174,7 @@ class RecordedFunction:
         """Why signatures that were called often enough are not recorded."""
         return {key: recording.obstacle for key, recording in self._recordings.items() if recording.obstacle}
 
-    def _run(self, ready: _Ready, arrays: list[Any]) -> Any:
+    def _run(self, ready: _Ready, arrays: list[Any] | Rows) -> Any:
         arena = self._arena
         if ready.moves != arena.moves:
             ready.program, ready.moves = ready.program.moved(), arena.moves
@@ -156,7 +184,7 @@ class RecordedFunction:
         finally:
             arena.running = False
 
-    def _replay(self, ready: _Ready, arrays: list[Any]) -> Any:
+    def _replay(self, ready: _Ready, arrays: list[Any] | Rows) -> Any:
         try:
             found = iter(ready.program(arrays))
         finally:  # a replay that is interrupted may have changed them
@@ -166,7 +194,7 @@ class RecordedFunction:
         if outcome.structure is None and not outcome.kinds[0]:
             return outcome.leaves[0]
         leaves = [
-            (wrap(next(found).copy()) if kind == "tensor" else next(found).copy()) if kind else leaf
+            (wrap(copied(next(found))) if kind == "tensor" else copied(next(found))) if kind else leaf
             for leaf, kind in zip(outcome.leaves, outcome.kinds)
         ]
         return tree.pack_like(outcome.structure, leaves)
@@ -234,9 +262,6 @@ def _signature(x: Any, arrays: list[Any]) -> Any:
         arrays.append(a)
         mask = getattr(x, "_keras_mask", None)
         return (kind, type(a), a.shape, a.dtype, None if mask is None else _signature(mask, arrays))
-    if kind is Rows:
-        arrays.append(x)
-        return (Tensor, np.ndarray, x.shape, x.dtype, None)
     if isinstance(x, list | tuple):
         return (kind, *[_signature(item, arrays) for item in x])
     if isinstance(x, dict):
@@ -278,17 +303,17 @@ def _apart(x: Any) -> Any:
     if not _is_array(x):
         return x
     if not isinstance(x, Tensor):
-        return x.copy()
-    copied: Any = wrap(x.array.copy())
+        return copied(x)
+    apart: Any = wrap(copied(x.array))
     mask = getattr(x, "_keras_mask", None)
     if mask is not None:
-        copied._keras_mask = _apart(mask)
-    return copied
+        apart._keras_mask = _apart(mask)
+    return apart
 
 
-def as_tensor(x: Any) -> Any:
-    """Rows as a tensor; anything else as it is."""
-    return wrap(x.taken()) if type(x) is Rows else x
+def as_tensors(x: Any) -> Any:
+    """A batch of rows as tensors in its structure; anything else as it is."""
+    return tree.map_structure(lambda a: None if a is None else wrap(a), x.taken()) if type(x) is Rows else x
 
 
 def _outcome(trace: Trace, result: Any) -> _Outcome:

@@ -14,6 +14,7 @@ from gpunet.autograd.recording.arena import Arena
 from gpunet.autograd.recording.packings import Packings
 from gpunet.autograd.recording.trace import Call, Constant, Group, Input, Result, Spec, View, is_array, touches
 from gpunet.backend.bound import flat
+from gpunet.backend.devices import current_device, device_of
 from gpunet.backend.memory import lasting
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives.update import assign
@@ -39,28 +40,31 @@ class Program:
 
     def __init__(self, calls: Sequence[Call], inputs: Sequence[Any], outputs: Sequence[Any], arena: Arena):
         self._given = (calls, inputs, outputs, arena)
+        self._device = device_of(inputs[0])
         self.calls = list(calls)
         self._backend = backend = backend_of(type(inputs[0]))
         self.xp = backend.xp
-        self.graph = backend.graph(inputs[0]) if backend.graph is not None else None
-        self.inputs = [lasting(self.xp, x.shape, x.dtype) for x in inputs]
-        self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
+        launches = all(call.primitive.launches for call in calls)
+        self.graph = backend.graph(inputs[0]) if backend.graph is not None and launches else None
         self._last = _last_uses(calls, outputs)
         self._outputs = outputs
         self._folded: set[int] = set()
-        self._fold()
-        self._place_gathered()
-        self._place_results(arena)
-        self._placed = dict(self._arrays)
-        self._home = threading.get_ident()
         self._packings = Packings(self.calls)
-        self._run = self._compile(is_home=True)
+        with current_device(self._device):
+            self.inputs = [lasting(self.xp, x.shape, x.dtype) for x in inputs]
+            self._arrays: dict[Any, Any] = {Input(i): x for i, x in enumerate(self.inputs)}
+            self._fold()
+            self._place_gathered()
+            self._place_results(arena)
+            self._placed = dict(self._arrays)
+            self._home = threading.get_ident()
+            self._run = self._compile(is_home=True)
 
-    def __call__(self, arrays: Sequence[Any]) -> tuple:
-        for place, array in zip(self.inputs, arrays):
-            if type(array) is Rows:
-                array.take_into(place)
-            else:
+    def __call__(self, arrays: Sequence[Any] | Rows) -> tuple:
+        if isinstance(arrays, Rows):
+            arrays.take_into(self.inputs)
+        else:
+            for place, array in zip(self.inputs, arrays):
                 assign(place, array)
         if threading.get_ident() == self._home:
             run = self._run
@@ -73,7 +77,8 @@ class Program:
     def _elsewhere(self) -> Callable[[], tuple]:
         """The program for other threads, whose work space calls that were made ready do not use."""
         self._arrays = dict(self._placed)
-        return self._compile(is_home=False)
+        with current_device(self._device):
+            return self._compile(is_home=False)
 
     def moved(self) -> Program:
         """The same program where the arena is now."""

@@ -5,6 +5,7 @@ from gpunet.backend.primitive import Provider
 cpu = Provider("numpy")
 
 from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
+    batch_norm,
     conv,
     elementwise,
     matmul,
@@ -16,4 +17,16 @@ from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
     update,
 )
 
-__all__ = ["conv", "cpu", "elementwise", "matmul", "nn", "pooling", "recurrent", "reduction", "shape", "update"]
+__all__ = [
+    "batch_norm",
+    "conv",
+    "cpu",
+    "elementwise",
+    "matmul",
+    "nn",
+    "pooling",
+    "recurrent",
+    "reduction",
+    "shape",
+    "update",
+]

@@ -13,6 +13,8 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from gpunet.backend.cpu.elementwise import rectify
+from gpunet.backend.cpu.products import multiply
 from gpunet.backend.cpu.scratch import CHUNK_BYTES, as_runs, chunks, scratch
 from gpunet.backend.cpu.threads import split
 from gpunet.backend.portable.conv import overlap
@@ -152,7 +154,7 @@ def _layout(x_shape, w_shape, out, strides, dilation):
 def gemm_conv(x, w, y, strides, padding, dilation, b=None, activation=None):
     """y = activation(conv(x, w) + b), one group; the epilogue runs while a chunk is in cache."""
     if _is_pointwise(w.shape[:-2], strides, padding):
-        np.matmul(x.reshape(-1, x.shape[-1]), w.reshape(w.shape[-2:]), out=y.reshape(-1, y.shape[-1]))
+        multiply(x.reshape(-1, x.shape[-1]), w.reshape(w.shape[-2:]), y.reshape(-1, y.shape[-1]))
         epilogue(y, b, activation)
         return
     layout = _layout(x.shape, w.shape, y.shape[1:-1], strides, dilation)
@@ -172,7 +174,7 @@ def gemm_conv(x, w, y, strides, padding, dilation, b=None, activation=None):
 def gemm_weight_grad(x, g, dw, strides, padding, dilation):
     """dw = the weight gradient, one group: the chunks' products, added in order."""
     if _is_pointwise(dw.shape[:-2], strides, padding):
-        np.matmul(x.reshape(-1, x.shape[-1]).T, g.reshape(-1, g.shape[-1]), out=dw.reshape(dw.shape[-2:]))
+        multiply(x.reshape(-1, x.shape[-1]).T, g.reshape(-1, g.shape[-1]), dw.reshape(dw.shape[-2:]))
         return
     layout = _layout(x.shape, dw.shape, g.shape[1:-1], strides, dilation)
     row_bytes = layout.row_items * x.itemsize
@@ -198,4 +200,4 @@ def epilogue(y, b, activation):
             b, y = np.tile(b, y.shape[-2]), y.reshape(-1, y.shape[-2] * y.shape[-1])
         np.add(y, b, out=y)
     if activation == "relu":
-        np.maximum(y, 0, out=y)
+        rectify(y, y)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads
+from gpunet.backend.cpu.threads import ONE_THREAD_VECTOR, blas_threads
 from gpunet.backend.portable.reduction import argmax as portable_argmax
 from gpunet.backend.portable.reduction import mean as portable_mean
 from gpunet.backend.portable.reduction import sum_ as portable_sum
@@ -55,24 +54,9 @@ def _sum_narrow(matrix: np.ndarray) -> np.ndarray:
     return total + matrix[whole:].sum(axis=0) if whole < rows else total
 
 
-def row_maximum(matrix: np.ndarray, out: np.ndarray) -> Callable[[], object]:
-    """A function that finds the maximum of each row; over columns where rows are short, which is thrice as quick."""
-    if matrix.shape[1] >= _NARROW:
-        return functools.partial(np.maximum.reduce, matrix, 1, None, out)
-    columns = np.empty(matrix.shape[::-1], matrix.dtype)
-
-    def run():
-        np.copyto(columns, matrix.T)
-        np.maximum.reduce(columns, 0, None, out)
-
-    return run
-
-
-def row_sum(matrix: np.ndarray, out: np.ndarray) -> Callable[[], object]:
-    """A function that finds the sum of each row of a contiguous matrix; by BLAS where rows are short."""
-    if matrix.shape[1] >= _NARROW or matrix.size > ONE_THREAD:
-        return functools.partial(np.add.reduce, matrix, 1, None, out)
-    return functools.partial(np.dot, matrix, _ones(matrix.shape[1], matrix.dtype), out)
+def is_narrow(matrix: np.ndarray) -> bool:
+    """Whether it has several rows, which are better reduced column by column."""
+    return matrix.ndim == 2 and matrix.shape[0] > 1 and 0 < matrix.shape[1] < _NARROW
 
 
 @cpu.implements(prim.sum)
@@ -82,7 +66,7 @@ def sum(x, *, axis=None, keepdims=False, out=None):
     if not _is_over_rows(x, axis):
         return portable_sum(np, x, axis=axis, keepdims=keepdims, out=out)
     rest = x.shape[len(axis) :]
-    with blas_threads(x.size):
+    with blas_threads(x.size, ONE_THREAD_VECTOR):
         total = sum_rows(x.reshape(-1, math.prod(rest)))
     total = total.reshape((1,) * len(axis) * keepdims + rest)
     if out is None:
@@ -103,11 +87,17 @@ def bind_sum(x, *, axis=None, keepdims=False, out=None):
         return None
     if x.size < _SMALL:
         return functools.partial(np.add.reduce, x, axis, None, out, keepdims)
-    if not _is_over_rows(x, axis) or x.size > ONE_THREAD or not out.flags.c_contiguous:
+    if not _is_over_rows(x, axis) or not out.flags.c_contiguous:
         return None
     matrix, total = x.reshape(-1, math.prod(x.shape[len(axis) :])), out.reshape(-1)
-    if _is_tall(matrix) or matrix.shape[0] > _BLOCK:
-        return lambda: np.copyto(total, sum_rows(matrix)) or out
+    if _is_tall(matrix) or x.size > ONE_THREAD_VECTOR:
+
+        def run():
+            with blas_threads(x.size, ONE_THREAD_VECTOR):
+                np.copyto(total, sum_rows(matrix))
+            return out
+
+        return run
     return functools.partial(np.dot, _ones(matrix.shape[0], matrix.dtype), matrix, total)
 
 

@@ -15,27 +15,8 @@ import threading
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from gpunet import config
-
-
-@functools.cache
-def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """(get, set) of the number of threads of the OpenBLAS that NumPy brought along, or None."""
-    folder = os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "numpy.libs")
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    for name in names:
-        if "openblas" not in name:
-            continue
-        library = ctypes.CDLL(os.path.join(folder, name))
-        for prefix, suffix in (("scipy_openblas", "64_"), ("openblas", "64_"), ("openblas", "")):
-            get = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
-            set_ = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
-            if get is not None and set_ is not None:
-                return get, set_
-    return None
-
+from gpunet.backend.cpu.blas import threads as _blas
 
 _RECENT = 0.05  # seconds
 
@@ -72,16 +53,17 @@ def mark_parallel() -> None:
     _last_parallel[0] = time.perf_counter()
 
 
-ONE_THREAD = 1 << 18  # multiplications up to which OpenBLAS uses one thread of its own accord
+# Multiplications up to which OpenBLAS uses one thread of its own accord: of two matrices, and with a vector.
+ONE_THREAD, ONE_THREAD_VECTOR = 1 << 18, 9215
 _as_it_is = contextlib.nullcontext()
 
 
-def blas_threads(multiplications: int):
+def blas_threads(multiplications: int, limit: int = ONE_THREAD):
     """A context for products beside other threads: one BLAS thread if those were at work a moment ago.
 
     BLAS's own threads spin for milliseconds after a product, on the cores that the next split wants.
     """
-    if multiplications <= ONE_THREAD or time.perf_counter() - _last_parallel[0] > _RECENT or _blas() is None:
+    if multiplications <= limit or time.perf_counter() - _last_parallel[0] > _RECENT or _blas() is None:
         return _as_it_is
     return _one_blas_thread
 
@@ -99,22 +81,47 @@ def _set_blas_threads() -> None:
 config.observe("threads", _set_blas_threads)
 
 
+@functools.cache
+def _current_core() -> Callable[[], int] | None:
+    """What says on which core the calling thread runs, or None where the system does not tell."""
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
+
+
 class _Workers:
-    """Daemon threads that run functions from a queue, started on first use and again in a forked child."""
+    """Daemon threads that run functions from a queue, started on first use and again in a forked child.
+
+    They keep off the core of the thread that wakes them: where all other cores are busy, if only with work of low
+    priority, the system would put them there, to wait for that thread.
+    """
 
     def __init__(self):
         self.lock = threading.Lock()
         self.pid = -1
-        self.count = 0
+        self.threads: list[threading.Thread] = []
         self.tasks: queue.SimpleQueue = queue.SimpleQueue()
+        self.kept_off = -1
 
     def ensure(self, count: int) -> None:
         with self.lock:
             if self.pid != os.getpid():
-                self.pid, self.count, self.tasks = os.getpid(), 0, queue.SimpleQueue()
-            while self.count < count:
-                threading.Thread(target=self._serve, args=(self.tasks,), daemon=True, name="gpunet-cpu").start()
-                self.count += 1
+                self.pid, self.threads, self.tasks = os.getpid(), [], queue.SimpleQueue()
+            while len(self.threads) < count:
+                thread = threading.Thread(target=self._serve, args=(self.tasks,), daemon=True, name="gpunet-cpu")
+                thread.start()
+                self.threads.append(thread)
+                self.kept_off = -1
+
+    def keep_off(self) -> None:
+        """Let the threads run on every core that the caller may use but the one on which it is."""
+        current = _current_core()
+        if current is None or (core := current()) == self.kept_off:
+            return
+        others = os.sched_getaffinity(0) - {core}
+        for thread in self.threads if others else ():
+            if thread.native_id is not None:
+                with contextlib.suppress(OSError):  # a core that is no longer there
+                    os.sched_setaffinity(thread.native_id, others)
+        self.kept_off = core
 
     @staticmethod
     def _serve(tasks: queue.SimpleQueue) -> None:
@@ -155,6 +162,20 @@ def thread_count() -> int:
     return config.threads() or min(8, _cores())
 
 
+def _is_inside() -> bool:
+    return getattr(_inside, "flag", False)
+
+
+def can_share(parts: int, work: int) -> bool:
+    """Whether `split` uses several threads for `work` in so many parts."""
+    return min(thread_count(), parts) > 1 and work >= 1 << 20 and not _is_inside() and _blas() is not None
+
+
+def has_every_core() -> bool:
+    """Whether a split uses as many threads as BLAS would."""
+    return config.threads() is not None or thread_count() == _cores()
+
+
 def split(function: Callable[[int, int], None], count: int, work: int) -> None:
     """Run `function(start, stop)` over ranges that cover `count` items, in several threads if the work is worth it.
 
@@ -163,10 +184,12 @@ def split(function: Callable[[int, int], None], count: int, work: int) -> None:
         work: bytes touched or a comparable number; below 1 MiB the caller does all of it.
     """
     parts = min(thread_count(), count)
-    if parts < 2 or work < 1 << 20 or getattr(_inside, "flag", False) or _blas() is None:
-        function(0, count)
+    if not can_share(parts, work):
+        with _as_it_is if _is_inside() else blas_threads(work, 0):
+            function(0, count)
         return
     _workers.ensure(parts - 1)
+    _workers.keep_off()
     mark_parallel()
     bounds = [count * i // parts for i in range(parts + 1)]
     done: queue.SimpleQueue = queue.SimpleQueue()

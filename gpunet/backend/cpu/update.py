@@ -13,20 +13,34 @@ from gpunet.backend.portable import update as portable
 from gpunet.backend.portable.update import adam_rate, skips
 from gpunet.backend.primitives import update as prim
 
-_BLOCK = 1 << 16  # items
+_LONG = 1 << 18  # items that are worth several threads
+# Items of a block: what five arrays take of a core's second cache; large where threads would meet at the GIL between.
+_BLOCK, _LARGE_BLOCK = 1 << 17, 1 << 19
+
+
+def _ready_in_blocks(function, *arrays):
+    """A function that calls `function(work, *blocks, *numbers)` on equal ranges of flat arrays."""
+    size, dtype = arrays[0].size, arrays[0].dtype
+
+    def ranges(first, last, step):
+        return [[a[start : min(last, start + step)] for a in arrays] for start in range(first, last, step)]
+
+    def call(blocks, numbers):
+        for block in blocks:
+            function(scratch("work", block[0].shape, dtype), *block, *numbers)
+
+    if size < _LONG:
+        blocks = ranges(0, size, _BLOCK)
+        return lambda *numbers: call(blocks, numbers)
+
+    def run(*numbers):
+        split(lambda first, last: call(ranges(first, last, _LARGE_BLOCK), numbers), size, size * dtype.itemsize)
+
+    return run
 
 
 def _in_blocks(function, *arrays):
-    """Call `function(work, *blocks)` on equal ranges of flat arrays, in several threads if they are long."""
-    size = arrays[0].size
-
-    def part(first, last):
-        for start in range(first, last, _BLOCK):
-            stop = min(last, start + _BLOCK)
-            work = scratch("work", (stop - start,), arrays[0].dtype)
-            function(work, *[a[start:stop] for a in arrays])
-
-    split(part, size, size * 4 if size >= 1 << 19 else 0)
+    _ready_in_blocks(function, *arrays)()
 
 
 def _decay(average, rate, work):
@@ -108,13 +122,10 @@ def rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
     _in_blocks(update, p, g, v)
 
 
-@cpu.implements(prim.adam)
-def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
-    if skips(skip):
-        return
-    rate = adam_rate(learning_rate, iterations, beta_1, beta_2)
+def _ready_adam(p, g, m, v, beta_1, beta_2, epsilon):
+    """A function of α that updates these arrays."""
 
-    def update(work, p, g, m, v):
+    def update(work, p, g, m, v, rate):
         np.multiply(g, 1 - beta_1, out=work)
         _decay(m, beta_1, work)
         np.multiply(g, g, out=work)
@@ -126,4 +137,18 @@ def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip
         np.multiply(work, rate, out=work)
         np.subtract(p, work, out=p)
 
-    _in_blocks(update, p, g, m, v)
+    return _ready_in_blocks(update, p, g, m, v)
+
+
+@cpu.implements(prim.adam)
+def adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    if not skips(skip):
+        _ready_adam(p, g, m, v, beta_1, beta_2, epsilon)(adam_rate(learning_rate, iterations, beta_1, beta_2))
+
+
+@cpu.binds(prim.adam)
+def bind_adam(p, g, m, v, learning_rate, iterations, *, beta_1, beta_2, epsilon, skip=None):
+    if skip is not None:
+        return None
+    run = _ready_adam(p, g, m, v, beta_1, beta_2, epsilon)
+    return lambda: run(adam_rate(learning_rate, iterations, beta_1, beta_2))

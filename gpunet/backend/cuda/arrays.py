@@ -27,6 +27,7 @@ __all__ = [
     "implements",
     "is_float",
     "is_real",
+    "reach",
     "target",
     "vector",
 ]
@@ -43,12 +44,12 @@ def implements(primitive: Primitive, where: Callable[..., bool]) -> Callable[[Ca
         def run(*arrays, **attributes):
             first = next(a for a in arrays if hasattr(a, "dtype"))
             options = {name: value for name, value in attributes.items() if name not in ("out", "residuals")}
-            if not where(*arrays, **options):
+            with runtime_of(first).scope(first):
+                if where(*arrays, **options):
+                    return function(*arrays, **attributes)
                 fall_back = portable.bind(primitive, backend_of(type(first)).xp)
                 assert fall_back is not None, primitive
                 return fall_back(*arrays, **attributes)
-            with runtime_of(first).scope(first):
-                return function(*arrays, **attributes)
 
         return cuda.implements(primitive)(run)
 
@@ -72,6 +73,11 @@ def _are_of_one(arrays: tuple, dtypes: tuple) -> bool:
 
 def _fits(array: Any, dtype: np.dtype) -> bool:
     return hasattr(array, "dtype") and array.dtype == dtype and 0 < array.size < _INT32_LIMIT
+
+
+def reach(array: Any) -> int:
+    """How many elements apart in memory the first and the last element of an array are at most."""
+    return sum(abs(step) * (n - 1) for n, step in zip(array.shape, array.strides)) // array.dtype.itemsize
 
 
 def empty(like: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.backend.cuda.arrays import deliver, empty, implements, is_real, target, vector
+from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_real, target, vector
 from gpunet.backend.cuda.conv import conv_with_moments, takes_conv
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family
 from gpunet.backend.cuda.source import C_TYPES
@@ -80,25 +80,35 @@ def _by_channel(x, *parameters, **_):
     return _is_covered(x, *parameters) and all(p is None or p.shape == x.shape[-1:] for p in parameters)
 
 
-def _partial(x, split):
-    """Two arrays for the results of the splits."""
-    return tuple(empty(x, (split.splits, x.shape[-1])) for _ in range(2))
+def _partial(x, split, count):
+    """Arrays for the results of the splits."""
+    return tuple(empty(x, (split.splits, x.shape[-1])) for _ in range(count))
 
 
-def _statistics(x, epsilon):
-    """Mean, biased variance and 1 / √(variance + epsilon) of each channel."""
+class _Statistics(NamedTuple):
+    """Of each channel: mean, that with a bias which x is without, biased variance, 1 / √(variance + epsilon)."""
+
+    mean: Any
+    shifted: Any
+    variance: Any
+    inverse: Any
+
+
+def _statistics(x, epsilon, bias=None):
     kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
-    partial = _partial(x, split)
+    partial = _partial(x, split, 3)
     kernels["batch_norm_moments"](split.grid, x, *partial, split.tile)
-    return _finished(x, *partial, split.tile, epsilon)
+    return _finished(x, partial, split.tile, epsilon, bias)
 
 
-def _finished(x, means, squares, tile, epsilon):
-    """The statistics, from those of the splits, (splits, channels)."""
-    found = tuple(empty(x, x.shape[-1:]) for _ in range(3))
+def _finished(x, partial, tile, epsilon, bias):
+    """The statistics, from origins, means and squares of the splits, (splits, channels)."""
+    mean, variance, inverse = (empty(x, x.shape[-1:]) for _ in range(3))
+    shifted = None if bias is None else empty(x, x.shape[-1:])
     blocks = ceil(x.shape[-1] / _FINISH_LANES)
-    _kernels(x)["batch_norm_finish"](blocks, means, squares, *found, tile, means.shape[0], epsilon)
-    return found
+    arrays = (*partial, bias, mean, shifted, variance, inverse)
+    _kernels(x)["batch_norm_finish"](blocks, *arrays, tile, partial[0].shape[0], epsilon)
+    return _Statistics(mean, mean if bias is None else shifted, variance, inverse)
 
 
 @functools.lru_cache(1024)
@@ -107,10 +117,10 @@ def _tile_of_moments(rows: int, channels: int, tile_rows: int, dtype: np.dtype) 
     return kernel.struct("tile", rows=rows, channels=channels, split_rows=tile_rows, lane_bits=0, wide=0)
 
 
-def _statistics_of_moments(x, moments, epsilon):
+def _statistics_of_moments(x, moments, epsilon, bias):
     """The same as `_statistics` from what a convolution left, without reading x."""
     tile = _tile_of_moments(x.size // x.shape[-1], x.shape[-1], moments.tile_rows, x.dtype)
-    return _finished(x, moments.means, moments.squares, tile, epsilon)
+    return _finished(x, moments.arrays, tile, epsilon, bias)
 
 
 def _apply(x, mean, inverse, gamma, beta, addend, relu, out):
@@ -125,9 +135,9 @@ def _apply(x, mean, inverse, gamma, beta, addend, relu, out):
 @implements(prim.batch_norm, where=_by_channel)
 def batch_norm(x, gamma, beta, *, epsilon, out=None, residuals=False):
     x = vector(x)
-    mean, variance, inverse = _statistics(x, epsilon)
-    y = _apply(x, mean, inverse, gamma, beta, None, False, out)
-    return (y, mean, variance), (mean, inverse) if residuals else ()
+    found = _statistics(x, epsilon)
+    y = _apply(x, found.mean, found.inverse, gamma, beta, None, False, out)
+    return (y, found.mean, found.variance), (found.mean, found.inverse) if residuals else ()
 
 
 def _with_addend(x, gamma, beta, addend, **_):
@@ -137,9 +147,9 @@ def _with_addend(x, gamma, beta, addend, **_):
 @implements(prim.batch_norm_relu, where=_with_addend)
 def batch_norm_relu(x, gamma, beta, addend, *, epsilon, out=None, residuals=False):
     x = vector(x)
-    mean, variance, inverse = _statistics(x, epsilon)
-    y = _apply(x, mean, inverse, gamma, beta, addend, True, out)
-    return (y, mean, variance), (mean, inverse, y) if residuals else ()
+    found = _statistics(x, epsilon)
+    y = _apply(x, found.mean, found.inverse, gamma, beta, addend, True, out)
+    return (y, found.mean, found.variance), (found.mean, found.inverse, y) if residuals else ()
 
 
 def _takes_conv_batch_norm(x, w, b, gamma, beta, addend, *, epsilon, relu, **geometry):
@@ -168,13 +178,16 @@ def conv_batch_norm(
     out=None,
     residuals=False,
 ):
-    """The statistics come from the tiles of the convolution, which are not read again for them."""
-    z, moments = conv_with_moments(x, w, b, strides=strides, padding=padding, dilation=dilation, groups=groups)
-    found = _statistics(z, epsilon) if moments is None else _statistics_of_moments(z, moments, epsilon)
-    mean, variance, inverse = found
-    y = _apply(z, mean, inverse, gamma, beta, addend, relu, out)
-    kept = (z, mean, inverse, y) if relu else (z, mean, inverse)
-    return (y, mean, variance), kept if residuals else ()
+    """The statistics come from the tiles of the convolution, which are not read again for them.
+
+    A bias cancels in the normalisation: it is added to the mean alone, and costs no digits however large it is.
+    """
+    z, moments = conv_with_moments(x, w, strides=strides, padding=padding, dilation=dilation, groups=groups)
+    bias = None if b is None else contiguous(b)
+    found = _statistics(z, epsilon, bias) if moments is None else _statistics_of_moments(z, moments, epsilon, bias)
+    y = _apply(z, found.mean, found.inverse, gamma, beta, addend, relu, out)
+    kept = (z, found.mean, found.inverse, y) if relu else (z, found.mean, found.inverse)
+    return (y, found.shifted, found.variance), kept if residuals else ()
 
 
 @implements(prim.batch_norm_grad, where=_is_covered)
@@ -193,7 +206,7 @@ def _gradients(g, x, gamma, mean, inverse, y, through, out):
     """(dx, dgamma, dbeta); with y, g is that of a ReLU which returned y, and `through` gets what passes it."""
     g, x, y, gamma, mean, inverse = map(_optional, (g, x, y, gamma, mean, inverse))
     kernels, split = _kernels(x), _matrix(x, _REDUCING_BLOCKS)
-    partial = _partial(x, split)
+    partial = _partial(x, split, 2)
     kernels["batch_norm_grad_sums"](split.grid, g, x, y, mean, *partial, split.tile)
     dgamma, dbeta = (empty(x, x.shape[-1:]) for _ in range(2))
     blocks = ceil(x.shape[-1] / _FINISH_LANES)

@@ -6,12 +6,12 @@ import functools
 import itertools
 import math
 from itertools import starmap
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpunet.backend.cuda import tiles
 from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, target, vector
 from gpunet.backend.cuda.depthwise import depthwise_conv, depthwise_input_grad, depthwise_weight_grad
-from gpunet.backend.cuda.gemm import product, reduce_splits
+from gpunet.backend.cuda.gemm import Launch, Moments, planned, product
 from gpunet.backend.cuda.geometry import (
     Axis,
     Geometry,
@@ -23,8 +23,8 @@ from gpunet.backend.cuda.geometry import (
     steps,
     weight_geometry,
 )
-from gpunet.backend.cuda.launcher import Family, Kernel
-from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES, accumulator
+from gpunet.backend.cuda.launcher import Family
+from gpunet.backend.cuda.tiles import TILES, VOLUME_TILES
 from gpunet.backend.primitives import conv as prim
 
 _TABLES: dict[int, dict] = {2: TILES, 3: VOLUME_TILES}
@@ -56,26 +56,8 @@ def _gather(axes: tuple[Axis, ...], batch: int, channels: int, groups: int) -> d
     }
 
 
-class _Launch(NamedTuple):
-    """A kernel with its plan and the arguments behind the arrays; `moments` are absent unless given."""
-
-    kernel: Kernel
-    plan: tiles.Plan
-    arguments: tuple
-    moments: tuple = ()
-
-    def run(self, x: Any, w: Any, bias: Any, out: Any, activation: str | None) -> None:
-        splits, more = self.plan.splits, (*self.moments, *self.arguments)
-        if splits == 1:
-            self.kernel(self.plan.blocks, x, w, bias, out, None, *more)
-            return
-        parts = empty(out, (splits, *out.shape), accumulator(out.dtype))
-        self.kernel(self.plan.blocks, x, w, None, None, parts, *more)
-        reduce_splits(parts, bias, out, activation)
-
-
 @functools.lru_cache(4096)
-def _gather_launch(dtype, geometry: Geometry, axes: tuple[Axis, ...], adjoint: bool, activation: str | None) -> _Launch:
+def _gather_launch(dtype, geometry: Geometry, axes: tuple[Axis, ...], adjoint: bool, activation: str | None) -> Launch:
     """The convolution, or one phase of its adjoint in the input."""
     g, rank = geometry, len(axes)
     channels, columns = (g.columns, g.channels) if adjoint else (g.channels, g.columns)
@@ -108,11 +90,11 @@ def _gather_launch(dtype, geometry: Geometry, axes: tuple[Axis, ...], adjoint: b
     )
     cuts = kernel.struct("tiles", **plan.fields(rows, per_group))
     arguments = (kernel.struct("from", **gather), filter_shape, to, cuts, channels // g.groups)
-    return _Launch(kernel, plan, arguments, (None, None))
+    return Launch(kernel, plan, arguments, (None,) * 3)
 
 
 @functools.lru_cache(4096)
-def _weight_launch(dtype, geometry: Geometry) -> _Launch:
+def _weight_launch(dtype, geometry: Geometry) -> Launch:
     """The adjoint in the filter."""
     g, rank = geometry, len(geometry.spatial)
     gather = _gather(tuple(starmap(forward_axis, g.axes())), g.batch, g.channels, g.groups)
@@ -122,7 +104,7 @@ def _weight_launch(dtype, geometry: Geometry) -> _Launch:
     kernel = CONV_WEIGHT(**plan.tile.defines(dtype), RANK=rank)["conv_weight"]
     cuts = kernel.struct("tiles", **plan.fields(rows, columns))
     arguments = (kernel.struct("from", **gather), cuts, g.channels // g.groups, columns, g.columns, rows * g.columns)
-    return _Launch(kernel, plan, arguments)
+    return Launch(kernel, plan, arguments)
 
 
 def takes_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None):
@@ -134,45 +116,41 @@ def takes_conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation
 @implements(prim.conv, where=takes_conv)
 def conv(x, w, b=None, *, strides, padding, dilation, groups=1, activation=None, out=None):
     g = forward_geometry(x, w, strides, padding, dilation, groups)
-    shape = prim.conv_output_shape(x.shape[1:-1], w.shape[:-2], strides, padding, dilation)
-    result = target(out, x, (x.shape[0], *shape, w.shape[-1]))
+    result = target(out, x, _result_shape(x, w, strides, padding, dilation))
     bias = None if b is None else contiguous(b)
-    if g.is_product:
-        columns = contiguous(w).reshape(g.channels, g.columns)
-        product(_rows(x), columns, bias, activation, result.reshape(-1, g.columns))
-    elif g.is_depthwise:
+    if g.is_depthwise:
         depthwise_conv(g, x, w, bias, activation, result)
     else:
-        launch = _gather_launch(x.dtype, g, tuple(starmap(forward_axis, g.axes())), False, activation)
-        launch.run(vector(x), vector(w), bias, result, activation)
+        launch, x, w = _planned(g, x, w, activation)
+        launch.run(x, w, bias, result, activation)
     return deliver(result, out)
 
 
-class Moments(NamedTuple):
-    """The mean and Σ (y − mean)² of each channel, over `tile_rows` places of the result after the other."""
+def conv_with_moments(x, w, *, strides, padding, dilation, groups) -> tuple[Any, Moments | None]:
+    """A convolution that `takes_conv`, without a bias, and moments of the result where its kernel leaves them.
 
-    means: Any
-    squares: Any
-    tile_rows: int
-
-
-def conv_with_moments(x, w, b, *, strides, padding, dilation, groups) -> tuple[Any, Moments | None]:
-    """A convolution that `takes_conv`, and moments of the result where its kernel can leave them.
-
-    1×1 convolutions run on that kernel too. Depthwise ones do not, and parts of the inner dimension have no moments.
+    Depthwise ones do not, and parts of the inner dimension have none.
     """
     g = forward_geometry(x, w, strides, padding, dilation, groups)
-    launch = _gather_launch(x.dtype, g, tuple(starmap(forward_axis, g.axes())), False, None)
-    if g.is_depthwise or launch.plan.splits > 1:
-        return conv(x, w, b, strides=strides, padding=padding, dilation=dilation, groups=groups), None
-    shape = prim.conv_output_shape(x.shape[1:-1], w.shape[:-2], strides, padding, dilation)
-    result = empty(x, (x.shape[0], *shape, g.columns))
-    tile_rows = launch.plan.tile.m
-    tiles_of_places = math.ceil(g.batch * math.prod(g.out) / tile_rows)
-    means, squares = (empty(x, (tiles_of_places, g.columns)) for _ in range(2))
-    bias = None if b is None else contiguous(b)
-    launch._replace(moments=(means, squares)).run(vector(x), vector(w), bias, result, None)
-    return result, Moments(means, squares, tile_rows)
+    result = empty(x, _result_shape(x, w, strides, padding, dilation))
+    if g.is_depthwise:
+        depthwise_conv(g, x, w, None, None, result)
+        return result, None
+    launch, x, w = _planned(g, x, w, None)
+    return result, launch.run_with_moments(x, w, result)
+
+
+def _result_shape(x, w, strides, padding, dilation) -> tuple[int, ...]:
+    spatial = prim.conv_output_shape(x.shape[1:-1], w.shape[:-2], strides, padding, dilation)
+    return (x.shape[0], *spatial, w.shape[-1])
+
+
+def _planned(g: Geometry, x: Any, w: Any, activation: str | None) -> tuple[Launch, Any, Any]:
+    """The launch of a convolution that is not depthwise, and the operands as it reads them."""
+    if g.is_product:
+        return planned(_rows(x), contiguous(w).reshape(g.channels, g.columns), (), activation)
+    launch = _gather_launch(x.dtype, g, tuple(starmap(forward_axis, g.axes())), False, activation)
+    return launch, vector(x), vector(w)
 
 
 def _rows(x: Any) -> Any:

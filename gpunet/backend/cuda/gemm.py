@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpunet.backend.cuda import tiles
-from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, target
+from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, is_float, reach, target
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family, Kernel, address
 from gpunet.backend.cuda.runtime import runtime_of
 from gpunet.backend.cuda.tiles import TILES, Plan, accumulator, storage
@@ -23,10 +23,58 @@ _BATCH_AXES = 4
 _LARGEST_SPREAD = 2**27  # terms of a product of integers that are written side by side
 
 
+class Moments(NamedTuple):
+    """Origin, mean from there and Σ (y − mean)² of each column of a product, for every `tile_rows` of its rows."""
+
+    arrays: tuple[Any, Any, Any]
+    tile_rows: int
+
+
+class Launch(NamedTuple):
+    """A kernel of tiles with its plan and the arguments behind the arrays.
+
+    `moments` is what it gets for those of its columns: three arrays, three times None, or nothing where it leaves none.
+    """
+
+    kernel: Kernel
+    plan: Plan
+    arguments: tuple
+    moments: tuple = ()
+
+    def run(self, a: Any, b: Any, bias: Any, out: Any, activation: str | None) -> None:
+        """out = act(the product of a and b + bias)."""
+        splits, more = self.plan.splits, (*self.moments, *self.arguments)
+        if splits == 1:
+            self.kernel(self.plan.blocks, a, b, bias, out, None, *more)
+            return
+        parts = empty(out, (splits, *out.shape), accumulator(out.dtype))
+        self.kernel(self.plan.blocks, a, b, None, None, parts, *more)
+        reduce_splits(parts, bias, out, activation)
+
+    def run_with_moments(self, a: Any, b: Any, out: Any) -> Moments | None:
+        """out = the product, and its moments; None where it is cut into parts along the inner dimension."""
+        if self.plan.splits > 1:
+            self.run(a, b, None, out, None)
+            return None
+        tile_rows, columns = self.plan.tile.m, out.shape[-1]
+        shape = (math.ceil(out.size // columns / tile_rows), columns)
+        moments = empty(out, shape), empty(out, shape), empty(out, shape)
+        self._replace(moments=moments).run(a, b, None, out, None)
+        return Moments(moments, tile_rows)
+
+
 def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out: Any = None) -> Any:
     """act(a @ b + bias) for a (..., m, k) and b (..., k, n) of one float dtype, with any strides."""
-    a, b = _readable(a), _readable(b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    launch, a, b = planned(a, b, batch, activation)
+    result = target(out, a, (*batch, a.shape[-2], b.shape[-1]))
+    launch.run(a, b, bias, result, activation)
+    return deliver(result, out)
+
+
+def planned(a: Any, b: Any, batch: tuple[int, ...], activation: str | None) -> tuple[Launch, Any, Any]:
+    """The launch for a `batch` of products, and the operands as it reads them."""
+    a, b = _readable(a), _readable(b)
     axes = _batch_axes(batch, a, b)
     if len(axes) > _BATCH_AXES:
         a, b = (_broadcast(x, batch) for x in (a, b))
@@ -35,15 +83,7 @@ def product(a: Any, b: Any, bias: Any = None, activation: str | None = None, out
     wide = _is_wide(a), _is_wide(b)
     plan = tiles.choose(TILES[a.dtype], wide, rows, columns, depth, math.prod(batch), True)
     strides = _strides(a)[-2:], _strides(b)[-2:]
-    kernel, shape, cuts = _launch(a.dtype, plan, rows, columns, depth, *strides, axes, activation)
-    result = target(out, a, (*batch, rows, columns))
-    if plan.splits == 1:
-        kernel(plan.blocks, a, b, bias, result, None, shape, cuts)
-    else:
-        parts = empty(a, (plan.splits, *result.shape), accumulator(a.dtype))
-        kernel(plan.blocks, a, b, None, None, parts, shape, cuts)
-        reduce_splits(parts, bias, result, activation)
-    return deliver(result, out)
+    return _launch(a.dtype, plan, rows, columns, depth, *strides, axes, activation), a, b
 
 
 def product_of_any(xp: Any, cupys: Callable, a: Any, b: Any, out: Any = None) -> Any:
@@ -72,8 +112,7 @@ def reduce_splits(parts: Any, bias: Any, out: Any, activation: str | None = None
 @functools.lru_cache(4096)
 def _launch(
     dtype: np.dtype, plan: Plan, rows: int, columns: int, depth: int, a: tuple, b: tuple, axes: tuple, activation: str
-) -> tuple[Kernel, np.ndarray, np.ndarray]:
-    """The kernel of a plan and its structs."""
+) -> Launch:
     kernel = GEMM(**plan.tile.defines(dtype))["gemm"]
     axes = ((1, 0, 0),) * (_BATCH_AXES - len(axes)) + axes
     sizes, a_batch, b_batch = zip(*axes)
@@ -92,7 +131,7 @@ def _launch(
         part=rows * columns * math.prod(sizes),
         activate=int(activation == "relu"),
     )
-    return kernel, shape, kernel.struct("tiles", **plan.fields(rows, columns))
+    return Launch(kernel, plan, (shape, kernel.struct("tiles", **plan.fields(rows, columns))), (None,) * 3)
 
 
 def _strides(array: Any) -> tuple[int, ...]:
@@ -102,14 +141,8 @@ def _strides(array: Any) -> tuple[int, ...]:
 
 def _readable(array: Any) -> Any:
     """The array if neighbours along one of its last two axes are neighbours in memory, else a copy."""
-    item = array.dtype.itemsize
-    whole = all(s % item == 0 for s in array.strides)
-    reach = sum(abs(s) // item * (n - 1) for s, n in zip(array.strides, array.shape))
-    return (
-        array
-        if whole and reach < 2**31 and (1 in _strides(array)[-2:] or array.shape[-2:] == (1, 1))
-        else contiguous(array)
-    )
+    whole = all(s % array.dtype.itemsize == 0 for s in array.strides) and reach(array) < 2**31
+    return array if whole and (1 in _strides(array)[-2:] or array.shape[-2:] == (1, 1)) else contiguous(array)
 
 
 def _is_wide(array: Any) -> bool:

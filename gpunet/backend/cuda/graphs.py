@@ -55,21 +55,26 @@ class CupyGraph:
             try:
                 results = function()
                 graph = self.stream.end_capture()
+                graph.upload(self.stream)
+                self.stream.synchronize()
             except Exception as error:
                 self.obstacle = f"{type(error).__name__}: {error}"
                 self._end_failed_capture()
                 _log.warning("a recorded step is launched kernel by kernel, not as a CUDA graph: %s", self.obstacle)
                 return
-        graph.upload(self.stream)
-        self.stream.synchronize()
         self.graph, self.results = graph, results
 
     def _end_failed_capture(self) -> None:
-        if self.stream.is_capturing():
-            try:
-                self.stream.end_capture()
-            except self.cupy.cuda.runtime.CUDARuntimeError as error:
-                _log.debug("the failed capture ended with: %s", error)  # an invalidated capture ends so
+        """End what is left of a capture: nothing runs on the stream before. CuPy raises where it is invalid."""
+        try:
+            if not self.stream.is_capturing():
+                return
+        except RuntimeError as error:
+            _log.debug("the failed capture: %s", error)
+        try:
+            self.stream.end_capture()
+        except self.cupy.cuda.runtime.CUDARuntimeError as error:
+            _log.debug("the failed capture ended with: %s", error)
 
     @contextmanager
     def _inside(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from gpunet.backend.cuda import source
 from gpunet.backend.cuda.runtime import runtime_of
 
 VECTOR_BYTES = 16
+LARGEST_GRID = 65535  # blocks along y and z
 _FAMILIES: dict[str, Family] = {}
 
 
@@ -143,8 +144,9 @@ class Kernel:
     def _check_size(self, grid: tuple[int, int, int], block: tuple[int, int, int]) -> None:
         if block[0] * block[1] * block[2] > self.threads or min(block) < 1:
             raise ValueError(f"{self.name} expected at most {self.threads} threads a block. Received: block={block}")
-        if not (0 < grid[0] < 2**31 and 0 < grid[1] < 2**16 and 0 < grid[2] < 2**16):
-            raise ValueError(f"{self.name} expected 1 to (2³¹−1, 65535, 65535) blocks. Received: grid={grid}")
+        if not (0 < grid[0] < 2**31 and 0 < grid[1] <= LARGEST_GRID and 0 < grid[2] <= LARGEST_GRID):
+            most = f"(2³¹−1, {LARGEST_GRID}, {LARGEST_GRID})"
+            raise ValueError(f"{self.name} expected 1 to {most} blocks. Received: grid={grid}")
 
     def _one_place(self, arguments: tuple) -> Any:
         """One of the arrays, after checking that all are of one type and on one device."""

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from gpunet.backend.cuda.arrays import deliver, empty, flat_grid, implements, target, vector
+from gpunet.backend.cuda.arrays import deliver, empty, flat_grid, implements, reach, target, vector
 from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family, address
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.portable.pooling import argmax_dtype
@@ -27,14 +27,12 @@ def _pooled(spatial, window, strides, padding):
 
 def _has_kernel(array, shape, window):
     """True for arrays that a kernel reads and, of the given shape, writes."""
-    steps = [divmod(step, array.dtype.itemsize) for step in array.strides]
-    span = sum(abs(step) * (n - 1) for (step, _), n in zip(steps, array.shape))
     return (
         array.dtype in _TYPES
         and len(window) <= _AXES
         and argmax_dtype(window) in _SUFFIX
-        and all(0 < size < _LARGEST for size in (array.size, math.prod(shape), span + 1))
-        and not any(rest for _, rest in steps)
+        and all(0 < size < _LARGEST for size in (array.size, math.prod(shape), reach(array) + 1))
+        and not any(step % array.dtype.itemsize for step in array.strides)
     )
 
 

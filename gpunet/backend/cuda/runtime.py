@@ -29,6 +29,12 @@ class Runtime(Protocol):
     def scope(self, array: Any) -> AbstractContextManager:
         """A context in which new arrays are made where `array` is."""
 
+    def on(self, index: int) -> AbstractContextManager:
+        """A context in which new arrays are made on the GPU of that number."""
+
+    def synchronize(self) -> None:
+        """Wait for what was launched on the current stream of the current GPU."""
+
     def multiprocessors(self) -> int:
         """How many blocks run at once at least: the device's multiprocessors."""
 
@@ -96,7 +102,7 @@ class CupyRuntime:
     def launch(self, kernel, grid, block, arguments):
         device = next(a.device.id for a in arguments if isinstance(a, self.cupy.ndarray))
         function = self._functions.get((kernel, device))
-        with self._on(device):
+        with self.on(device):
             if function is None:
                 function = self._functions[kernel, device] = self.function(kernel)
             with self._range(kernel.name):
@@ -118,11 +124,14 @@ class CupyRuntime:
         return module.get_function(kernel.name).kernel
 
     def scope(self, array):
-        return self._on(array.device.id)
+        return self.on(array.device.id)
 
-    def _on(self, device: int) -> AbstractContextManager:
+    def on(self, index):
         current = self.cupy.cuda.runtime.getDevice()
-        return nullcontext() if current == device else self.cupy.cuda.Device(device)
+        return nullcontext() if current == index else self.cupy.cuda.Device(index)
+
+    def synchronize(self):
+        self.cupy.cuda.get_current_stream().synchronize()
 
     def multiprocessors(self):
         return _multiprocessors(self.cupy, self.cupy.cuda.runtime.getDevice())

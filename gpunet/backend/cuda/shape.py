@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.backend.cuda.arrays import contiguous, copy_into, deliver, empty, flat_grid, implements, target
+from gpunet.backend.cuda.arrays import contiguous, copy_into, deliver, empty, flat_grid, implements, reach, target
 from gpunet.backend.cuda.copying import MOVE, WORDS
 from gpunet.backend.cuda.elementwise import bits_of, fill
-from gpunet.backend.cuda.launcher import Family, address, pack
+from gpunet.backend.cuda.launcher import LARGEST_GRID, Family, address, pack
 from gpunet.backend.cuda.layouts import GROUP, MAX_RANK, Memory, map_layout, memory_of
 from gpunet.backend.cuda.mapping import can_map
 from gpunet.backend.cuda.sorting import sort_lines
@@ -184,7 +184,6 @@ def _gathers(x, *arrays, spec):
         return True
     known = x.dtype.itemsize in WORDS and all(a.dtype.kind in "iu" and a.ndim <= MAX_RANK for a in arrays)
     plan = _plan(x.shape, arrays, spec) if known else None
-    # Offsets of several index arrays are counted in 32 bits.
     return plan is not None and len(plan.shape) <= MAX_RANK and 0 < math.prod(plan.shape) < 2**31 and x.size < 2**31
 
 
@@ -195,6 +194,8 @@ def getitem(x, *arrays, spec, out=None):
     plan = _plan(x.shape, arrays, spec)
     assert plan is not None
     view = x[plan.view]
+    if len(arrays) > 1 and reach(view) >= 2**31:  # offsets of several index arrays are counted in 32 bits
+        view = contiguous(view)
     result = target(out, x, plan.shape, alignment=1)
     left = [s for d, s in enumerate(view.strides) if d not in plan.axes]
     strides = (*left[: plan.position], *[0] * len(plan.index_shape), *left[plan.position :])
@@ -306,7 +307,7 @@ def _scatter_layout(kernel, shape, strides, itemsize, row_axes, columns):
         "row_rank": len(rows),
     }
     layout = pack(kernel.signature.parameters[-1].dtype, fields, f"{kernel.name}: layout")
-    return layout, (math.prod(rows), -(-count // width))
+    return layout, (math.prod(rows), min(-(-count // width), LARGEST_GRID))
 
 
 def _filled(values, missing):

@@ -9,6 +9,26 @@ from gpunet.backend.primitive import Provider
 
 numba = Provider("numba", partial=True, available=compiled.is_installed)
 
-from gpunet.backend.numba_cpu import elementwise, nn, pooling, recurrent, update  # noqa: E402 - they register on `numba`
+from gpunet.backend.numba_cpu import (  # noqa: E402 - they register on `numba`
+    crossentropy,
+    elementwise,
+    nn,
+    pooling,
+    recurrent,
+    rows,
+    shape,
+    update,
+)
 
-__all__ = ["compiled", "elementwise", "nn", "numba", "pooling", "recurrent", "update"]
+__all__ = [
+    "compiled",
+    "crossentropy",
+    "elementwise",
+    "nn",
+    "numba",
+    "pooling",
+    "recurrent",
+    "rows",
+    "shape",
+    "update",
+]

@@ -87,6 +87,11 @@ class Loop:
         self._make()
         return None if self._code is None else self._code.for_parts(team.parts(items))
 
+    def fixed(self, items: int, *values: Any) -> Callable[[], None] | None:
+        """`now(items)` on these very arguments, which must stay where they are."""
+        self._make()
+        return None if self._code is None else self._code.bound(team.parts(items), *values)[0]
+
     def _prepare(self, items: int) -> None:
         """Compile beside the work once enough time was spent without."""
         if self._thread is not None or self.failure is not None:

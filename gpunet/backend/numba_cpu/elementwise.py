@@ -13,6 +13,7 @@ _SMALL = 1 << 13  # items: below it two calls into NumPy are as quick
 _TINY = 1 << 9  # the same for a bound call
 
 RELU_GRAD = Loop(loops.relu_grad, "void(float32[::1], float32[::1], float32[::1], intp)", saving=0.15)
+_ERF = Loop(loops.erf, "void(float32[::1], float32[::1], intp)", saving=5.0)
 _RELU = Loop(loops.relu, "void(float32[::1], float32[::1], intp)", saving=0.1)
 
 
@@ -45,6 +46,16 @@ def relu_grad(g, y, *, out=None):
 @numba.implements(prim.UNARY["relu"])
 def relu(x, *, out=None):
     return NotImplemented if x.size < _SMALL else _apply(_RELU, (x,), out)
+
+
+@numba.implements(prim.UNARY["erf"])
+def erf(x, *, out=None):
+    return NotImplemented if x.size < _TINY else _apply(_ERF, (x,), out)
+
+
+@numba.binds(prim.UNARY["erf"])
+def bind_erf(x, *, out=None):
+    return _bound(_ERF, (x,), out)
 
 
 @numba.binds(prim.relu_grad)

@@ -82,6 +82,44 @@ def relu(x, out, parts):
             ok[i] = np.float32(0) if xk[i] <= 0 else xk[i]  # NaN stays
 
 
+def erf(x, out, parts):
+    """As in `backend/cpu/elementwise.py`."""
+    limit, one = np.float32(3.93), np.float32(1)
+    for k in prange(parts):
+        a, b = x.size * k // parts, x.size * (k + 1) // parts
+        xk, ok = x[a:b], out[a:b]
+        for i in range(xk.size):
+            y = limit if xk[i] > limit else xk[i]
+            y = -limit if y < -limit else y
+            u = y * y
+            q = u * np.float32(9.625465143796175e-04) + np.float32(1.4416513657526539e-02)
+            q = q * u + np.float32(1.1531329335668002e-01)
+            q = q * u + np.float32(5.111889768039237e-01)
+            q = q * u + one
+            p = u * np.float32(1.9809481537016877e-08) + np.float32(-1.9543059117606627e-06)
+            p = p * u + np.float32(1.4234277907642417e-04)
+            p = p * u + np.float32(3.7315059108696084e-03)
+            p = p * u + np.float32(5.067317442513624e-02)
+            p = p * u + np.float32(2.0069051799283327e-01)
+            p = p * u + np.float32(1.128379108842975)
+            y = y / q * p
+            y = one if y > one else y
+            ok[i] = -one if y < -one else y
+
+
+def add_rows(rows, places, out, parts):
+    """out = 0, and then out[places[i]] += rows[i] for all i in order; a negative place counts from the end."""
+    for k in prange(parts):
+        low, high = out.shape[0] * k // parts, out.shape[0] * (k + 1) // parts
+        out[low:high] = 0
+        for i in range(places.size):
+            place = places[i] + out.shape[0] if places[i] < 0 else places[i]
+            if low <= place < high:
+                to, of = out[place], rows[i]
+                for j in range(of.size):
+                    to[j] += of[j]
+
+
 def scatter(g, winner, dx, starts, offsets, parts):
     """dx[n, starts[o] + offsets[winner[n, o, c]], c] = g[n, o, c], and 0 elsewhere."""
     for k in prange(parts):
@@ -202,3 +240,43 @@ def combine(g, x, dx, rows, parts):
             gi, xi, di = g[i], x[i], dx[i]
             for j in range(xi.size):
                 di[j] = gi[j] * scale[j] + (xi[j] - mean[j]) * slope[j] + offset[j]
+
+
+def shift_rows(logits, labels, shifted, picked, parts):
+    """Rows minus their maximum, and of each the item that its label picks; NaN for a label out of range."""
+    for k in prange(parts):
+        for i in range(logits.shape[0] * k // parts, logits.shape[0] * (k + 1) // parts):
+            row, out = logits[i], shifted[i]
+            top = row[0]
+            for j in range(1, row.size):
+                if row[j] > top or row[j] != row[j]:  # NaN stays
+                    top = row[j]
+            for j in range(row.size):
+                out[j] = row[j] - top
+            picked[i] = np.float32(np.nan)
+            if 0 <= labels[i] < row.size:
+                picked[i] = out[labels[i]]
+
+
+def normalise_rows(x, totals, parts):
+    """Each row divided by its sum, which is taken from left to right and kept."""
+    for k in prange(parts):
+        for i in range(x.shape[0] * k // parts, x.shape[0] * (k + 1) // parts):
+            row = x[i]
+            total = row[0]
+            for j in range(1, row.size):
+                total += row[j]
+            totals[i] = total
+            for j in range(row.size):
+                row[j] /= total
+
+
+def crossentropy_grad(g, labels, probabilities, out, parts):
+    """(probabilities − one-hot labels)·g by rows."""
+    for k in prange(parts):
+        for i in range(out.shape[0] * k // parts, out.shape[0] * (k + 1) // parts):
+            row, result = probabilities[i], out[i]
+            for j in range(row.size):
+                result[j] = row[j] * g[i]
+            if 0 <= labels[i] < row.size:
+                result[labels[i]] -= g[i]

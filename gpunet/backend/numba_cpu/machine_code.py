@@ -13,6 +13,7 @@ import ctypes
 import functools
 import hashlib
 import importlib
+import inspect
 import os
 import re
 import tempfile
@@ -22,10 +23,12 @@ from importlib import metadata
 from typing import Any, NamedTuple
 
 from gpunet.backend.cache import cache_folder
+from gpunet.backend.numba_cpu import blocks
 
 _ENTRY = "gpunet_loop"
 _DIGEST_BYTES = 32
 _WORD = 8
+_BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 class Argument(NamedTuple):
@@ -78,8 +81,10 @@ def _llvm() -> Any:
 
 def _key(function: Callable, signature: str, for_team: bool) -> str:
     """Of everything that the machine code follows from."""
-    code, llvm = function.__code__, _llvm()
-    parts = [code.co_code, code.co_names, code.co_varnames, code.co_consts, signature, for_team]
+    llvm = _llvm()
+    codes = [function.__code__, *(f.__code__ for f in _called(function))]
+    parts: list[Any] = [(code.co_code, code.co_names, code.co_varnames, code.co_consts) for code in codes]
+    parts += [signature, for_team, inspect.getsource(blocks) if len(codes) > 1 else ""]
     parts += [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     parts += [metadata.version(name) for name in ("numba", "llvmlite")]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
@@ -129,14 +134,27 @@ def _link(code: bytes) -> int:
 def _compile(function: Callable[..., None], given: list[Argument], for_team: bool, known: set[str]) -> bytes:
     """An object file, by way of the optimised LLVM code that Numba makes of the loop."""
     numba: Any = importlib.import_module("numba")
-    names = {**function.__globals__, "prange": _share(numba) if for_team else range}
-    loop = numba.njit(error_model="numpy", forceinline=True)(
-        types.FunctionType(function.__code__, names, function.__name__)
-    )
+    words = {"prange": _share(numba) if for_team else range, **blocks.functions(numba)}
+    loop = _jitted(function, words, numba, inline="always")
     scope = {"numba": numba, "carray": numba.carray, "at": _at(numba), "loop": loop}
     exec(_entry(given), scope)
     compiled = numba.cfunc(numba.void(numba.intp), error_model="numpy", forceinline=True)(scope["entry"])
     return _target().emit_object(_alone(compiled.inspect_llvm(), function, known))
+
+
+def _called(function: Callable) -> list[types.FunctionType]:
+    """The plain functions that a function calls by name, and that these call."""
+    names = [name for name in function.__code__.co_names if name not in blocks.NAMES]
+    values = [function.__globals__.get(name) for name in names]
+    found = [value for value in values if isinstance(value, types.FunctionType)]
+    return [*found, *(inner for f in found for inner in _called(f))]
+
+
+def _jitted(function: Callable, words: Mapping[str, Any], numba: Any, **options: Any) -> Any:
+    """The function for Numba, with `words` in place of their namesakes, and all that it calls inlined."""
+    called = {f.__name__: _jitted(f, words, numba, forceinline=True, **_BARE) for f in _called(function)}
+    names = {**function.__globals__, **called, **words}
+    return numba.njit(error_model="numpy", **options)(types.FunctionType(function.__code__, names, function.__name__))
 
 
 def _alone(text: str, function: Callable[..., None], known: set[str]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.backend.bound import declining, giving
-from gpunet.backend.cpu.nn import widened
+from gpunet.backend.cpu.batch_norm import widened
 from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
 from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.memory import empty

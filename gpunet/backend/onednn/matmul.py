@@ -91,20 +91,25 @@ def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
 
 @onednn.binds(prim.linear)
 def bind_linear(x, w, b, *, activation=None, out=None):
-    if x.ndim != 2 or out is None:
+    if out is None or not all(a.ndim == 2 or a.flags.c_contiguous for a in (x, out)):
         return None
-    return _bound(x, w, b, activation, out)
+    return _bound(_rows(x), w, b, activation, out)
 
 
 @onednn.binds(prim.linear_weight_grad)
 def bind_linear_weight_grad(x, g, *, out=None):
-    if x.ndim != 2 or g.ndim != 2 or out is None:
+    if out is None or not all(a.ndim == 2 or a.flags.c_contiguous for a in (x, g)):
         return None
-    return _bound(x.T, g, None, None, out)
+    return _bound(_rows(x).T, _rows(g), None, None, out)
+
+
+def _rows(x):
+    """x as a matrix of its last axes."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 def _bound(a, b, bias, activation, out):
-    """What `_product` does on these very matrices."""
+    """What `_product` does on these very matrices; `out` may have the rows of the product along several axes."""
     if out.size * a.shape[-1] < SMALL:
         return NotImplemented
     strides = [item_strides(m.shape, m.strides) for m in (a, b)]
@@ -119,7 +124,9 @@ def _bound(a, b, bias, activation, out):
         return [_plan(a.shape, strides[0], b.shape, b_strides, bias is not None, relu) for relu in relus]
 
     def chosen(found, second, kept=None):
-        runs = [plan.bound(a, second, *operands[2:], out, result=out) for plan in found]
+        runs = [
+            plan.bound(a, second, *operands[2:], out, result=out) for plan in found
+        ]  # which reads its address alone
         return with_relu(*runs, operands, out, kept) if activation else runs[0]
 
     def apart():

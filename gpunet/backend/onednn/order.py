@@ -51,6 +51,7 @@ def with_relu(
     Both write into `out`, which is returned. Operand number 1 is looked at by `kept`, where there is one.
     """
     (x, w, *rest), products = operands, operands[1].size
+    zero = np.zeros((), out.dtype)  # a Python number would be converted in each call
     worth = _is_worth_a_look(operands, out.size)
     bias = rest[0] if rest else None
 
@@ -64,7 +65,7 @@ def with_relu(
             fused()
         else:
             plain()
-            np.maximum(out, 0, out=out)
+            np.maximum(out, zero, out)
         return out
 
     return run

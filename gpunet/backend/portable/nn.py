@@ -144,14 +144,15 @@ def conv_batch_norm(
     out=None,
     residuals=False,
 ):
-    """By the other primitives."""
-    z = conv(x, w, b, strides=strides, padding=padding, dilation=dilation, groups=groups)
+    """By the other primitives. A bias cancels in the normalisation, and is added to the mean alone."""
+    z = conv(x, w, None, strides=strides, padding=padding, dilation=dilation, groups=groups)
     options = {"epsilon": epsilon, "out": out, "residuals": residuals}
     if relu:
-        result, kept = prim.batch_norm_relu(z, gamma, beta, addend, **options)
+        (y, mean, variance), kept = prim.batch_norm_relu(z, gamma, beta, addend, **options)
     else:
-        result, kept = prim.batch_norm(z, gamma, beta, **options)
-    return result, (z, *kept) if residuals else ()
+        (y, mean, variance), kept = prim.batch_norm(z, gamma, beta, **options)
+    shifted = mean if b is None else elementwise.BINARY["add"](mean, b)
+    return (y, shifted, variance), (z, *kept) if residuals else ()
 
 
 @portable.implements(prim.scale_shift)

@@ -80,7 +80,7 @@ def _infer_conv_batch_norm(x, w, b, gamma, beta, addend, *, epsilon, relu, **geo
 
 
 # batch_norm(conv(x, w, b), gamma, beta), or batch_norm_relu with the addend; x, w and the geometry as in `conv`.
-# Residuals: the convolution, then those of the batch normalisation.
+# Residuals: the convolution without its bias, then those of its batch normalisation.
 conv_batch_norm = Primitive("conv_batch_norm", _infer_conv_batch_norm, has_residuals=True)
 # (x (..., c), scale (c,), shift (c,)) → x·scale + shift
 scale_shift = Primitive("scale_shift", _same)

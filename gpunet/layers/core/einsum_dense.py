@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -82,9 +83,20 @@ class EinsumDense(Layer):
             )
 
     def call(self, inputs: Any) -> Any:
-        y = ops.einsum(self.equation, inputs, self.kernel)
-        y = y if self.bias is None else y + self.bias
+        y = self._product(inputs)
         return y if self.activation is activations.linear else self.activation(y)
+
+    def _product(self, inputs: Any) -> Any:
+        """einsum(equation, inputs, kernel) + bias, in one pass where that is a product with a bias for each column."""
+        inner = _inner_axes(self.equation)
+        outer = tuple(self.kernel.shape[inner:])
+        if not inner or (self.bias is not None and tuple(self.bias.shape) != outer):
+            y = ops.einsum(self.equation, inputs, self.kernel)
+            return y if self.bias is None else y + self.bias
+        rows, matrix = inputs.shape[:-inner], (math.prod(self.kernel.shape[:inner]), math.prod(outer))
+        bias = None if self.bias is None else ops.reshape(self.bias, matrix[1:])
+        y = ops.linear(ops.reshape(inputs, (*rows, matrix[0])), ops.reshape(self.kernel, matrix), bias)
+        return ops.reshape(y, (*rows, *outer))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -108,6 +120,13 @@ def _with_fans(initializer: Any, shapes: _Shapes) -> Any:
         return initializer
     axes = {"input_axes": shapes.input_axes, "output_axes": shapes.output_axes}
     return type(initializer).from_config(initializer.get_config() | axes | {"seed": initializer.seed})
+
+
+def _inner_axes(equation: str) -> int:
+    """How many of the inputs' last axes are summed with the kernel's first ones, if nothing else happens; else 0."""
+    inputs, kernel, outputs = re.split(",|->", equation)
+    fits = (n for n in range(1, len(kernel)) if outputs == inputs.removesuffix(kernel[:n]) + kernel[n:])
+    return next((n for n in fits if inputs.endswith(kernel[:n])), 0)
 
 
 class _Shapes:

@@ -73,7 +73,7 @@ class RNN(Layer):
                 f"When using `stateful=True` in a RNN, the batch size must be static. Found dynamic batch size: "
                 f"sequence.shape={tuple(shape)}"
             )
-        with name_scope(self.name, owner=self):
+        with name_scope(self.name, caller=self):
             states = tree.map_structure(
                 lambda x: Variable(x, trainable=False, dtype=self.variable_dtype, name="rnn_state"),
                 self.get_initial_state(batch_size),

@@ -12,8 +12,8 @@ from gpunet.backend.devices import to_host
 from gpunet.ops.image.layout import as_batch, as_before, as_floats, check_choice, constant
 from gpunet.ops.indexing import getitem, take
 from gpunet.ops.joining import pad
-from gpunet.ops.linalg import matmul
 from gpunet.ops.operands import normalize_axis, operand
+from gpunet.ops.products import matmul
 from gpunet.ops.views import moveaxis
 from gpunet.symbolic.ops import symbolic_op
 

@@ -75,7 +75,13 @@ class EmulatedRuntime:
         _library(specialisation)
 
     def scope(self, array):
-        return nullcontext()
+        return self.on(array.device.id)
+
+    def on(self, index):
+        return nullcontext()  # there is one GPU, and it is the current one
+
+    def synchronize(self):
+        """Nothing: launches return when they are done."""
 
     def multiprocessors(self):
         return 2  # few, so that loops over the grid take more than one step
