@@ -23,7 +23,7 @@ from gpunet.symbolic.operation import snake_case
 _CUSTOM: dict[str, Any] = {}
 _CATALOGS: list[Catalog] = []
 _SAFE = {"mode": True}
-_SHARED: dict[str, dict[int, Any] | None] = {"written": None, "read": None}
+_SHARED: dict[str, dict[Any, Any] | None] = {"written": None, "read": None}
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
@@ -274,12 +274,38 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_
         return Ellipsis
     if config["class_name"] == "function":
         return _lookup(config["config"], config)
-    shared, number = _SHARED["read"], config.get("shared_object_id")
-    if shared is None or number is None:
-        return _made(config)
+    shared = _SHARED["read"]
+    return _made(config) if shared is None else _made_once(config, shared)
+
+
+def _made_once(config: dict[str, Any], shared: dict[Any, Any]) -> Any:
+    """The object of a configuration, made before if its number, or what it is, says so.
+
+    Keras marks objects that it writes again, but in nested models the first of them has no mark in the file: it is one
+    of the same class, name and arguments.
+    """
+    number = config.get("shared_object_id")
     if number not in shared:
-        shared[number] = _made(config)
+        inner = config["config"] if isinstance(config["config"], dict) else {}
+        key = (config["class_name"], inner.get("name"))
+        before = shared.get(key) if number is not None and "name" in inner else None
+        alike = before is not None and _unmarked(before[0]) == _unmarked(inner)
+        made = before[1] if before is not None and alike else _made(config)
+        if "name" in inner:
+            shared[key] = (inner, made)
+        if number is None:
+            return made
+        shared[number] = made
     return shared[number]
+
+
+def _unmarked(config: Any) -> Any:
+    """A configuration without the numbers of shared objects."""
+    if isinstance(config, list):
+        return [_unmarked(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _unmarked(value) for key, value in config.items() if key != "shared_object_id"}
 
 
 def _made(config: dict[str, Any]) -> Any:
