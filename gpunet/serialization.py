@@ -93,6 +93,11 @@ def object_sharing_scope():
         _SHARED.update(before)
 
 
+def in_safe_mode() -> bool:
+    """Whether what a configuration names may do nothing but build."""
+    return _SAFE["mode"] and not is_unsafe_deserialization_enabled()
+
+
 def registered_name(target: Any) -> str | None:
     """The name under which a class or function was registered, or None."""
     return next((name for name, value in _CUSTOM.items() if value is target), None)
@@ -241,18 +246,21 @@ def _note_written(value: Any, config: dict[str, Any]) -> None:
         first["shared_object_id"] = config["shared_object_id"] = id(value)
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None) -> Any:
     """The value that `serialize` made plain data of.
 
     Args:
         custom_objects: classes and functions by name, where they are not registered.
-        safe_mode: refuse Python code; a surrounding `safe_mode_scope` may allow it too.
+        safe_mode: refuse Python code; as surroundings say where None, and they refuse it unless told otherwise.
 
     Raises:
         ValueError: if a configuration names a class or function that is neither built in nor registered.
     """
-    if custom_objects or not safe_mode:
-        with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode and _SAFE["mode"]):
+    if custom_objects or safe_mode is not None:
+        with (
+            custom_object_scope(custom_objects or {}),
+            safe_mode_scope(_SAFE["mode"] if safe_mode is None else safe_mode),
+        ):
             return deserialize(config)
     if isinstance(config, list):
         return [deserialize(item) for item in config]
@@ -407,7 +415,7 @@ def _check_one(config: dict[str, Any]) -> None:
 
 def refuse_code() -> None:
     """Raise ValueError unless Python code in configurations may be run: where `safe_mode` is False."""
-    if _SAFE["mode"] and not is_unsafe_deserialization_enabled():
+    if in_safe_mode():
         raise ValueError(
             "the configuration has a Python lambda, which could do anything. Pass safe_mode=False if you trust where "
             "it comes from."

@@ -36,6 +36,22 @@ def test_variables_keep_their_values_in_the_arena():
     np.testing.assert_array_equal(vs[1], np.arange(5.0))
 
 
+@pytest.mark.parametrize("where", [nullcontext, emulated_gpu], ids=["cpu", "gpu"])
+def test_large_variables_are_updated_by_calls_of_their_own_where_threads_keep_to_them(where):
+    with where():
+        shapes = (2,), (1 << 15,), (3,), (256, 128), (4,), (5, 1 << 13)
+        vs = variables(*shapes)
+        optimizer = SGD(0.5)
+        optimizer.build(vs)
+        updated = []
+        optimizer.update_run = lambda arena, run, rate: updated.append((run.start, run.stop))
+        optimizer.apply(gradients(vs), vs)
+        starts = [0, 64, 32832, 32896, 65664, 65728]  # in steps of 64 items
+        ends = [start + v.size for start, v in zip(starts, vs)]
+        apart = [(0, ends[2]), (starts[3], ends[4]), (starts[5], ends[5])]
+        assert updated == (apart if where is nullcontext else [(0, ends[5])])
+
+
 def test_variables_without_a_gradient_or_frozen_stay():
     vs = variables((3,), (4,), (5,))
     before = [v.numpy() for v in vs]

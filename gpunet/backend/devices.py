@@ -79,13 +79,14 @@ _scopes = _Scopes()
 CPU = Device("cpu")
 _state: dict[str, Any] = {"default": None, "gpu": None, "gpus": 0}
 
+_LARGE = 1 << 15  # items of a parameter that several threads update
 _CPU_PROVIDERS = {provider.name: provider for provider in (onednn, numba, cpu)}  # the fastest first
 
 
 def bind_cpu_providers() -> None:
     """Serve NumPy arrays by the providers that the configuration names, and `portable` behind them."""
     chosen = [_CPU_PROVIDERS[name] for name in config.cpu_providers() if name in _CPU_PROVIDERS]
-    register_backend(ArrayBackend(np.ndarray, np, [*chosen, portable]))
+    register_backend(ArrayBackend(np.ndarray, np, [*chosen, portable], large=_LARGE))
 
 
 bind_cpu_providers()

@@ -179,6 +179,8 @@ class ArrayBackend:
     """One kind of array: its type, its namespace and the providers to ask, first to last.
 
     `graph(array)`, where there is one, makes an object whose `run(function)` repeats a function of launches as one.
+    `large`, where there is one, is the number of items from which on a parameter is updated by a call of its own: each
+    thread then updates those rows of it that it had in products. Where None, few calls are better.
     """
 
     def __init__(
@@ -187,10 +189,12 @@ class ArrayBackend:
         xp: ModuleType | Any,
         providers: Iterable[Provider],
         graph: Callable[[Any], Any] | None = None,
+        large: int | None = None,
     ):
         self.array_type = array_type
         self.xp = xp
         self.graph = graph
+        self.large = large
         self.providers = list(providers)
 
     def implementation(self, primitive: Primitive) -> Callable:

@@ -100,24 +100,26 @@ class Arena:
         segment.variable._arena = self
 
     def runs(self, active: tuple[bool, ...]) -> list[Run]:
-        """The runs of the active segments, neighbours joined, as few as possible."""
+        """The runs of the active segments: neighbours joined, but for parameters that the backend calls large."""
         if active not in self._runs:
             self._runs[active] = list(self._find_runs(active))
         return self._runs[active]
 
     def _find_runs(self, active: Sequence[bool]) -> Iterator[Run]:
-        start = stop = 0
+        large_from = backend_for(self.device).large
+        start = stop = large = 0
         for segment, wanted in zip(self.segments, active):
-            if not wanted or not segment.owned:
+            is_large = large_from is not None and segment.length >= large_from
+            if not wanted or not segment.owned or (large and is_large):
                 if stop > start:
                     yield Run(self.parameters[start:stop], start, stop)
-                start = stop = 0
+                start = stop = large = 0
             if not wanted:
                 continue
             end = segment.offset + segment.length
             if segment.owned:
                 start = start if stop else segment.offset
-                stop = end
+                stop, large = end, large or is_large
             else:
                 yield Run(segment.variable.array.reshape(-1), segment.offset, end)
         if stop > start:

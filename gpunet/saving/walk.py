@@ -77,9 +77,9 @@ def _inherited(base: type) -> frozenset[str]:
     if base is Functional:
         from gpunet.layers import Input
 
-        x = Input((1,))
-        example: Any = Functional(x, x)
+        x = Input((1,), name="example")
+        example: Any = Functional(x, x, name="example")
     else:
-        example = base(0.0) if base is Optimizer else base()
+        example = base(0.0, name="example") if base is Optimizer else base(name="example")
     compiled = {"_compile_loss", "_compile_metrics", "_loss_tracker", "_stepper", "_given_to_compile", "_fitting"}
     return frozenset(vars(example)) | compiled | {"layers", "_kept_lists"}

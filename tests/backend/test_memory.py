@@ -9,7 +9,7 @@ import pytest
 from gpunet import Tensor, ops
 from gpunet.backend import memory
 from gpunet.backend.cpu import scratch as scratch_module
-from gpunet.backend.cpu.scratch import chunks, scratch
+from gpunet.backend.cpu.scratch import bordered, chunks, scratch
 from gpunet.backend.cpu.threads import _blas, split, thread_count
 from gpunet.backend.memory import POOLED_BYTES, empty, trim
 
@@ -128,6 +128,32 @@ def test_very_large_work_space_is_not_kept(monkeypatch):
     before = scratch("test", (8,), FLOAT32)
     scratch("test", (1001,), FLOAT32)
     assert place(scratch("test", (8,), FLOAT32)) == place(before)
+
+
+def test_bordered_work_space_keeps_its_zeros():
+    a = bordered("test", (3, 5), FLOAT32)
+    assert not a.any()
+    a[:, 1:4] = 7
+    b = bordered("test", (2, 5), FLOAT32)
+    assert place(b) == place(a)
+    assert b.shape == (2, 5)
+    assert (b[:, 1:4] == 7).all()
+    assert not b[:, [0, 4]].any()
+    assert not bordered("test", (4, 5), FLOAT32).any()  # longer: a new one
+    assert not bordered("another", (3, 5), FLOAT32).any()
+
+
+def test_bordered_work_space_has_a_limit(monkeypatch):
+    monkeypatch.setattr(scratch_module, "_BORDERED_BYTES", 4000)
+    for number in range(8):
+        assert bordered(number, (300,), FLOAT32).shape == (300,)
+    kept = scratch_module._buffers.bordered
+    assert list(kept) == [5, 6, 7]
+    bordered(5, (300,), FLOAT32)
+    bordered(8, (300,), FLOAT32)
+    assert list(kept) == [7, 5, 8]  # the least recently used goes first
+    assert bordered(9, (5000,), FLOAT32).shape == (5000,)  # larger than all that may be kept
+    assert not kept
 
 
 @pytest.mark.parametrize(("count", "each", "limit"), [(10, 3, 10), (10, 100, 10), (0, 1, 5), (7, 0, 3), (5, 1, 100)])

@@ -31,6 +31,10 @@ CASES = {
     "matmul": (("matmul", [(70, 80), (60, 80)], {"transpose_b": True}), (70, 60)),
     "linear": (("linear", [(70, 80), (80, 60), (60,)], {"activation": "relu"}), (70, 60)),
     "linear_narrow": (("linear", [(400, 8), (8, 60), (60,)], {"activation": "relu"}), (400, 60)),
+    "matmul_in_shares": (("matmul", [(20, 64), (768, 64)], {"transpose_b": True}), (20, 768)),
+    "linear_in_shares": (("linear", [(20, 768), (768, 64), (64,)], {"activation": "relu"}), (20, 64)),
+    "linear_in_shares_bare": (("linear", [(20, 768), (768, 64), None], {}), (20, 64)),
+    "weight_grad_in_shares": (("linear_weight_grad", [(20, 768), (20, 64)], {}), (768, 64)),
     "linear_weight_grad": (("linear_weight_grad", [(70, 80), (70, 60)], {}), (80, 60)),
     "linear_of_steps": (("linear", [(7, 10, 80), (80, 60), (60,)], {}), (7, 10, 60)),
     "weight_grad_of_steps": (("linear_weight_grad", [(7, 10, 80), (7, 10, 60)], {}), (80, 60)),
@@ -43,7 +47,7 @@ CASES = {
 def call(case):
     (name, shapes, attributes), shape = CASES[case]
     rng = np.random.default_rng(0)
-    arrays = [floats(rng, *s) for s in shapes]
+    arrays = [None if s is None else floats(rng, *s) for s in shapes]
     out = np.empty(shape, "float32")
     return PRIMITIVES[name], arrays, attributes | {"out": out}, out
 
@@ -60,7 +64,8 @@ def test_a_bound_call_gives_the_bits_of_its_implementation(case):
     primitive, _, attributes, expected = call(case)
     for scale in (1.0, -2.0):  # what is in the arrays may change, where they are may not
         for a in arrays:
-            a *= np.float32(scale)
+            if a is not None:
+                a *= np.float32(scale)
         found, reference = run(), primitive(*arrays, **attributes)
         assert found is out or found[0] is out
         np.testing.assert_array_equal(out, expected)
@@ -68,7 +73,7 @@ def test_a_bound_call_gives_the_bits_of_its_implementation(case):
             np.testing.assert_array_equal(found[1][0], reference[1][0])
 
 
-@pytest.mark.parametrize("case", ["conv_relu", "linear", "linear_narrow"])
+@pytest.mark.parametrize("case", ["conv_relu", "linear", "linear_narrow", "linear_in_shares"])
 def test_a_bound_relu_passes_nan_on(case):
     run, arrays, out = ready(case)
     run()
@@ -78,7 +83,7 @@ def test_a_bound_relu_passes_nan_on(case):
     assert np.isnan(out).any()
 
 
-@pytest.mark.parametrize("case", ["conv_relu", "linear", "linear_narrow"])
+@pytest.mark.parametrize("case", ["conv_relu", "linear", "linear_narrow", "linear_in_shares"])
 def test_a_bound_relu_passes_on_the_nan_that_infinity_makes(case):
     run, arrays, out = ready(case)
     arrays[0].reshape(-1)[0] = np.inf
@@ -240,7 +245,8 @@ def test_every_binder_has_a_case_and_an_implementation():
     tested += [(cpu, case.removesuffix("_transposed")) for case in SMALL]
     tested += [(provider, name) for provider, name, *_ in OTHERS.values()]
     batch_norm = ["batch_norm", "batch_norm_grad", "batch_norm_relu", "batch_norm_relu_grad", "scale_shift_relu"]
-    tested += [(numba, name) for name in batch_norm]  # in test_numba.py
+    crossentropy = ["sparse_softmax_crossentropy", "sparse_softmax_crossentropy_grad"]
+    tested += [(numba, name) for name in (*batch_norm, *crossentropy)]  # in test_numba.py
     rows = ["lstm", "lstm_grad", "gru", "gru_grad", "softmax", "softmax_grad"]
     tested += [(numba, name) for name in rows]  # in test_recurrent.py and test_rows.py
     for provider in (onednn, numba, cpu):

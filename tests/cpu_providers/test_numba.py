@@ -10,6 +10,7 @@ import pytest
 
 from gpunet.backend.cpu import cpu
 from gpunet.backend.numba_cpu import (
+    addends,
     compiled,
     crossentropy,
     elementwise,
@@ -65,6 +66,25 @@ def test_optimizers_leave_other_arrays_to_numpy():
     for p in (np.ones(9), np.ones((3, 3), "float32"), np.ones(18, "float32")[::2]):
         assert numba.implementations["sgd"](p, p.copy(), RATE) is NotImplemented
         assert (p == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 50, 33), (3, 7, 1), (4, 300, 120)], ids=str)
+@pytest.mark.parametrize("relu", [False, True])
+def test_adding_up_equals_numpy_in_every_bit(shape, relu, monkeypatch):
+    rng = np.random.default_rng(0)
+    parts, bias = floats(rng, *shape), floats(rng, shape[2])
+    parts[0, 0], parts[1, 1], parts[:, 2] = np.nan, np.inf, -0.0
+    addends._ADD_UP.now(1)
+    for row in (bias, None, np.repeat(bias, 2)[::2]):
+        expected = np.empty(shape[1:], "float32")
+        addends._add_up(parts, row, relu, expected)
+        out = np.empty_like(expected)
+        bound = addends.bind_add_up(parts, row, relu, out)
+        for run in (bound, bound, lambda: addends.add_up(parts, row, relu, out)):  # noqa: B023
+            monkeypatch.setattr(addends, "_SMALL", 0)
+            out[:] = 7
+            run()
+            np.testing.assert_array_equal(out, expected)
 
 
 def crossentropy_loops(kind, items):
@@ -461,6 +481,8 @@ def test_loops_run_in_several_threads_at_once():
 
 
 def test_every_loop_belongs_to_a_primitive():
-    modules = [vars(module).values() for module in (elementwise, nn, pooling, update)]
-    used = {loop.function for values in modules for loop in values if type(loop) is compiled.Loop}
+    modules = (addends, crossentropy, elementwise, nn, pooling, update)
+    found = [value for module in modules for value in vars(module).values()]
+    found += [loop for value in found if type(value) is dict for loop in value.values()]
+    used = {loop.function for loop in found if type(loop) is compiled.Loop}
     assert used == {f for f in vars(loops).values() if callable(f) and f.__module__ == loops.__name__}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gpunet.backend.onednn import conv, library, onednn
+from gpunet import config
+from gpunet.backend.onednn import conv, library, onednn, shares
 from gpunet.backend.onednn.memory import channels_last, same_layout
 from gpunet.backend.onednn.plan import DIFF_DST, DIFF_SRC, DST, SRC, cached
 from gpunet.backend.portable import portable
@@ -124,6 +125,41 @@ def test_matmul_of_views_that_no_descriptor_can_say():
     check(matmul_prim.matmul, np.broadcast_to(a[0], (300, 160)), a)
     overlapping = np.lib.stride_tricks.sliding_window_view(a.reshape(-1), 80)[:400]
     check(matmul_prim.matmul, overlapping, b)
+
+
+@pytest.fixture(params=[1, 2, 3, 4])
+def threads(request):
+    before = config.threads()
+    config.set_threads(request.param)
+    yield request.param
+    config.set_threads(before)
+
+
+@pytest.mark.parametrize("shape", [(16, 384, 96), (4, 5, 384, 96), (20, 385, 96), (200, 384, 96)], ids=str)
+def test_a_weight_in_shares_of_its_rows(shape, threads):
+    """Where each thread has its own rows of the weight; not for rows that cannot be dealt out, nor many samples."""
+    *rows, k, n = shape
+    rng = np.random.default_rng(0)
+    x, w, b, g = floats(rng, *rows, k), floats(rng, k, n), floats(rng, n), floats(rng, *rows, n)
+    flat, flat_g = x.reshape(-1, k), g.reshape(-1, n)
+    dealt = threads > 1 and k % threads == 0
+    found = [shares.product(*pair) for pair in ((flat, w), (flat_g, w.T), (flat.T, flat_g))]
+    few = 3 * threads * len(flat) <= 2 * k
+    assert [s is not None and s.addends for s in found] == [dealt and few and threads, dealt and few and 1, dealt and 1]
+    for bias in (b, None):
+        for activation in ("relu", None):
+            check(matmul_prim.linear, x, w, bias, activation=activation)
+    check(matmul_prim.matmul, flat_g, w, transpose_b=True)
+    check(matmul_prim.linear_weight_grad, x, g)
+
+
+def test_nan_passes_the_relu_of_a_product_in_shares():
+    x, w = np.ones((16, 1024), "float32"), np.ones((1024, 64), "float32")
+    x[3, 5], w[:, 7] = np.nan, -1
+    y = run(matmul_prim.linear, x, w, None, activation="relu")
+    assert np.isnan(y[3]).all()
+    assert (y[:3, 7] == 0).all()
+    assert (y[:3, :7] == 1024).all()
 
 
 @pytest.mark.parametrize("activation", [None, "relu"])

@@ -146,6 +146,19 @@ def test_weights_of_a_model_without_a_call(tmp_path):
     same(other.get_weights(), one.get_weights())
 
 
+def test_frozen_layers_stay_frozen(tmp_path):
+    inputs = keras.Input((4,))
+    trunk = keras.Model(inputs, layers.Dense(3, name="b")(layers.Dense(3, name="a")(inputs)), name="trunk")
+    model = keras.Model(inputs, layers.Dense(2)(trunk(inputs)))
+    trunk.get_layer("a").trainable = False
+    model.compile("adam", "mse")
+    model.fit(X, np.zeros((len(X), 2)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    for copy in (load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
+        assert [v.path for v in copy.trainable_weights] == [v.path for v in model.trainable_weights]
+        assert len(copy.trainable_weights) == 4
+
+
 def test_paths_do_not_depend_on_what_was_asked_of_the_model():
     one, other = Many(), Many()
     assert len(other.weights) == 12 * 4

@@ -280,3 +280,22 @@ def crossentropy_grad(g, labels, probabilities, out, parts):
                 result[j] = row[j] * g[i]
             if 0 <= labels[i] < row.size:
                 result[labels[i]] -= g[i]
+
+
+def add_up(addends, bias, out, relu, parts):
+    """out = the sum of addends[0], addends[1]… and of a row, unless that is empty, and a ReLU of it if `relu`."""
+    for k in prange(parts):
+        for i in range(out.shape[0] * k // parts, out.shape[0] * (k + 1) // parts):
+            row, first, second = out[i], addends[0, i], addends[1, i]
+            for j in range(row.size):
+                row[j] = first[j] + second[j]
+            for a in range(2, addends.shape[0]):
+                other = addends[a, i]
+                for j in range(row.size):
+                    row[j] += other[j]
+            if bias.size:
+                for j in range(row.size):
+                    row[j] += bias[j]
+            if relu:
+                for j in range(row.size):
+                    row[j] = np.float32(0) if row[j] <= 0 else row[j]  # NaN stays

@@ -18,8 +18,8 @@ import numpy as np
 from gpunet import config
 from gpunet.backend.cpu.threads import mark_parallel
 from gpunet.backend.numba_cpu.machine_code import Argument
-from gpunet.backend.onednn import library
 
+library: Any = None  # the module that finds oneDNN, which sets this; not imported, as that package calls loops as well
 _SMALL = 1 << 15  # items: below it one thread is as quick
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x"}  # in a word of 8 bytes
@@ -35,7 +35,7 @@ class OpenMP(NamedTuple):
 @functools.cache
 def openmp() -> OpenMP | None:
     """That of oneDNN's library; None where it has none."""
-    found = library.find()
+    found = library.find() if library is not None else None
     if found is None:
         return None
     try:
@@ -49,7 +49,7 @@ def openmp() -> OpenMP | None:
 
 def parts(items: int) -> int:
     """Into how many parts to split a loop over `items`; always 1 in a forked child, where OpenMP cannot run."""
-    if items < _SMALL or "onednn" not in config.cpu_providers() or not library.is_usable() or openmp() is None:
+    if items < _SMALL or "onednn" not in config.cpu_providers() or openmp() is None or not library.is_usable():
         return 1
     return min(config.threads() or _cores, _cores)
 

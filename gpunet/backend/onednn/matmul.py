@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.backend.bound import Packing, packing
-from gpunet.backend.cpu.results import deliver, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, target
+from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.memory import lasting
+from gpunet.backend.numba_cpu.addends import add_up, bind_add_up
 from gpunet.backend.onednn import onednn
 from gpunet.backend.onednn.memory import (
     byte_size,
@@ -18,6 +20,7 @@ from gpunet.backend.onednn.memory import (
 )
 from gpunet.backend.onednn.order import Kept, fuses_relu, with_relu
 from gpunet.backend.onednn.plan import BIAS, DST, SRC, WEIGHTS, Description, Plan, cached, is_plain, reorder
+from gpunet.backend.onednn.shares import product
 from gpunet.backend.primitives import matmul as prim
 
 _BYTES = np.dtype(np.uint8)
@@ -69,6 +72,10 @@ def _product(a, b, bias, activation, out, shape):
     if size * a.shape[-1] < SMALL or activation not in (None, "relu"):
         return NotImplemented
     y = target(shape, out)
+    shared = product(a, b, biased=bias is not None or activation is not None) if a.ndim == b.ndim == 2 else None
+    if shared is not None:
+        _in_shares(shared, a, b, bias, activation, y.reshape(-1, y.shape[-1]))
+        return deliver(y, out)
     a, a_strides = _operand(a)
     b, b_strides = _operand(b)
     operands = (a, b) if bias is None else (a, b, np.ascontiguousarray(bias))
@@ -80,6 +87,15 @@ def _product(a, b, bias, activation, out, shape):
     if activation == "relu" and not relu:
         np.maximum(y, 0, out=y)
     return deliver(y, out)
+
+
+def _in_shares(shared, a, b, bias, activation, y):
+    if shared.addends == 1:
+        shared.plan(a, b, y)
+        return
+    addends = scratch("addends", (shared.addends, *y.shape), FLOAT32)
+    shared.plan(a, b, addends)
+    add_up(addends, bias, activation == "relu", y)
 
 
 @onednn.binds(prim.matmul)
@@ -117,6 +133,9 @@ def _bound(a, b, bias, activation, out):
         return None
     if any(s is None or 1 not in s for s in strides):
         return None
+    shared = product(a, b, biased=bias is not None or activation is not None)
+    if shared is not None:
+        return _bound_in_shares(shared, a, b, bias, activation, out)
     operands = (a, b) if bias is None else (a, b, bias)
     relus = (False, True) if activation else (False,)
 
@@ -140,6 +159,21 @@ def _bound(a, b, bias, activation, out):
 
     found = plans(strides[1])
     return None if None in found else packing(chosen(found, b), Packing(1, apart))
+
+
+def _bound_in_shares(shared, a, b, bias, activation, out):
+    """What `_in_shares` does on these very matrices."""
+    if shared.addends == 1:
+        return shared.plan.bound(a, b, out, result=out)
+    addends = scratch("addends", (shared.addends, *out.shape), FLOAT32)
+    execute, finish = shared.plan.bound(a, b, addends), bind_add_up(addends, bias, activation == "relu", out)
+
+    def run():
+        execute()
+        finish()
+        return out
+
+    return run
 
 
 def _operand(x):

@@ -65,7 +65,7 @@ def with_relu(
             fused()
         else:
             plain()
-            np.maximum(out, zero, out)
+            np.maximum(out, zero, out=out)
         return out
 
     return run

@@ -43,7 +43,7 @@ class _Thread(threading.local):
     def renew(self) -> None:
         """Start afresh for a new number of threads: primitives are made for the number that they will run with."""
         self.threads = config.threads()
-        _set_openmp_threads(self.threads or _default_threads())
+        _set_openmp_threads(thread_count())
         self.plans.clear()
         self.stream = Handle("stream", "stream_create", library().engine, _IN_ORDER)
 
@@ -56,6 +56,11 @@ def _default_threads() -> int:
     """OpenMP's own number, before anyone changes it."""
     get = getattr(library().calls, "omp_get_max_threads", None)
     return get() if get else 1
+
+
+def thread_count() -> int:
+    """How many threads plans are made for."""
+    return config.threads() or _default_threads()
 
 
 def _set_openmp_threads(count: int) -> None:
