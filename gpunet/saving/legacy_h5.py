@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.losses import catalog as loss_catalog
+from gpunet.saving.config_check import check_config, making
 from gpunet.saving.hdf5 import Reader
 from gpunet.saving.legacy_config import modern_config, modern_training_config
 from gpunet.serialization import (
@@ -123,14 +124,16 @@ def load_h5(filepath: Any, custom_objects: dict[str, Any] | None, compile: bool,
     """
     with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode), object_sharing_scope():
         config, training, weights, moments = _read(filepath)
-        check_known(config)
-        check_known(training)
-        model = deserialize(config)
+        with making(str(filepath)):
+            check_config(config, str(filepath))
+            check_known(training)
+            model = deserialize(config)
         known = {layer.name for layer in _layers(model) if _weights_of(layer)}
         alike = known == {name for name, arrays in weights if arrays and name != TOP}
         _assign(_named(model, weights) if alike else _matched(model, weights), False)
         if compile and training:
-            model.compile_from_config(training)
+            with making(str(filepath)):
+                model.compile_from_config(training)
             _restore(model, moments)
     return model
 
