@@ -28,16 +28,17 @@ class Findings:
     """What a section finds; `only` limits it to some variants, `cases`, a regular expression, to some of its cases."""
 
     def __init__(self, only: Iterable[str] | None = None, cases: str | None = None) -> None:
-        self._only = None if only is None else set(only)
+        self.only = None if only is None else set(only)
         self._pattern = None if cases is None else re.compile(cases, re.IGNORECASE)
         self._start = time.perf_counter()
         self.rows: list[Row] = []
         self.missing: dict[str, str] = {}
         self.failures: dict[str, str] = {}
+        self.stuck: set[str] = set()  # variants that did not answer in time, and are not waited for again
 
     def ready(self, wanted: Iterable[str]) -> list[str]:
         """Those variants that can run here; the others are noted as missing."""
-        keys, absent = installed([key for key in wanted if self._only is None or key in self._only])
+        keys, absent = installed([key for key in wanted if self.only is None or key in self.only])
         self.missing |= absent
         return keys
 

@@ -6,6 +6,7 @@ process starts once, warms up, and then waits for its turns, so that a round tak
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import select
@@ -22,10 +23,11 @@ from benchmarks.results import Findings
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PAUSE = 0.1  # s before each turn, in which threads of the one before stop spinning
+_AT_ONCE = 2  # processes that start, which is mostly the work of one thread; turns are taken one by one
 
 
 class Budget(NamedTuple):
-    """How long to measure: rounds, seconds per turn, seconds of warming up, seconds until a process counts as stuck."""
+    """How long to measure: rounds, seconds per turn and of warming up, and until a process counts as stuck."""
 
     rounds: int
     turn: float
@@ -34,7 +36,7 @@ class Budget(NamedTuple):
     full: bool = False
 
 
-QUICK = Budget(rounds=3, turn=0.3, warm=0.5, patience=150)
+QUICK = Budget(rounds=3, turn=0.3, warm=0.5, patience=60)
 FULL = Budget(rounds=7, turn=1.0, warm=1.5, patience=600, full=True)
 
 
@@ -50,6 +52,10 @@ class Case(NamedTuple):
 
 class WorkerError(RuntimeError):
     """A worker could not do its work; the message says why."""
+
+
+class NoAnswerError(WorkerError):
+    """A worker took longer than the budget's patience."""
 
 
 class Worker:
@@ -98,7 +104,7 @@ class Worker:
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], self._budget.patience)
         if not ready:
-            raise WorkerError(f"no answer in {self._budget.patience:g} s")
+            raise NoAnswerError(f"no answer in {self._budget.patience:g} s")
         line = self._process.stdout.readline()
         if not line:
             self._errors.seek(0)
@@ -112,66 +118,88 @@ class Worker:
 def record(case: Case, keys: list[str], budget: Budget, findings: Findings) -> None:
     """Measure the case, if it is wanted, and add what was found."""
     if findings.wants(case.name):
-        findings.add(*measure(case, keys, budget), case.name)
+        findings.add(
+            *measure(case, [key for key in keys if key not in findings.stuck], budget, findings.stuck), case.name
+        )
 
 
-def measure(case: Case, keys: list[str], budget: Budget) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Rows of one case, one per variant, with a value per round; and what failed, by the variant's name."""
+def measure(
+    case: Case, keys: list[str], budget: Budget, stuck: set[str] | None = None
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Rows of one case, one per variant, with a value per round; and what failed, by the variant's name.
+
+    Args:
+        stuck: takes up the variants that did not answer in time.
+    """
     print(f"  {case.name}", file=sys.stderr, flush=True)  # a section takes minutes
     take = _resident_rounds if case.resident else _fresh_rounds
-    values, starts, failed = take(case, keys, budget)
+    values, starts, errors = take(case, keys, budget)
+    if stuck is not None:
+        stuck |= {key for key, error in errors.items() if isinstance(error, NoAnswerError)}
     rows = []
     for key in keys:
         if values.get(key):
             start = starts[key]
             rows.append({"case": case.name, "variant": key, "unit": "s", "values": values[key], **case.facts, **start})
-    return rows, failed
+    return rows, {VARIANTS[key].name: str(error) for key, error in errors.items()}
 
 
-def _resident_rounds(case: Case, keys: list[str], budget: Budget) -> tuple[dict, dict, dict[str, str]]:
+def _started(case: Case, keys: list[str], budget: Budget) -> dict[str, Worker | WorkerError]:
+    """The processes, or why there is none."""
+
+    def start(key: str) -> Worker | WorkerError:
+        try:
+            return Worker(VARIANTS[key], case, budget)
+        except WorkerError as error:
+            return error
+
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(keys, pool.map(start, keys)))
+
+
+def _resident_rounds(case: Case, keys: list[str], budget: Budget) -> tuple[dict, dict, dict[str, WorkerError]]:
     """All processes live until the end."""
     values: dict[str, list[float]] = {key: [] for key in keys}
-    failed: dict[str, str] = {}
+    failed: dict[str, WorkerError] = {}
     workers: dict[str, Worker] = {}
     with contextlib.ExitStack() as stack:
-        for key in keys:
-            try:
-                workers[key] = Worker(VARIANTS[key], case, budget)
-            except WorkerError as error:
-                failed[VARIANTS[key].name] = str(error)
+        for key, found in _started(case, keys, budget).items():
+            if isinstance(found, WorkerError):
+                failed[key] = found
             else:
-                stack.callback(workers[key].close)
+                workers[key] = found
+                stack.callback(found.close)
         for number in range(budget.rounds):
             for key in _order(list(workers), number):
                 try:
                     values[key].append(workers[key].turn())
                 except WorkerError as error:
-                    failed[VARIANTS[key].name] = str(error)
+                    failed[key] = error
                     values[key] = []
                     workers.pop(key)
     return values, {key: worker.started for key, worker in workers.items()}, failed
 
 
-def _fresh_rounds(case: Case, keys: list[str], budget: Budget) -> tuple[dict, dict, dict[str, str]]:
+def _fresh_rounds(case: Case, keys: list[str], budget: Budget) -> tuple[dict, dict, dict[str, WorkerError]]:
     """A process for each turn, where several would not fit into memory."""
     values: dict[str, list[float]] = {key: [] for key in keys}
     starts: dict[str, dict[str, Any]] = {}
-    failed: dict[str, str] = {}
+    failed: dict[str, WorkerError] = {}
     for number in range(budget.rounds):
-        for key in _order([key for key in keys if VARIANTS[key].name not in failed], number):
+        for key in _order([key for key in keys if key not in failed], number):
             try:
                 worker = Worker(VARIANTS[key], case, budget)
             except WorkerError as error:
-                failed[VARIANTS[key].name] = str(error)
+                failed[key] = error
                 continue
             try:
                 values[key].append(worker.turn())
                 starts.setdefault(key, worker.started)
             except WorkerError as error:
-                failed[VARIANTS[key].name] = str(error)
+                failed[key] = error
             finally:
                 worker.close()
-    return {key: [] if VARIANTS[key].name in failed else v for key, v in values.items()}, starts, failed
+    return {key: [] if key in failed else v for key, v in values.items()}, starts, failed
 
 
 def _order(keys: list[str], number: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.gpu.shapes import ALEXNET, CIFAR_RESNET, CONVNET_BENCHMARKS, LENET, RESNET50, VGG_A, Conv
+from benchmarks.peers import TORCH_EAGER
 from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, record
 
@@ -11,7 +12,9 @@ _QUICK_BATCH = 8
 
 def run(budget: Budget, findings: Findings) -> None:
     """With a small budget the five configurations at batch 8; else at their own, and the networks' at 16."""
-    keys = findings.ready(["gpunet-eager", "gpunet-numpy-eager", "torch", "torch-malloc", "jax"])
+    keys = findings.ready(
+        ["gpunet-eager", "gpunet-numpy-eager", *(TORCH_EAGER if budget.full else TORCH_EAGER[1:]), "jax"]
+    )
     for shape in _shapes(budget.full):
         for part in ("forward", "backward"):
             case = _case(shape, part)

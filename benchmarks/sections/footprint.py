@@ -34,6 +34,8 @@ def run(budget: Budget, findings: Findings) -> None:
         arguments = {"network": {"name": name}, "batch": network.batch, "fit_steps": _STEPS}
         case = Case(f"{network.name} training, batch {network.batch}", "training", arguments)
         for key in keys if findings.wants(case.name) else ():
+            if key == "torch-compile" and not (budget.full or network is MLP):
+                continue  # it compiles for longer than all others take
             _first_step(case, key, budget, findings)
 
 
@@ -48,7 +50,7 @@ def _sizes(findings: Findings) -> None:
 def _imports(budget: Budget, findings: Findings) -> None:
     statements = {name: f"import numpy, {name}" for name in _IMPORTS}
     values: dict[str, list[float]] = {name: [] for name in statements}
-    for _ in range(2 * budget.rounds):
+    for _ in range(budget.rounds):
         start = _cpu_seconds("pass")
         for name in list(values):
             seconds = _cpu_seconds(statements[name])
@@ -82,7 +84,7 @@ def _first_step(case: Case, key: str, budget: Budget, findings: Findings) -> Non
             try:
                 worker = Worker(VARIANTS[key], case, budget, environment)
             except WorkerError as error:
-                findings.failures[f"{case.name}: {name}"] = str(error)
+                findings.failures[f"{case.name}, {state} caches: {name}"] = str(error)
                 return
             worker.close()
             found: dict[str, Any] = {"case": f"{case.name}, {state} caches", "variant": key, "group": "first step"}

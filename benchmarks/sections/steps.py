@@ -7,8 +7,8 @@ from benchmarks.peers import CPU
 from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, record
 
-_QUICK = ("gpunet", "gpunet-recorded", "gpunet-eager", "gpunet-numpy", "gpunet-numpy-recorded", "torch", "torch-malloc")
-_QUICK += ("torch-shuffled", "torch-default", "torch-compile", "jax", "keras")
+_QUICK = ("gpunet", "gpunet-recorded", "gpunet-numpy", "gpunet-numpy-recorded", "torch", "torch-malloc")
+_QUICK += ("torch-shuffled", "jax", "keras")
 _LARGE = ("gpunet-recorded", "gpunet-eager", "gpunet-numpy-recorded", "torch", "torch-malloc", "jax")
 _WITHOUT = {(key, "tinygrad") for key in RECURRENT | ATTENTION}  # whose peer has no such layers
 _SWEEP = (1, 4, 16, 64, 256)
@@ -19,7 +19,7 @@ def run(budget: Budget, findings: Findings) -> None:
     networks = SMALL | RECURRENT | ATTENTION | (LARGE if budget.full else {})
     every = findings.ready([key for key in CPU if key != "numpy"])
     for key, network in networks.items():
-        wanted = _LARGE if not network.resident else every if budget.full else _QUICK
+        wanted = _LARGE if not network.resident else every if budget.full or findings.only else _QUICK
         ready = [variant for variant in wanted if variant in every and (key, variant) not in _WITHOUT]
         batches = {network.batch, *(_SWEEP if budget.full and network.resident else ())}
         cases = [_case("training", key, batch) for batch in sorted(batches)]
@@ -27,8 +27,6 @@ def run(budget: Budget, findings: Findings) -> None:
         for case in cases:
             standard = case.arguments["batch"] in (network.batch, 1)
             slow = () if standard else ("torch-compile", "tinygrad", "keras")
-            if case.task == "inference" and not budget.full:
-                slow = ("torch-compile",)  # compiles for longer than all others take
             pointless = ("torch-shuffled",) if case.task == "inference" else ()
             record(case, [v for v in ready if v not in (*slow, *pointless)], budget, findings)
 

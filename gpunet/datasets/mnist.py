@@ -24,7 +24,7 @@ _DATASET = IdxDataset(
 )
 
 
-def load_data(path: str | os.PathLike | None = None) -> Split:
+def load_data(path: str | os.PathLike | None = "mnist.npz") -> Split:
     """Return `(x_train, y_train), (x_test, y_test)` of MNIST: 60,000 and 10,000 handwritten digits.
 
     The images are uint8 of shape (n, 28, 28) with values from 0 to 255, the labels uint8 of shape (n,).
@@ -33,11 +33,13 @@ def load_data(path: str | os.PathLike | None = None) -> Split:
 
     Args:
         path: a folder with the four IDX files (plain or .gz) or `mnist.npz`, or the path of such an .npz file. Where
-            it is None: the folder named by the environment variable `GPUNET_DATA` or `mnist` in it, else the cache
-            (`$GPUNET_HOME`, else `~/.cache/gpunet`), else a download into the cache.
+            it is None, or as in Keras a bare name of no file: the folder named by the environment variable
+            `GPUNET_DATA` or `mnist` in it, else the cache (`$GPUNET_HOME`, else `~/.cache/gpunet`), else a download
+            into the cache.
 
     Raises:
         FileNotFoundError: if there is no such data, with all the places that were tried and what to do.
         ValueError: if a file is truncated, damaged or does not fit the others.
     """
-    return _DATASET.load(path)
+    absent = path == "mnist.npz" and not os.path.exists(path)
+    return _DATASET.load(None if absent else path)

@@ -71,6 +71,8 @@ from gpunet.layers.preprocessing.colors import (
     RandomSaturation,
 )
 from gpunet.layers.preprocessing.cropping import CenterCrop, RandomCrop, Resizing
+from gpunet.layers.preprocessing.hashing import HashedCrossing, Hashing
+from gpunet.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from gpunet.layers.preprocessing.mixing import CutMix, MixUp, RandomErasing
 from gpunet.layers.preprocessing.moving import (
     RandomElasticTransform,
@@ -84,6 +86,8 @@ from gpunet.layers.preprocessing.moving import (
 from gpunet.layers.preprocessing.numbers import Discretization, Normalization, Rescaling
 from gpunet.layers.preprocessing.pipeline import Pipeline
 from gpunet.layers.preprocessing.policies import AugMix, RandAugment
+from gpunet.layers.preprocessing.spectrograms import MelSpectrogram, STFTSpectrogram
+from gpunet.layers.preprocessing.text import TextVectorization
 from gpunet.layers.preprocessing.tones import (
     AutoContrast,
     Equalization,
@@ -167,6 +171,13 @@ for _cls in (
     DepthwiseConv1D,
     DepthwiseConv2D,
     Discretization,
+    HashedCrossing,
+    Hashing,
+    IntegerLookup,
+    MelSpectrogram,
+    STFTSpectrogram,
+    StringLookup,
+    TextVectorization,
     Dot,
     Dropout,
     ELU,
@@ -416,10 +427,13 @@ __all__ = [
     "GlobalMinPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -433,6 +447,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "MinPooling1D",
     "MinPooling2D",
     "MinPooling3D",
@@ -473,6 +488,7 @@ __all__ = [
     "Reshape",
     "Resizing",
     "ReversibleEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
@@ -486,7 +502,9 @@ __all__ = [
     "SpatialDropout3D",
     "SpectralNormalization",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",

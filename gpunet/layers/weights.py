@@ -22,7 +22,7 @@ def is_variable(x: Any) -> bool:
 
 
 def is_metric(x: Any) -> bool:
-    return hasattr(x, "update_state") and hasattr(x, "reset_state")
+    return all(hasattr(x, name) for name in ("update_state", "reset_state", "result"))
 
 
 def is_layer(x: Any) -> bool:

@@ -17,6 +17,7 @@ from gpunet.autograd.recording.trace import watched
 from gpunet.autograd.tape import Gradient
 from gpunet.autograd.tensor import Tensor
 from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.devices import current_device, device_of
 from gpunet.backend.primitive import Primitive, UnlistedPrimitive, backend_of
 from gpunet.ops.operands import cast_to, float_operand
 
@@ -52,7 +53,12 @@ class _Table(dict):
 
     def __missing__(self, array_type: type) -> Callable:
         compute = functools.partial(self.compute, backend_of(array_type).xp)
-        self[array_type] = watched(self.primitive, lambda *arrays, **options: _arrays(compute(*arrays, **options)))
+
+        def found(*arrays: Any, **options: Any) -> Any:
+            with current_device(device_of(arrays[0])):
+                return _arrays(compute(*arrays, **options))
+
+        self[array_type] = watched(self.primitive, found)
         return self[array_type]
 
 

@@ -1,8 +1,8 @@
 """Which objects of a model have state in files, and under which paths: as Keras names them.
 
 An object's children are its attributes in alphabetical order, private ones last, `layers` of functional and Sequential
-models first. Members of containers are named by their class, `dense`, `dense_1`, … An object that is met again is
-left out.
+models first; `names_in_files` of a class has other names for some. Members of containers are named by their class,
+`dense`, `dense_1`, … An object that is met again is left out.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def _children(item: Any) -> Iterator[tuple[str, Any]]:
         yield "layers", item.layers
     own = {name for name in vars(item) if name not in _inherited(_base(item))}
     own |= {"layers"} if isinstance(item, Model) else set()
-    for name in sorted(own, key=lambda name: f"~{name}" if name.startswith("_") else name):
-        yield name, getattr(item, name)
+    written = getattr(type(item), "names_in_files", {})
+    found = {written.get(name, name): getattr(item, name) for name in own}
+    yield from sorted(found.items(), key=lambda pair: f"~{pair[0]}" if pair[0].startswith("_") else pair[0])
 
 
 def _base(item: Any) -> type:
@@ -76,9 +77,9 @@ def _inherited(base: type) -> frozenset[str]:
     if base is Functional:
         from gpunet.layers import Input
 
-        x = Input((1,))
-        example: Any = Functional(x, x)
+        x = Input((1,), name="example")
+        example: Any = Functional(x, x, name="example")
     else:
-        example = base(0.0) if base is Optimizer else base()
+        example = base(0.0, name="example") if base is Optimizer else base(name="example")
     compiled = {"_compile_loss", "_compile_metrics", "_loss_tracker", "_stepper", "_given_to_compile", "_fitting"}
     return frozenset(vars(example)) | compiled | {"layers", "_kept_lists"}

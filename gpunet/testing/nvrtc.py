@@ -13,6 +13,9 @@ _PROPERTIES = re.compile(
     r"(?:[^\n]*\n)[^\n]*?Used (\d+) registers"
 )
 
+# What CuPy compiles with: the second and the third are its own.
+_AS_CUPY = (b"-std=c++17", b"-ftz=true", b"--device-as-default-execution-space")
+
 
 class Usage(NamedTuple):
     """What a compiled kernel needs of a thread: bytes of stack and of spills, and registers."""
@@ -50,7 +53,7 @@ def compile_for(specialisation: Specialisation, architecture: str) -> dict[str, 
 
     source, file = specialisation.text().encode(), specialisation.file.encode()
     program = nvrtc.nvrtcCreateProgram(source, file, 0, [], [])[1]
-    options = [f"-arch={architecture}".encode(), b"-std=c++17", b"--ptxas-options=-v"]
+    options = [f"-arch={architecture}".encode(), *_AS_CUPY, b"--ptxas-options=-v"]
     checked(nvrtc.nvrtcCompileProgram(program, len(options), options))
     log = _log(nvrtc, program)
     nvrtc.nvrtcDestroyProgram(program)

@@ -86,7 +86,7 @@ def test_both_ways_of_gathering_are_exercised():
     chosen = set()
     for n, h, width, c, o, k, s, p in LARGER:
         out = ((h + 2 * p - k) // s + 1, (width + 2 * p - k) // s + 1)
-        chosen.add(type(im2col._layout((n, h, width, c), (k, k, c, o), out, (s, s), (1, 1))))
+        chosen.add(type(im2col._layout((n, h, width, c), (k, k, c, o), out, (s, s), ((p, p), (p, p)), (1, 1))))
     assert chosen == {im2col._Im2col, im2col._Lowered}
 
 
@@ -99,8 +99,17 @@ def test_either_way_gives_the_same(layout, seed, monkeypatch):
         geometry = {**geometry, "groups": 1, "strides": (2, 1), "dilation": (2, 1), "padding": ((1, 1), (3, 2))}
         x, w = x[..., :1], w[..., :1, :]
         x = np.concatenate([x] * (2 * w.shape[0]), axis=1)
-    monkeypatch.setattr(im2col, "_layout", lambda x, w, out, strides, dilation: layout(w, out, strides, dilation))
+    monkeypatch.setattr(im2col, "_layout", lambda x_shape, *shapes: layout(*shapes))
     check(np.ascontiguousarray(x), np.ascontiguousarray(w), geometry)
+
+
+def test_lowered_chunks_of_rows(monkeypatch):
+    monkeypatch.setattr(im2col, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(im2col, "_layout", lambda x_shape, *shapes: im2col._Lowered(*shapes))
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 9, 8, 2)), rng.standard_normal((3, 3, 2, 4))
+    for padding in (((1, 1), (1, 1)), ((0, 0), (0, 0)), ((2, -1), (-1, 2))):
+        check(x, w, {"strides": (1, 1), "padding": padding, "dilation": (1, 1), "groups": 1})
 
 
 def test_chunks_of_one_row(monkeypatch):

@@ -1,6 +1,9 @@
 """The pool of large buffers, work space, and threads of the NumPy provider."""
 
+import ctypes
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from gpunet import Tensor, ops
 from gpunet.backend import memory
 from gpunet.backend.cpu import scratch as scratch_module
-from gpunet.backend.cpu.scratch import chunks, scratch
+from gpunet.backend.cpu.scratch import bordered, chunks, scratch
 from gpunet.backend.cpu.threads import _blas, split, thread_count
 from gpunet.backend.memory import POOLED_BYTES, empty, trim
 
@@ -130,6 +133,32 @@ def test_very_large_work_space_is_not_kept(monkeypatch):
     assert place(scratch("test", (8,), FLOAT32)) == place(before)
 
 
+def test_bordered_work_space_keeps_its_zeros():
+    a = bordered("test", (3, 5), FLOAT32)
+    assert not a.any()
+    a[:, 1:4] = 7
+    b = bordered("test", (2, 5), FLOAT32)
+    assert place(b) == place(a)
+    assert b.shape == (2, 5)
+    assert (b[:, 1:4] == 7).all()
+    assert not b[:, [0, 4]].any()
+    assert not bordered("test", (4, 5), FLOAT32).any()  # longer: a new one
+    assert not bordered("another", (3, 5), FLOAT32).any()
+
+
+def test_bordered_work_space_has_a_limit(monkeypatch):
+    monkeypatch.setattr(scratch_module, "_BORDERED_BYTES", 4000)
+    for number in range(8):
+        assert bordered(number, (300,), FLOAT32).shape == (300,)
+    kept = scratch_module._buffers.bordered
+    assert list(kept) == [5, 6, 7]
+    bordered(5, (300,), FLOAT32)
+    bordered(8, (300,), FLOAT32)
+    assert list(kept) == [7, 5, 8]  # the least recently used goes first
+    assert bordered(9, (5000,), FLOAT32).shape == (5000,)  # larger than all that may be kept
+    assert not kept
+
+
 @pytest.mark.parametrize(("count", "each", "limit"), [(10, 3, 10), (10, 100, 10), (0, 1, 5), (7, 0, 3), (5, 1, 100)])
 def test_chunks_cover_everything_once(count, each, limit):
     found = list(chunks(count, each, limit))
@@ -224,3 +253,26 @@ def test_lasting_storage_starts_at_a_cache_line(shape):
         assert found.flags.c_contiguous
         assert not found.any()
         assert place(found) % 64 == 0 or not found.size
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library has no malloc_trim")
+def test_release_gives_freed_blocks_back_to_the_system():
+    program = """
+from pathlib import Path
+import numpy as np
+from gpunet.backend import memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+arrays = [memory.empty((n << 18,), np.dtype("float32")) for n in (28, *[20] * 10, 1)]
+for array in arrays:
+    array[...] = 1
+last = arrays.pop()
+del arrays, array
+before = resident()
+memory.release()
+assert before - resident() > 150 << 20, before - resident()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks import machine, peers
 from benchmarks.peers import VARIANTS, Variant
-from benchmarks.turns import Budget, Case, Worker, WorkerError, measure
+from benchmarks.results import Findings
+from benchmarks.turns import Budget, Case, Worker, WorkerError, measure, record
 
 TINY = Budget(rounds=2, turn=0.001, warm=0.001, patience=120)
 NETWORK = {"network": {"mlp": [4, 2], "inputs": 3}, "batch": 2}
@@ -52,6 +53,16 @@ def test_a_library_that_is_not_installed_is_missing(monkeypatch):
     ready, missing = peers.installed(["numpy", "absent"])
     assert ready == ["numpy"]
     assert missing == {"absent": "no_such_library not installed"}
+
+
+def test_a_library_that_does_not_answer_is_not_waited_for_again():
+    findings = Findings()
+    case = Case("product", "product", {"size": 4})
+    record(case, ["numpy"], TINY._replace(patience=0.001), findings)
+    assert findings.stuck == {"numpy"}
+    assert findings.failures == {"product: NumPy": "no answer in 0.001 s"}
+    record(case, ["numpy"], TINY, findings)
+    assert findings.rows == []
 
 
 def test_settings_for_other_processors_are_left_out_and_named(monkeypatch):

@@ -133,6 +133,17 @@ def test_right_kernels_run_under_every_schedule(schedule, write_source):
         assert device.launches == {"reverse": 1, "warp_exchange": 1, "warp_sum": 1}
 
 
+def test_fibers_of_other_processors(write_source, monkeypatch):
+    """Where there is no assembly for the processor, fibers are those of the C library."""
+    monkeypatch.setattr(build, "_FLAGS", [*build._FLAGS, "-DEMU_UCONTEXT"])
+    kernels = write_source(SOURCE + "// by ucontext\n")
+    with emulated_gpu(3) as device:
+        np.testing.assert_array_equal(run(kernels["reverse"], device), np.arange(64)[::-1])
+        assert set(np.delete(run(kernels["warp_sum"], device), [0, 32])) == {16}
+        with pytest.raises(EmulationError, match=BUGS["barrier_of_some"]):
+            run(kernels["barrier_of_some"], device)
+
+
 @pytest.mark.parametrize("schedule", [0, 3])
 @pytest.mark.parametrize("bug", BUGS)
 def test_planted_bugs_are_reported(bug, schedule, write_source):

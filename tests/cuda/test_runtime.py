@@ -9,6 +9,7 @@ from gpunet import cli
 from gpunet.backend import cupy_gate
 from gpunet.backend.cuda.launcher import all_specialisations
 from gpunet.backend.cuda.runtime import CupyRuntime
+from gpunet.backend.cuda.source import signatures_of
 from gpunet.testing.emulation import EmulatedRuntime
 
 
@@ -35,6 +36,7 @@ def cupy(monkeypatch):
 
     def raw_module(code, options, backend):
         log.append("module")
+        log.code = code
 
         def compiled(name):
             def launch(grid, block, arguments):
@@ -64,6 +66,16 @@ def test_kernels_are_held_and_named_for_profilers(cupy, monkeypatch, ranges):
     else:
         expected = [bits, state, bits]
     assert cupy.log == ["module", *expected]
+
+
+@pytest.mark.parametrize("file", sorted({s.file for s in all_specialisations()}))
+def test_what_cupy_compiles_is_ascii_and_has_the_lines_of_the_source(cupy, file):
+    specialisation = next(s for s in all_specialisations() if s.file == file)
+    CupyRuntime().function(next(iter(specialisation.kernels().values())))
+    code, text = cupy.log.code, specialisation.text()
+    assert code.isascii()
+    assert code.count("\n") == text.count("\n")
+    assert signatures_of(code, specialisation.defines) == signatures_of(text, specialisation.defines)
 
 
 def test_absent_operands_are_null_pointers(cupy):

@@ -16,6 +16,9 @@ SEVERAL = {"MultiHeadAttention", "GroupQueryAttention"}  # take their inputs one
 # Go in steps, so that no gradient flows.
 STEPS = {"ContrastLimitedAdaptiveHistogramEqualization", "Discretization", "RandomPosterization"}
 
+# Compute on the host, of texts too: in test_lookup.
+ON_HOST = ("StringLookup", "IntegerLookup", "TextVectorization", "Hashing", "HashedCrossing")
+
 
 def call(layer: Any, inputs: Any, **options: Any) -> Any:
     """The layer's outputs for an input, or for a list of them."""
@@ -212,4 +215,7 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("GlobalMinPooling2D", {"keepdims": True}, [IMAGE]),
     ("GlobalMinPooling3D", {"data_format": "channels_first"}, [VOLUME]),
     ("UpSampling2D", {"size": 2, "interpolation": "bicubic"}, [IMAGE]),
+    ("STFTSpectrogram", {"frame_length": 4, "mode": "stft", "padding": "same"}, [(12, 2)]),
+    ("STFTSpectrogram", {"frame_length": 5, "frame_step": 3, "data_format": "channels_first"}, [(2, 20)]),
+    ("MelSpectrogram", {"fft_length": 16, "sequence_stride": 4, "num_mel_bins": 3}, [(40,)]),
 ]

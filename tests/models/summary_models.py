@@ -94,7 +94,17 @@ def several_outputs(keras: Any) -> Any:
     return keras.Model(inputs, Named()(first))
 
 
-MODELS = (mlp, convnet, unbuilt, chain, branches, with_ops, nested, subclass, several_outputs)
+def attention(keras: Any) -> Any:
+    layers = keras.layers
+    inputs = keras.Input((6, 8))
+    x = layers.Dropout(0.1)(layers.MultiHeadAttention(2, 4)(inputs, inputs))
+    x = layers.Dropout(0.1)(layers.GroupQueryAttention(4, 4, 2)(x, x))
+    x = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(8)])(x)
+    keras.Sequential([keras.Input((6,)), layers.Dense(8)]).add(layers.Softmax())
+    return keras.Model(inputs, layers.Softmax()(x))
+
+
+MODELS = (mlp, convnet, unbuilt, chain, branches, with_ops, nested, subclass, several_outputs, attention)
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"line_length": 120, "show_trainable": True},

@@ -57,6 +57,8 @@ OPTIMIZERS = {
     "rmsprop": lambda: keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
     "accumulating": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
     "scheduled": lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9), nesterov=True),
+    "scaled nadam": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Nadam(0.01), dynamic_growth_steps=3),
+    "scaled adafactor": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adafactor(0.01)),
     "scaled": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), dynamic_growth_steps=3),
     **{name: lambda name=name: keras.optimizers.get(name) for name in ALL},
 }
@@ -67,6 +69,7 @@ CASES = [*((dense, name) for name in OPTIMIZERS), *((Blocks, name) for name in (
 
 @pytest.mark.parametrize(("make", "optimizer"), CASES, ids=lambda x: getattr(x, "__name__", x))
 def test_training_goes_on_as_if_it_had_not_stopped(make, optimizer, tmp_path):
+    keras.utils.set_random_seed(1)  # from some weights so large a step diverges
     model = make()
     model.compile(OPTIMIZERS[optimizer](), keras.losses.MeanSquaredError(), metrics=["mae"])
     model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0)
@@ -143,6 +146,19 @@ def test_weights_of_a_model_without_a_call(tmp_path):
     same(other.get_weights(), one.get_weights())
 
 
+def test_frozen_layers_stay_frozen(tmp_path):
+    inputs = keras.Input((4,))
+    trunk = keras.Model(inputs, layers.Dense(3, name="b")(layers.Dense(3, name="a")(inputs)), name="trunk")
+    model = keras.Model(inputs, layers.Dense(2)(trunk(inputs)))
+    trunk.get_layer("a").trainable = False
+    model.compile("adam", "mse")
+    model.fit(X, np.zeros((len(X), 2)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    for copy in (load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
+        assert [v.path for v in copy.trainable_weights] == [v.path for v in model.trainable_weights]
+        assert len(copy.trainable_weights) == 4
+
+
 def test_paths_do_not_depend_on_what_was_asked_of_the_model():
     one, other = Many(), Many()
     assert len(other.weights) == 12 * 4
@@ -210,6 +226,29 @@ def test_custom_objects(tmp_path):
         load_model(tmp_path / "model.keras")
     other = load_model(tmp_path / "model.keras", custom_objects={"Twice": Twice})
     np.testing.assert_array_equal(other(X), 2 * X)
+
+
+def test_a_layer_of_two_models_stays_one(tmp_path):
+    shared = layers.Dense(4, name="shared")
+    x = keras.Input((4,))
+    inner = keras.Input((4,))
+    one = keras.Sequential([keras.Input((4,)), shared, layers.Dense(2)])
+    other = keras.Model(inner, layers.Dense(2)(shared(inner)))
+    model = keras.Model(x, one(x) + other(x))
+    model.save(tmp_path / "model.keras")
+    copy = load_model(tmp_path / "model.keras")
+    same(copy.get_weights(), model.get_weights())
+    assert len(copy.weights) == len(model.weights) == 6
+    np.testing.assert_array_equal(copy(X), model(X))
+
+
+def test_python_lambdas_travel_where_code_is_allowed(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: keras.ops.square(x) + 1)])
+    for name in ("model.keras", "model.h5"):
+        model.save(tmp_path / name)
+        with pytest.raises(ValueError, match="safe_mode=False"):
+            load_model(tmp_path / name)
+        np.testing.assert_array_equal(load_model(tmp_path / name, safe_mode=False)(X), model(X))
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):

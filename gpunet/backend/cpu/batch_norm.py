@@ -49,7 +49,7 @@ def each_block(function, wide):
         for number in range(first, last):
             function(number, slice(number * step, (number + 1) * step))
 
-    split(part, count, wide.nbytes)
+    split(part, count, wide.nbytes // 2)
 
 
 def _block_sums(wide):

@@ -25,13 +25,13 @@ def _gather(x, slices, slot):
 
 
 def _over_images(function, y, item_bytes):
-    """Call `function(images)` with slices of the batch that fit a chunk, split between threads."""
+    """Call `function(images)` with slices of the batch that fit a chunk, split between threads if they are large."""
 
     def part(first, last):
-        for a, b in chunks(last - first, y[0].size * item_bytes, limit=512 * 1024):
+        for a, b in chunks(last - first, y[0].size * item_bytes):
             function(slice(first + a, first + b))
 
-    split(part, y.shape[0], 4 * y.nbytes)
+    split(part, y.shape[0], y.nbytes // 2)
 
 
 @cpu.implements(prim.max_pool)
@@ -72,6 +72,7 @@ def _best_of_chunk(x, best, winner, better, beats, window, strides):
         candidate = _gather(x, slices, "candidate")
         if winner is not None:
             won = beats(candidate, best, out=scratch("won", best.shape, np.dtype(bool)))
+            won = won.view(np.uint8).astype(winner.dtype, copy=False)  # a product of bools would be converted in blocks
             rank = np.multiply(won, winner.dtype.type(k), out=scratch("rank", best.shape, winner.dtype))
             np.maximum(winner, rank, out=winner)
         better(best, candidate, out=best)

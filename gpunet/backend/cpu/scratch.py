@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 
@@ -14,9 +14,13 @@ CHUNK_BYTES = 2 * 2**20
 _KEPT_BYTES = 64 * 2**20  # larger work space is not kept
 
 
+_BORDERED_BYTES = 32 * 2**20  # that a thread keeps with zeros in them
+
+
 class _Buffers(threading.local):
     def __init__(self):
         self.slots: dict[str, np.ndarray] = {}
+        self.bordered: dict[Hashable, np.ndarray] = {}
 
 
 _buffers = _Buffers()
@@ -31,6 +35,22 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         if nbytes <= _KEPT_BYTES:
             _buffers.slots[slot] = buffer
     return buffer[:nbytes].view(dtype).reshape(shape)
+
+
+def bordered(key: Hashable, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array that holds zeros where users of the same key, which write to the same places of it, write nothing.
+
+    It is valid until this thread asks for the same key again; along the first axis it may be part of a longer one.
+    """
+    kept = _buffers.bordered
+    found = kept.pop(key, None)
+    if found is None or found.shape[0] < shape[0]:
+        found = np.zeros(shape, dtype)
+    kept[key] = found  # the last used are last
+    total = sum(array.nbytes for array in kept.values())
+    while total > _BORDERED_BYTES:
+        total -= kept.pop(next(iter(kept))).nbytes
+    return found[: shape[0]]
 
 
 def chunks(count: int, bytes_each: int, limit: int | None = None) -> Iterator[tuple[int, int]]:

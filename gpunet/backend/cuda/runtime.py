@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from gpunet.backend import cupy_gate
+from gpunet.backend.cuda.source import stripped
 
 if TYPE_CHECKING:
     from gpunet.backend.cuda.launcher import Kernel, Specialisation
@@ -119,7 +120,8 @@ class CupyRuntime:
         """The compiled kernel on the current device, held so that a launch looks nothing up."""
         module = self._modules.get(kernel.specialisation)
         if module is None:
-            module = self.cupy.RawModule(code=kernel.specialisation.text(), options=("-std=c++17",), backend="nvrtc")
+            code = stripped(kernel.specialisation.text())  # CuPy writes it to a file in the locale's encoding
+            module = self.cupy.RawModule(code=code, options=("-std=c++17",), backend="nvrtc")
             self._modules[kernel.specialisation] = module
         return module.get_function(kernel.name).kernel
 

@@ -98,6 +98,11 @@ def specialised(name: str, defines: Mapping[str, object]) -> str:
     return "".join(f"#define {key} {value}\n" for key, value in defines.items()) + inlined(name)
 
 
+def stripped(text: str) -> str:
+    """The text without its // comments, line by line: plain ASCII, and the same when only a comment has changed."""
+    return re.sub(r"[ \t]*//[^\n]*", "", text)
+
+
 def signatures(name: str, defines: Mapping[str, object]) -> dict[str, Signature]:
     """The kernels of a source, specialised by macros.
 

@@ -25,6 +25,7 @@ from gpunet.backend.primitives import nn as prim
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
 _SMALL_MAP = 1 << 13  # items: below it a few calls into NumPy are as quick
 _TINY_MAP = 1 << 10  # the same for a bound call
+_LARGE_BYTES = 1 << 22  # of a second large result: better made anew in each replay than held all the time
 _BLOCK_ITEMS = 1 << 15  # of a block of rows that is summed in float32
 
 _M, _V, _SUMS, _TOTALS = "float32[:, ::1]", "float32[::1]", "float32[:, :, ::1]", "float64[:, ::1]"
@@ -233,6 +234,8 @@ def bind_batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_ad
     if not _suits(x, g, gamma, y):
         return NotImplemented
     if out is None or not _are_flat(g, x, gamma, mean, inverse, y, out):
+        return None
+    if with_addend and g.nbytes > _LARGE_BYTES:
         return None
     through = empty(x.shape, FLOAT32) if with_addend else scratch("through relu", x.shape, FLOAT32)
     ready = _backward_of_relu(g, y, x, gamma, mean, inverse, through, out)

@@ -27,6 +27,8 @@ class GroupedQueryAttention(ProjectedAttention):
         ValueError: if a size is not a positive int, or the numbers of heads do not divide.
     """
 
+    names_in_files = {f"{part}_dense": f"_{part}_dense" for part in ("query", "key", "value", "output", "gate")}
+
     def __init__(
         self,
         head_dim: int,
@@ -62,6 +64,7 @@ class GroupedQueryAttention(ProjectedAttention):
         self.value_dense.build(value_shape)
         self.output_dense = self._dense("bquh,uhm->bqm", "m", (None, query_shape[-1]), "attention_output")
         self.output_dense.build((None, None, *heads))
+        self._count_inner_layers()
 
     def _check_shapes(self, query: Any, value: Any, key: Any) -> None:
         if query[-1] != value[-1]:

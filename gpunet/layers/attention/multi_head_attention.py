@@ -77,6 +77,7 @@ class MultiHeadAttention(ProjectedAttention):
             *_projection_equation(free, 2, len(sizes)), (None,) * (free - 1) + tuple(sizes), "attention_output"
         )
         self.output_dense.build((*query_shape[:-1], self.num_heads, self.value_dim))
+        self._count_inner_layers()
 
     def _projection(self, shape: Any, size: int, name: str, activation: Any = None) -> Any:
         """The layer (batch, …, features) → (batch, …, heads, size), built."""

@@ -13,6 +13,7 @@ from gpunet.layers.core.einsum_dense import EinsumDense
 from gpunet.layers.layer import Layer
 from gpunet.layers.regularization.dropout import as_rate
 from gpunet.ops.attention import lowest_score
+from gpunet.symbolic import auto_name
 
 
 @dataclass
@@ -110,6 +111,11 @@ class ProjectedAttention(Layer):
         if dropout > 0:
             self.seed_generator = random.SeedGenerator(seed)
         self.supports_masking = True
+
+    def _count_inner_layers(self) -> None:
+        """Take the names that a softmax and a dropout layer in here take in Keras, so that later layers' are equal."""
+        auto_name("softmax")
+        auto_name("dropout")
 
     def _dense(self, equation: str, bias_axes: str, output_shape: Any, name: str, activation: Any = None) -> Any:
         dense = EinsumDense(

@@ -35,8 +35,10 @@ namespace emu {
 
 // Fibers
 
+const size_t STACK_BYTES = 64 * 1024;
+
 typedef void* Context;
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(EMU_UCONTEXT)
 asm(".text\n.local emu_switch\n.type emu_switch, @function\nemu_switch:\n"
     "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
     "movq %rsp, (%rdi)\nmovq %rsi, %rsp\n"
@@ -73,7 +75,6 @@ inline Context fresh_context(char* top, void (*entry)()) {
 }
 #endif
 
-const size_t STACK_BYTES = 64 * 1024;
 const int MAX_THREADS = 1024;
 const int WARP = 32;
 
