@@ -118,7 +118,7 @@ def arrays_of(rule, size, dtype):
         moments[1] = (RNG.random(size) * 0.5).astype(dtype)
         moments = [m if slot != "-" else None for m, slot in zip(moments, slots)]
     if name == "lion":  # in both directions, and none so short that rounding turns it
-        moments[0] -= dtype(1)
+        moments[0] = (moments[0] - dtype(1)) * dtype(10)
         g = np.copysign(abs(g) + dtype(0.1), g) * dtype(10) - dtype(9) * moments[0]
     return name, [p, g, *moments], attributes
 
