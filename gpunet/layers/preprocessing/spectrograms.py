@@ -16,7 +16,7 @@ from gpunet.ops.image.layout import check_choice
 from gpunet.serialization import deserialize, serialize
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
-_FLOATS = ("float16", "float32", "float64")
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class STFTSpectrogram(Layer):
@@ -103,7 +103,7 @@ class STFTSpectrogram(Layer):
     def call(self, inputs: Any) -> Any:
         if inputs.dtype.name not in _FLOATS:
             raise TypeError(
-                f"Invalid input type. Expected `float16`, `float32` or `float64`. Received: input type={inputs.dtype}"
+                f"Invalid input type. Expected `float16`, `float32` or `float64`. Received: input type={inputs.dtype.name}"
             )
         real = None if self.mode == "imag" else self._transformed(inputs, self.real_kernel)
         imaginary = None if self.mode == "real" else self._transformed(inputs, self.imag_kernel)
