@@ -23,6 +23,7 @@ from gpunet.symbolic.operation import snake_case
 _CUSTOM: dict[str, Any] = {}
 _CATALOGS: list[Catalog] = []
 _SAFE = {"mode": True}
+_SHARED: dict[str, dict[Any, Any] | None] = {"written": None, "read": None}
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
@@ -79,6 +80,17 @@ def safe_mode_scope(safe: bool):
         yield
     finally:
         _SAFE["mode"] = before
+
+
+@contextmanager
+def object_sharing_scope():
+    """Inside the block, a layer that is met again is written with its number, and made only once."""
+    before = dict(_SHARED)
+    _SHARED.update(written={}, read={})
+    try:
+        yield
+    finally:
+        _SHARED.update(before)
 
 
 def in_safe_mode() -> bool:
@@ -220,7 +232,18 @@ def _object_config(value: Any) -> dict[str, Any]:
         config["build_config"] = serialize(build_config)
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
+    _note_written(value, config)
     return config
+
+
+def _note_written(value: Any, config: dict[str, Any]) -> None:
+    """Mark the configurations of a layer that was written before."""
+    written = _SHARED["written"]
+    if written is None or not hasattr(value, "get_build_config"):
+        return
+    first = written.setdefault(id(value), config)
+    if first is not config:
+        first["shared_object_id"] = config["shared_object_id"] = id(value)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None) -> Any:
@@ -259,6 +282,42 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_
         return Ellipsis
     if config["class_name"] == "function":
         return _lookup(config["config"], config)
+    shared = _SHARED["read"]
+    return _made(config) if shared is None else _made_once(config, shared)
+
+
+def _made_once(config: dict[str, Any], shared: dict[Any, Any]) -> Any:
+    """The object of a configuration, made before if its number, or what it is, says so.
+
+    Keras marks objects that it writes again, but in nested models the first of them has no mark in the file: it is one
+    of the same class, name and arguments.
+    """
+    number = config.get("shared_object_id")
+    if number not in shared:
+        inner = config["config"] if isinstance(config["config"], dict) else {}
+        key = (config["class_name"], inner.get("name"))
+        before = shared.get(key) if number is not None and "name" in inner else None
+        alike = before is not None and _unmarked(before[0]) == _unmarked(inner)
+        made = before[1] if before is not None and alike else _made(config)
+        if "name" in inner:
+            shared[key] = (inner, made)
+        if number is None:
+            return made
+        shared[number] = made
+    return shared[number]
+
+
+def _unmarked(config: Any) -> Any:
+    """A configuration without the numbers of shared objects."""
+    if isinstance(config, list):
+        return [_unmarked(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _unmarked(value) for key, value in config.items() if key != "shared_object_id"}
+
+
+def _made(config: dict[str, Any]) -> Any:
+    """The object of a configuration, built and compiled as it was."""
     cls = _lookup(config["class_name"], config)
     inner = _without_neutral(cls, dict(config["config"]))
     instance = cls.from_config(inner) if hasattr(cls, "from_config") else cls(**inner)

@@ -127,7 +127,9 @@ class GraphWriter:
 
     def _operation_config(self, operation: Operation) -> dict[str, Any]:
         config = op_config(operation) if isinstance(operation, OpCall) else serialize(operation)
-        return config | {"name": operation.name, "inbound_nodes": list(map(self._node_config, self.calls[operation]))}
+        config["name"] = operation.name
+        config["inbound_nodes"] = list(map(self._node_config, self.calls[operation]))
+        return config
 
     def _node_config(self, node: Node) -> dict[str, Any]:
         args, kwargs = node.args, node.kwargs

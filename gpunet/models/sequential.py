@@ -185,6 +185,8 @@ class Sequential(Model):
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
         """The model of a configuration; `custom_objects` has classes and functions that are not registered."""
         model = cls(name=config.get("name"))
+        if config.get("dtype") is not None:
+            model.dtype_policy = deserialize(config["dtype"], custom_objects)
         for layer in config["layers"]:
             model.add(deserialize(layer, custom_objects), rebuild=False)
         shape = config.get("build_input_shape")

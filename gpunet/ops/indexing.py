@@ -197,6 +197,7 @@ def argsort(x: Any, axis: int | None = -1) -> Any:
     return apply(prim.argsort, x, axis=normalize_axis(axis, x.ndim))
 
 
+@symbolic_op
 def sort(x: Any, axis: int = -1) -> Any:
     """x in ascending order along `axis`; the gradient follows each element."""
     return take_along_axis(x, argsort(x, axis), axis)

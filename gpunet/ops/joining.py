@@ -15,7 +15,6 @@ from gpunet.ops.indexing import getitem, take
 from gpunet.ops.operands import as_shape, cast_to, normalize_axis, operand
 from gpunet.ops.reduction import broadcast_to
 from gpunet.ops.views import expand_dims, reshape, squeeze
-from gpunet.symbolic import KerasTensor
 from gpunet.symbolic.ops import symbolic_op
 
 
@@ -142,12 +141,13 @@ def _cut(x, axis, bounds):
     return parts, lambda *upstream: concatenate(upstream, axis)
 
 
+@symbolic_op
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
     """The slices of x along `axis`, without that axis."""
     x = x if hasattr(x, "shape") else operand(x)
     axis = normalize_axis(axis, len(x.shape))
     n = x.shape[axis] if num is None else num
-    if isinstance(x, KerasTensor) or n != x.shape[axis]:
+    if n != x.shape[axis]:
         return [squeeze(part, axis) for part in split(x, n, axis)]
     return list(_slices(x, axis))
 

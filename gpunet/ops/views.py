@@ -62,6 +62,7 @@ def _transpose_gradient(g, r):
 prim.transpose.gradient = Gradient(vjp=_transpose_gradient)
 
 
+@symbolic_op
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """x with the axes `source` moved to `destination`, the others in order."""
     x = x if hasattr(x, "ndim") else operand(x)
@@ -73,6 +74,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     return transpose(x, order)
 
 
+@symbolic_op
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes exchanged."""
     x = x if hasattr(x, "ndim") else operand(x)

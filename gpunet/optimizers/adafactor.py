@@ -46,9 +46,12 @@ class Adafactor(Optimizer):
 
     def _add_moments(self, fresh: list[Variable], places: dict[int, tuple[Arena, Segment]]) -> None:
         for v in fresh:
-            # Keras keeps an unused number for a vector, too.
-            shapes = (v.shape[:-1], (*v.shape[:-2], v.shape[-1])) if len(v.shape) > 1 else ((), ())
+            # Keras keeps an unused number for a vector, too; in files only where there is no loss scale.
+            factored = len(v.shape) > 1
+            shapes = (v.shape[:-1], (*v.shape[:-2], v.shape[-1])) if factored else ((), ())
             rows, columns = (self.add_variable(s, "zeros", v.dtype, name=v.name, device=v.device) for s in shapes)
+            if not factored and self.loss_scaling is not None:
+                del self._variables[-2:]
             self._factors.append((v, rows, columns))
             super()._add_moments([v], places)
 

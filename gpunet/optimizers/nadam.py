@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Unpack
 
@@ -40,7 +41,15 @@ class Nadam(Optimizer):
         first = variables[0] if variables else self._learning_rate  # decides dtype and device
         with name_scope(self.name, caller=self):
             self._product = Variable(1.0, dtype=first.dtype, trainable=False, name="u_product", device=first.device)
-        self._variables.append(self._product)
+        if self.loss_scaling is None:  # with a loss scale Keras leaves it out of files
+            self._variables.append(self._product)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read what `save_own_variables` wrote; where that lacks the product of the momenta, it is computed anew."""
+        super().load_own_variables(store)
+        if self.loss_scaling is not None:
+            steps = range(1, int(self.iterations) + 1)
+            self._product.assign(math.prod(self.beta_1 * (1 - 0.5 * 0.96**step) for step in steps))
 
     def update_run(self, arena: Arena, run: Run, learning_rate: Any) -> None:
         options = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "skip": self.skip}

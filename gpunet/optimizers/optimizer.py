@@ -140,6 +140,7 @@ class Optimizer(OptimizerState):
 
     @property
     def _calls(self) -> Any:
+        """With accumulation, several calls are one update; schedules count calls all the same, as in Keras."""
         if self._accumulation is None:
             return self.iterations
         return self.iterations * self._accumulation.steps + self._accumulation.done

@@ -64,7 +64,7 @@ class OptimizerState:
 
     @property
     def _calls(self) -> Any:
-        """How often `apply` was called before: what a schedule counts, with accumulation too, as in Keras."""
+        """What a schedule counts: how often `apply` was called before."""
         return self.iterations
 
     @property

@@ -15,11 +15,18 @@ from typing import Any
 
 import gpunet
 from gpunet.saving.assets import apply_assets, check_assets, collect_assets
+from gpunet.saving.config_check import check_config, making
 from gpunet.saving.folder import read_folder, save_folder
 from gpunet.saving.hdf5 import read_checked
 from gpunet.saving.legacy_h5 import KERAS_VERSION, SUFFIXES, load_h5, save_h5
 from gpunet.saving.weights import apply_state, check_free, parse_state, write_state
-from gpunet.serialization import check_known, custom_object_scope, deserialize, safe_mode_scope, serialize
+from gpunet.serialization import (
+    custom_object_scope,
+    deserialize,
+    object_sharing_scope,
+    safe_mode_scope,
+    serialize,
+)
 from gpunet.utils.atomic import replacing
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -83,7 +90,8 @@ def _members(model: Any) -> dict[str, Any]:
     """The parts of a `.keras` file by their names."""
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {"keras_version": KERAS_VERSION, "date_saved": now, "gpunet_version": gpunet.__version__}
-    config = json.dumps(serialize(model))
+    with object_sharing_scope():
+        config = json.dumps(serialize(model))
     weights = io.BytesIO()
     write_state(model, weights)
     parts = {METADATA: json.dumps(metadata).encode(), CONFIG: config.encode(), WEIGHTS: weights.getbuffer()}
@@ -114,15 +122,17 @@ def load_model(
         raise ValueError(f"{filepath}: its configuration is not JSON. Received: {error}") from None
     if not isinstance(config, dict) or "class_name" not in config or not isinstance(metadata, dict):
         raise ValueError(f"{filepath}: its configuration is not that of a model. Received: {config!s:.80}")
-    with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode):
-        check_known(config)
+    with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode), object_sharing_scope():
+        with making(str(filepath)):
+            check_config(config, str(filepath))
         state = parse_state(members[WEIGHTS], str(filepath))
         compiled = config.pop("compile_config", None)
-        model = deserialize(config)
-        if compile and compiled:
-            if "gpunet_version" not in metadata:
-                compiled["jit_compile"] = "auto"  # Keras writes what its backend made of it
-            model.compile_from_config(compiled)
+        with making(str(filepath)):
+            model = deserialize(config)
+            if compile and compiled:
+                if "gpunet_version" not in metadata:
+                    compiled["jit_compile"] = "auto"  # Keras writes what its backend made of it
+                model.compile_from_config(compiled)
     if not compile:
         state = {path: arrays for path, arrays in state.items() if not path.startswith("optimizer")}
     apply_state(model, state)

@@ -132,8 +132,10 @@ class Reader:
 
     def _decoded(self, value: Any) -> str:
         try:
-            return value.decode() if isinstance(value, bytes) else str(value)
-        except UnicodeDecodeError:
+            text = value.decode() if isinstance(value, bytes) else str(value)
+            text.encode()  # h5py hides bytes that are no text in surrogates
+            return text
+        except UnicodeError:
             raise ValueError(f"{self.what}: expected text. Received: {value!r:.80}") from None
 
     def _group(self, path: str) -> Any:

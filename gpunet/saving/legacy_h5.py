@@ -15,9 +15,17 @@ from typing import Any
 import numpy as np
 
 from gpunet.losses import catalog as loss_catalog
+from gpunet.saving.config_check import check_config, making
 from gpunet.saving.hdf5 import Reader
 from gpunet.saving.legacy_config import modern_config, modern_training_config
-from gpunet.serialization import check_known, custom_object_scope, deserialize, safe_mode_scope, serialize
+from gpunet.serialization import (
+    check_known,
+    custom_object_scope,
+    deserialize,
+    object_sharing_scope,
+    safe_mode_scope,
+    serialize,
+)
 from gpunet.symbolic.operation import snake_case
 from gpunet.utils.atomic import replacing
 
@@ -32,7 +40,8 @@ def save_h5(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
     """Write a model, its weights, and how it was compiled with the optimizer's state, to an `.h5` file."""
     import h5py
 
-    config = serialize(model)
+    with object_sharing_scope():
+        config = serialize(model)
     with replacing(filepath) as raw, h5py.File(raw, "w") as file:
         file.attrs["keras_version"] = KERAS_VERSION
         file.attrs["backend"] = "gpunet"
@@ -113,14 +122,18 @@ def load_h5(filepath: Any, custom_objects: dict[str, Any] | None, compile: bool,
     Raises:
         ValueError: if the file is damaged, unsafe, or needs something unknown; or if its weights do not fit.
     """
-    with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode):
+    with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode), object_sharing_scope():
         config, training, weights, moments = _read(filepath)
-        check_known(config)
-        check_known(training)
-        model = deserialize(config)
-        _assign(_matched(model, weights), False)
+        with making(str(filepath)):
+            check_config(config, str(filepath))
+            check_known(training)
+            model = deserialize(config)
+        known = {layer.name for layer in _layers(model) if _weights_of(layer)}
+        alike = known == {name for name, arrays in weights if arrays and name != TOP}
+        _assign(_named(model, weights) if alike else _matched(model, weights), False)
         if compile and training:
-            model.compile_from_config(training)
+            with making(str(filepath)):
+                model.compile_from_config(training)
             _restore(model, moments)
     return model
 

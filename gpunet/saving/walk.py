@@ -1,8 +1,8 @@
 """Which objects of a model have state in files, and under which paths: as Keras names them.
 
 An object's children are its attributes in alphabetical order, private ones last, `layers` of functional and Sequential
-models first. Members of containers are named by their class, `dense`, `dense_1`, … An object that is met again is
-left out.
+models first; `names_in_files` of a class has other names for some. Members of containers are named by their class,
+`dense`, `dense_1`, … An object that is met again is left out.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def _children(item: Any) -> Iterator[tuple[str, Any]]:
         yield "layers", item.layers
     own = {name for name in vars(item) if name not in _inherited(_base(item))}
     own |= {"layers"} if isinstance(item, Model) else set()
-    for name in sorted(own, key=lambda name: f"~{name}" if name.startswith("_") else name):
-        yield name, getattr(item, name)
+    written = getattr(type(item), "names_in_files", {})
+    found = {written.get(name, name): getattr(item, name) for name in own}
+    yield from sorted(found.items(), key=lambda pair: f"~{pair[0]}" if pair[0].startswith("_") else pair[0])
 
 
 def _base(item: Any) -> type:

@@ -11,6 +11,8 @@ from gpunet.symbolic.infer import infer_output
 from gpunet.symbolic.keras_tensor import KerasTensor
 from gpunet.symbolic.operation import Operation, auto_name
 
+_NAMES = {"getitem": "get_item"}  # as Keras calls the operation of `x[...]`
+
 
 class OpCall(Operation):
     """A function of `gpunet.ops` as a node of a functional model.
@@ -20,7 +22,7 @@ class OpCall(Operation):
     """
 
     def __init__(self, function: Callable, name: str | None = None, **fixed: Any):
-        super().__init__(name=name or auto_name(function.__name__))
+        super().__init__(name=name or auto_name(_NAMES.get(function.__name__, function.__name__)))
         self.function = function
         self.fixed = fixed
 

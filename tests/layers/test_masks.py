@@ -78,13 +78,28 @@ def test_lambda_passes_arguments_and_training():
     assert layers.Lambda(lambda x: ops.sum(x, 1))(keras.Input((None, 4))).shape == (None, 4)
 
 
-def test_a_python_lambda_is_in_no_configuration():
-    layer = layers.Lambda(lambda x: 2 * x)
-    with pytest.raises(TypeError, match="register"):
-        layer.get_config()
-    config = {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}, "name": "bad"}
-    with pytest.raises(ValueError, match="not run from a configuration"):
+def test_a_python_lambda_is_read_only_where_code_is_allowed():
+    shift = 0.5
+    layer = layers.Lambda(lambda x, factor=3.0: factor * x + ops.relu(shift), arguments={"factor": 2.0})
+    config = json.loads(json.dumps(layer.get_config()))
+    with pytest.raises(ValueError, match="safe_mode=False"):
         layers.Lambda.from_config(config)
+    np.testing.assert_array_equal(layers.Lambda.from_config(config, safe_mode=False)(A), 2 * A + 0.5)
+    whole = json.loads(json.dumps(layers.serialize(layer)))
+    np.testing.assert_array_equal(keras.saving.deserialize_keras_object(whole, safe_mode=False)(A), 2 * A + 0.5)
+
+
+def test_what_a_python_lambda_holds_must_be_plain():
+    held = object()
+    with pytest.raises(TypeError, match="register"):
+        layers.Lambda(lambda x: (held, x)[1]).get_config()
+
+
+@pytest.mark.parametrize("code", ["4wEA", "", "aQUAAAA=", 7])
+def test_damaged_code_is_refused(code):
+    config = {"function": {"class_name": "__lambda__", "config": {"code": code}}, "name": "bad"}
+    with pytest.raises(ValueError, match="code of a"):
+        layers.Lambda.from_config(config, safe_mode=False)
 
 
 def test_a_lambda_is_the_users_code():

@@ -57,6 +57,8 @@ OPTIMIZERS = {
     "rmsprop": lambda: keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
     "accumulating": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
     "scheduled": lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9), nesterov=True),
+    "scaled nadam": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Nadam(0.01), dynamic_growth_steps=3),
+    "scaled adafactor": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adafactor(0.01)),
     "scaled": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), dynamic_growth_steps=3),
     **{name: lambda name=name: keras.optimizers.get(name) for name in ALL},
 }
@@ -67,6 +69,7 @@ CASES = [*((dense, name) for name in OPTIMIZERS), *((Blocks, name) for name in (
 
 @pytest.mark.parametrize(("make", "optimizer"), CASES, ids=lambda x: getattr(x, "__name__", x))
 def test_training_goes_on_as_if_it_had_not_stopped(make, optimizer, tmp_path):
+    keras.utils.set_random_seed(1)  # from some weights so large a step diverges
     model = make()
     model.compile(OPTIMIZERS[optimizer](), keras.losses.MeanSquaredError(), metrics=["mae"])
     model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0)
@@ -223,6 +226,29 @@ def test_custom_objects(tmp_path):
         load_model(tmp_path / "model.keras")
     other = load_model(tmp_path / "model.keras", custom_objects={"Twice": Twice})
     np.testing.assert_array_equal(other(X), 2 * X)
+
+
+def test_a_layer_of_two_models_stays_one(tmp_path):
+    shared = layers.Dense(4, name="shared")
+    x = keras.Input((4,))
+    inner = keras.Input((4,))
+    one = keras.Sequential([keras.Input((4,)), shared, layers.Dense(2)])
+    other = keras.Model(inner, layers.Dense(2)(shared(inner)))
+    model = keras.Model(x, one(x) + other(x))
+    model.save(tmp_path / "model.keras")
+    copy = load_model(tmp_path / "model.keras")
+    same(copy.get_weights(), model.get_weights())
+    assert len(copy.weights) == len(model.weights) == 6
+    np.testing.assert_array_equal(copy(X), model(X))
+
+
+def test_python_lambdas_travel_where_code_is_allowed(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: keras.ops.square(x) + 1)])
+    for name in ("model.keras", "model.h5"):
+        model.save(tmp_path / name)
+        with pytest.raises(ValueError, match="safe_mode=False"):
+            load_model(tmp_path / name)
+        np.testing.assert_array_equal(load_model(tmp_path / name, safe_mode=False)(X), model(X))
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):

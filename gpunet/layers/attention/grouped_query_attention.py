@@ -27,6 +27,8 @@ class GroupedQueryAttention(ProjectedAttention):
         ValueError: if a size is not a positive int, or the numbers of heads do not divide.
     """
 
+    names_in_files = {f"{part}_dense": f"_{part}_dense" for part in ("query", "key", "value", "output", "gate")}
+
     def __init__(
         self,
         head_dim: int,

@@ -38,7 +38,7 @@ def dense_block(g, x):
 @block(SEQUENCE)
 def einsum_dense(g, x):
     if g.chance(0.5):
-        return g.layers.EinsumDense("abc,cd->abd", output_shape=(None, 3), bias_axes="d", **g.weights("kernel"))(x)
+        return g.layers.EinsumDense("abc,cd->abd", output_shape=(x.shape[1], 3), bias_axes="d")(x)
     return g.layers.EinsumDense("...x,xy->...y", output_shape=4, activation=g.activation(), **g.common())(x)
 
 

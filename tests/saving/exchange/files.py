@@ -84,10 +84,10 @@ def _reset(model: Any) -> None:
 
 
 def summary(model: Any) -> str:
-    """The text of `model.summary()`, nested models and all."""
+    """The text of `model.summary()`, nested models and all, but for the optimizer, which reading may build."""
     lines: list[str] = []
     model.summary(line_length=120, print_fn=lines.append, expand_nested=True, show_trainable=True)
-    return "\n".join(lines)
+    return "\n".join(x for x in "\n".join(lines).split("\n") if "Total params" not in x and "Optimizer" not in x)
 
 
 def config_in(stem: Path) -> Any:

@@ -83,7 +83,7 @@ def _reshaping(g: Draw, x: Any) -> list:
         lambda: ops.one_hot(ops.argmax(x, axis=-1), last, dtype="float32") * x,
         lambda: ops.matmul(x, g.array(last, 3)),
         lambda: x @ g.array(last, 2),
-        lambda: ops.einsum("...a,ab->...b", x, g.array(last, 2)),
+        lambda: ops.einsum("...a,ab->...b", x, ops.cast(g.array(last, 2), x.dtype)),
         lambda: ops.tensordot(x, g.array(last, 2), axes=1),
         lambda: ops.dot(x, g.array(last, 2)),
     ]
