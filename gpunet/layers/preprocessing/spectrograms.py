@@ -103,7 +103,7 @@ class STFTSpectrogram(Layer):
     def call(self, inputs: Any) -> Any:
         if inputs.dtype.name not in _FLOATS:
             raise TypeError(
-                f"Invalid input type. Expected `float16`, `float32` or `float64`. Received: input type={inputs.dtype.name}"
+                f"Invalid input type. Expected `float16`, `float32` or `float64`. Received: input type={inputs.dtype}"
             )
         real = None if self.mode == "imag" else self._transformed(inputs, self.real_kernel)
         imaginary = None if self.mode == "real" else self._transformed(inputs, self.imag_kernel)
