@@ -57,6 +57,8 @@ _NAMES = {
     "stop_gradient": "ops",
     "DTypePolicy": "dtype_policies",
     "Initializer": "initializers",
+    "FloatDTypePolicy": "dtype_policies",
+    "Function": "models.function",
     "Input": "layers",
     "InputSpec": "layers",
     "KerasTensor": "symbolic",
@@ -68,6 +70,7 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
+    "StatelessScope": "autograd.stateless",
     "install_as_keras": "as_keras",
     "set_random_seed": "random",
     "tune_process": "backend.process",
@@ -112,6 +115,7 @@ if TYPE_CHECKING:
         value_and_grad,
         vjp,
     )
+    from gpunet.autograd.stateless import StatelessScope
     from gpunet.backend.devices import (
         Device,
         GPUNotAvailableError,
@@ -121,18 +125,24 @@ if TYPE_CHECKING:
         set_default_device,
     )
     from gpunet.backend.process import tune_process
-    from gpunet.dtype_policies import DTypePolicy
+    from gpunet.dtype_policies import DTypePolicy, FloatDTypePolicy
     from gpunet.initializers import Initializer
     from gpunet.layers import Input, InputSpec, Layer
     from gpunet.losses import Loss
     from gpunet.metrics import Metric
     from gpunet.models import Model, Sequential
+    from gpunet.models.function import Function
     from gpunet.ops import stop_gradient
     from gpunet.ops.custom import custom_op
     from gpunet.optimizers import Optimizer
     from gpunet.random import set_random_seed
     from gpunet.regularizers import Regularizer
     from gpunet.symbolic import KerasTensor, Operation
+
+
+def version() -> str:
+    """The version of gpunet."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

@@ -73,6 +73,7 @@ class DTypePolicy:
         return f'<DTypePolicy "{self.name}">'
 
 
+FloatDTypePolicy = DTypePolicy
 catalog = Catalog("dtype policy", "keras")
 catalog.add(DTypePolicy)
 

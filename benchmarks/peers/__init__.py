@@ -55,6 +55,7 @@ VARIANTS = {
     "gpunet-numpy-eager": Variant("gpunet NumPy eager", "gpunet_peer", "eager", (), _NUMPY),
     "torch": Variant("PyTorch eager", "torch_peer", "eager", ("torch",)),
     "torch-malloc": Variant("PyTorch eager, malloc tuned", "torch_peer", "eager", ("torch",), _MALLOC),
+    "torch-shuffled": Variant("PyTorch eager, shuffled batches", "torch_peer", "shuffled", ("torch",), _MALLOC),
     "torch-default": Variant("PyTorch eager, as it comes", "torch_peer", "default", ("torch",)),
     "torch-compile": Variant("torch.compile", "torch_peer", "compile", ("torch",), _MALLOC),
     "jax": Variant("JAX jit", "jax_peer", "jit", ("jax",), _ON_CPU),

@@ -66,8 +66,8 @@ def prepare(peer: Any, task: str, given: dict[str, Any], mode: Mode, data_made: 
     if task in ("training", "inference"):
         net = network(given["network"])
         batch = given["batch"]
-        in_fit = task == "training" and mode.how == "fit"
-        steps = given.get("fit_steps", fit_steps(net, batch)) if in_fit else 1
+        has_epochs = task == "training" and mode.how in ("fit", "shuffled")
+        steps = given.get("fit_steps", fit_steps(net, batch)) if has_epochs else 1
         x, y = samples(net, steps * batch)
         data_made()
         return peer.training(net, x, y, batch, mode) if task == "training" else peer.inference(net, x, mode)

@@ -1,4 +1,7 @@
-"""PyTorch: eager, tuned (fused Adam, channels_last images) or as it comes; torch.compile; a step in a CUDA graph."""
+"""PyTorch: eager, tuned (fused Adam, channels_last images) or as it comes; torch.compile; a step in a CUDA graph.
+
+Eager steps take the same batch again and again, but for "shuffled": a new random one of the data each, as `fit` does.
+"""
 
 from __future__ import annotations
 
@@ -138,11 +141,17 @@ def training(net: Network, x: np.ndarray, y: np.ndarray, batch: int, mode: Mode)
     optimizer = torch.optim.Adam(model.parameters(), fused=fused, capturable=mode.how == "graph")
     forward = torch.compile(model) if mode.how == "compile" else model
 
-    def step() -> None:
+    def step(x: Any = data, y: Any = labels) -> None:
         optimizer.zero_grad()
-        F.cross_entropy(forward(data), labels).backward()
+        F.cross_entropy(forward(x), y).backward()
         optimizer.step()
 
+    def epoch() -> None:
+        for which in torch.randperm(len(data), device=data.device).split(batch):
+            step(data[which], labels[which])
+
+    if mode.how == "shuffled":
+        return Work(_finished(epoch, mode), len(data) // batch, lambda: step(data[:batch], labels[:batch]))
     return Work(_finished(_captured(step) if mode.how == "graph" else step, mode))
 
 

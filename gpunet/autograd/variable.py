@@ -31,6 +31,7 @@ class _Scopes(threading.local):
         self.names: list[str] = []
         self.owners: list[Any] = []
         self.abstract = False
+        self.stateless: Any = None  # the innermost `StatelessScope`
         self.compute_dtype: np.dtype | None = None
 
 
@@ -203,6 +204,8 @@ class Variable(Tensor):
         return self
 
     def _update(self, primitive, value: Any, broadcast: bool = False) -> None:
+        if scopes.stateless is not None:
+            scopes.stateless.hold(self)
         if type(value) in (int, float, bool) and (broadcast or not self.shape):
             if not scopes.abstract:
                 primitive(self.array, _NUMBERS.get(self.dtype.kind, float)(value))
@@ -222,6 +225,8 @@ class Variable(Tensor):
 
     def __setitem__(self, index, value) -> None:
         cannot_record(f"part of the variable {self.path!r} is assigned by an index")
+        if scopes.stateless is not None:
+            scopes.stateless.hold(self)
         self.array[index] = to_device(raw(as_operand(value)), self.device)
         self.touched()
 

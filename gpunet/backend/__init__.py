@@ -42,6 +42,7 @@ def result_type(*dtypes: Any) -> str:
 
 _FURTHER_UP = {
     "clear_session": ("gpunet.utils.global_state", "clear_session"),
+    "get_uid": ("gpunet.symbolic.operation", "get_uid"),
     "is_keras_tensor": ("gpunet.symbolic", "is_keras_tensor"),
 }
 

@@ -6,6 +6,8 @@ pool keeps the buffers behind large arrays: one is free when the pool holds the 
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import math
 import sys
 import threading
@@ -59,6 +61,18 @@ def trim() -> None:
     for buffers in _pool.classes.values():
         buffers[:] = [buffer for buffer in buffers if sys.getrefcount(buffer) != _IDLE]
     _pool.total = sum(buffer.nbytes for buffers in _pool.classes.values() for buffer in buffers)
+
+
+def release() -> None:
+    """`trim`, and have the C library give back what it keeps of freed blocks: up to 32 MiB of each, in its heap."""
+    trim()
+    _malloc_trim()(0)
+
+
+@functools.cache
+def _malloc_trim() -> Any:
+    """That of glibc; elsewhere a function that does nothing."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", int)
 
 
 def lasting(xp: Any, shape: tuple[int, ...], dtype: np.dtype, zeros: bool = False) -> Any:

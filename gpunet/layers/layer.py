@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from gpunet import dtype_policies, regularizers, tree
+from gpunet.autograd.stateless import StatelessScope
 from gpunet.autograd.tensor import Tensor
 from gpunet.autograd.variable import autocast_scope, name_scope, scopes
 from gpunet.backend.dtypes import as_dtype, is_float
@@ -158,6 +160,48 @@ class Layer(Buildable, Operation):
         inputs = [symbolic_like(shape, self.input_dtype) for shape in shapes]
         output = self.compute_output_spec(*inputs)
         return tree.map_structure(lambda t: tuple(t.shape), output) if tree.is_nested(output) else tuple(output.shape)
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple:
+        """The outputs with these values of the variables, which keep their own, and the new non-trainable values.
+
+        Gradients flow to the given values.
+
+        Args:
+            return_losses: return `losses` too, as a third result.
+
+        Raises:
+            ValueError: if the layer is not built, or there are more or fewer values than variables.
+        """
+        if not self.built:
+            raise ValueError(
+                f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables must have been "
+                f"already created). You can build it by calling it on some data."
+            )
+        pairs: list[tuple] = []
+        for name, values in (
+            ("trainable_variables", trainable_variables),
+            ("non_trainable_variables", non_trainable_variables),
+        ):
+            own = getattr(self, name)
+            if len(own) != len(values):
+                raise ValueError(
+                    f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
+                    f"{type(self).__name__}().{name}. Received list with length {len(values)}, but expected "
+                    f"{len(own)} variables."
+                )
+            pairs += zip(own, values)
+        with StatelessScope(pairs, collect_losses=return_losses) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else None
+        changed = [scope.get_current_value(v) for v in self.non_trainable_variables]
+        return (outputs, changed, losses) if return_losses else (outputs, changed)
 
     def call_fused(self, inputs: Any, training: bool | None, relu: bool, addend: Any = None) -> Any:
         """`call` without its own activation, plus `addend`, and then a ReLU or not: what a functional model may run

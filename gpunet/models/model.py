@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from gpunet import tree
+from gpunet.layers.building import default
 from gpunet.layers.layer import Layer
 from gpunet.models.summary import print_summary
 from gpunet.models.trainer import Trainer
@@ -161,6 +162,7 @@ class Model(Trainer):
         if not self.built and shapes is not None:
             self.build(shapes)
 
+    @default
     def build(self, input_shape: Any) -> None:
         """Make the variables by calling the model on inputs of these shapes without data."""
         symbols = tree_of_symbols(input_shape, self.input_dtype)

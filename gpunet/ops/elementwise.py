@@ -24,6 +24,7 @@ from gpunet.ops.operands import (
     operand,
     promote,
 )
+from gpunet.ops.value_shaped import nonzero
 from gpunet.symbolic.ops import call_if_symbolic, symbolic_op
 
 
@@ -333,7 +334,9 @@ def _share(g, winner, loser):
 
 @symbolic_op
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """x1 where `condition`, else x2, broadcast together and promoted."""
+    """x1 where `condition`, else x2, broadcast together and promoted; the indices of the true elements without both."""
+    if x1 is None and x2 is None:
+        return nonzero(condition)
     if x1 is None or x2 is None:
         raise ValueError("where expected both x1 and x2. Received: one of them is None")
     return apply(prim.where, operand(condition), *promote(x1, x2))

@@ -12,6 +12,7 @@ from gpunet.symbolic.infer import infer_output
 from gpunet.symbolic.keras_tensor import KerasTensor, any_symbolic
 
 _counts: collections.Counter[str] = collections.Counter()
+_uids: collections.Counter[str] = collections.Counter()
 
 
 def snake_case(name: str) -> str:
@@ -31,6 +32,13 @@ def auto_name(prefix: str) -> str:
 def reset_names() -> None:
     """Start naming layers from the beginning, as in a new process."""
     _counts.clear()
+    _uids.clear()
+
+
+def get_uid(prefix: str = "") -> int:
+    """1, 2, …: a number that no other call with this prefix has had since `reset_names`."""
+    _uids[prefix] += 1
+    return _uids[prefix]
 
 
 def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:

@@ -1,6 +1,9 @@
 """The pool of large buffers, work space, and threads of the NumPy provider."""
 
+import ctypes
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -250,3 +253,26 @@ def test_lasting_storage_starts_at_a_cache_line(shape):
         assert found.flags.c_contiguous
         assert not found.any()
         assert place(found) % 64 == 0 or not found.size
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library has no malloc_trim")
+def test_release_gives_freed_blocks_back_to_the_system():
+    program = """
+from pathlib import Path
+import numpy as np
+from gpunet.backend import memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+arrays = [memory.empty((n << 18,), np.dtype("float32")) for n in (28, *[20] * 10, 1)]
+for array in arrays:
+    array[...] = 1
+last = arrays.pop()
+del arrays, array
+before = resident()
+memory.release()
+assert before - resident() > 150 << 20, before - resident()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -34,6 +34,7 @@ CASES = {
     "matmul_in_shares": (("matmul", [(20, 64), (768, 64)], {"transpose_b": True}), (20, 768)),
     "linear_in_shares": (("linear", [(20, 768), (768, 64), (64,)], {"activation": "relu"}), (20, 64)),
     "linear_in_shares_bare": (("linear", [(20, 768), (768, 64), None], {}), (20, 64)),
+    "linear_of_steps_in_shares": (("linear", [(2, 10, 768), (768, 64), (64,)], {"activation": "relu"}), (2, 10, 64)),
     "weight_grad_in_shares": (("linear_weight_grad", [(20, 768), (20, 64)], {}), (768, 64)),
     "linear_weight_grad": (("linear_weight_grad", [(70, 80), (70, 60)], {}), (80, 60)),
     "linear_of_steps": (("linear", [(7, 10, 80), (80, 60), (60,)], {}), (7, 10, 60)),

@@ -481,7 +481,7 @@ def test_loops_run_in_several_threads_at_once():
 
 
 def test_every_loop_belongs_to_a_primitive():
-    modules = (addends, crossentropy, elementwise, nn, pooling, update)
+    modules = (addends, crossentropy, elementwise, nn, numba_shape, pooling, update)
     found = [value for module in modules for value in vars(module).values()]
     found += [loop for value in found if type(value) is dict for loop in value.values()]
     used = {loop.function for loop in found if type(loop) is compiled.Loop}

@@ -86,6 +86,7 @@ def row(
 
 TRAINING = {"training": True}
 
+SPECTRA = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 ROWS = [
     row("Conv1D", (2, 7, 3), filters=4, kernel_size=3),
     row("Conv1D", (2, 8, 4), filters=4, kernel_size=2, strides=2, padding="same", groups=2, activation="relu"),
@@ -281,6 +282,13 @@ ROWS = [
     row("ReversibleEmbedding", (2, 5, 3), input_dim=6, output_dim=3, tie_weights=False, call={"reverse": True}),
     row("AdditiveAttention", (2, 3, 4), (2, 5, 4)),
     row("AdditiveAttention", (2, 3, 4), (2, 5, 4), (2, 5, 4), use_scale=False),
+    *(row("STFTSpectrogram", (2, 20, 2), mode=mode, frame_length=6, frame_step=2) for mode in SPECTRA),
+    row("STFTSpectrogram", (2, 20, 2), frame_length=8, fft_length=16, padding="same", expand_dims=True),
+    row("STFTSpectrogram", (2, 2, 20), frame_length=8, window="hamming", scaling=None, data_format="channels_first"),
+    row("STFTSpectrogram", (2, 2, 20), frame_length=8, periodic=True, expand_dims=True, data_format="channels_first"),
+    row("MelSpectrogram", (2, 60), fft_length=16, sequence_stride=5, num_mel_bins=4),
+    row("MelSpectrogram", (60,), fft_length=16, sequence_length=12, window="hamming", num_mel_bins=4, mag_exp=1.0),
+    row("MelSpectrogram", (2, 60), fft_length=32, num_mel_bins=5, max_freq=7000.0, power_to_db=False),
 ]
 
 

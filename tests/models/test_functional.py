@@ -272,6 +272,22 @@ def test_model_from_json():
         keras.models.model_from_json("{")
 
 
+def test_a_subclassed_model_is_built_with_the_dtypes_of_its_inputs():
+    class Rows(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.table, self.head = keras.ops.ones((5, 3)), layers.Dense(2)
+
+        def call(self, inputs):
+            rows = keras.ops.take(self.table, inputs["rows"], axis=0)
+            return self.head(rows) * keras.ops.where(inputs["wanted"], 1.0, 0.0)
+
+    model = Rows()
+    y = model({"rows": np.array([0, 4, 2]), "wanted": np.ones((3, 1), bool)})
+    assert y.shape == (3, 2)
+    assert [w.shape for w in model.weights] == [(3, 2), (2,)]
+
+
 def test_names_are_unique():
     x = keras.Input((3,))
     shared = layers.Dense(3, name="same")

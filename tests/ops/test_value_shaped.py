@@ -9,8 +9,9 @@ from gpunet.testing import emulated_gpu
 
 def test_places_and_distinct_values():
     x = np.array([[0, 3, 0], [3, 1, 0]])
-    for got, wanted in zip(ops.nonzero(x), np.nonzero(x)):
-        np.testing.assert_array_equal(got, wanted)
+    for find in (ops.nonzero, ops.where):
+        for got, wanted in zip(find(x), np.nonzero(x), strict=True):
+            np.testing.assert_array_equal(got, wanted)
     values, inverse, counts = ops.unique(x, return_inverse=True, return_counts=True)
     np.testing.assert_array_equal(values, [0, 1, 3])
     np.testing.assert_array_equal(counts, [3, 1, 2])

@@ -41,7 +41,7 @@ class Arena:
             return held
         if held is not None:
             self.moves += 1
-        memory.trim()  # what eager runs left behind, so that the peak is not the sum of both
+        memory.release()  # what eager runs left behind, so that the peak is not the sum of both
         self._memory[where] = memory.lasting(xp, (nbytes,), _BYTES)
         return self._memory[where]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -184,7 +185,7 @@ class Program:
         returned = [self._operand(reference) for reference in self._outputs]
         values = [self._name(value) if static else value for static, value in returned]
         lines.append(f"return ({', '.join(values)}{',' if values else ''})")
-        text = "def run():\n    " + "\n    ".join(lines)
+        text = "def run():\n    " + "\n    ".join(_without_hoarding(lines))
         exec(compile(text, "<recorded step>", "exec"), self._namespace)
         return self._namespace.pop("run")
 
@@ -226,6 +227,15 @@ class Program:
         if call.primitive.has_residuals:
             return f"r{i} = {self._name(flat)}({expression})"
         return f"r{i} = {expression}" if len(call.results) > 1 else f"r{i} = ({expression},)"
+
+
+def _without_hoarding(lines: list[str]) -> list[str]:
+    """The lines, each local variable deleted behind the last that reads it: what it holds may be large."""
+    last = {name: i for i, line in enumerate(lines[:-1]) for name in re.findall(r"\br\d+\b", line)}
+    dead: dict[int, list[str]] = {}
+    for name in last.keys() - set(re.findall(r"\br\d+\b", lines[-1])):
+        dead.setdefault(last[name], []).append(name)
+    return [f"{line}; del {', '.join(sorted(dead[i]))}" if i in dead else line for i, line in enumerate(lines)]
 
 
 def _is_placed(call: Call) -> bool:

@@ -8,8 +8,8 @@ import numpy as np
 
 from gpunet.backend.cpu import cpu
 from gpunet.backend.cpu.elementwise import rectifying
-from gpunet.backend.cpu.products import multiply
-from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads
+from gpunet.backend.cpu.products import multiply, multiplying
+from gpunet.backend.cpu.threads import blas_threads
 from gpunet.backend.portable import matmul as portable
 from gpunet.backend.primitives import matmul as prim
 
@@ -62,26 +62,21 @@ def linear_weight_grad(x, g, *, out=None):
         return portable.linear_weight_grad(np, x, g, out=out)
 
 
-def _is_bindable(multiplications: int, *operands: np.ndarray | None) -> bool:
-    """Whether the product is a plain one that BLAS does in one thread of its own accord."""
-    return multiplications <= ONE_THREAD and all(a is None or (a.ndim < 3 and a.dtype.itemsize > 2) for a in operands)
-
-
 @cpu.binds(prim.matmul)
 def bind_matmul(a, b, *, transpose_a=False, transpose_b=False, out=None):
-    if out is None or b.ndim != 2 or not _is_bindable(a.size * b.shape[-2 if transpose_b else -1], a, b):
+    if out is None or not a.ndim == b.ndim == 2 or not _is_plain(a, b, out):
         return None
-    return functools.partial(np.matmul, a.T if transpose_a else a, b.T if transpose_b else b, out=out)
+    return multiplying(a.T if transpose_a else a, b.T if transpose_b else b, out)
 
 
 @cpu.binds(prim.linear)
 def bind_linear(x, w, b, *, activation=None, out=None):
-    if out is None or x.ndim != 2 or not _is_bindable(x.size * w.shape[1], x, w, b):
+    if out is None or x.ndim != 2 or not _is_plain(x, w, b, out):
         return None
-    end = _end(out, b, activation)
+    multiply, end = multiplying(x, w, out), _end(out, b, activation)
 
     def run():
-        np.matmul(x, w, out)
+        multiply()
         end()
         return out
 
@@ -90,6 +85,6 @@ def bind_linear(x, w, b, *, activation=None, out=None):
 
 @cpu.binds(prim.linear_weight_grad)
 def bind_linear_weight_grad(x, g, *, out=None):
-    if out is None or x.ndim != 2 or g.ndim != 2 or not _is_bindable(x.size * g.shape[-1], x, g):
+    if out is None or not x.ndim == g.ndim == 2 or not _is_plain(x, g, out):
         return None
-    return functools.partial(np.matmul, x.T, g, out=out)
+    return multiplying(x.T, g, out)

@@ -124,18 +124,22 @@ def rmsprop(p, g, v, learning_rate, *, rho, epsilon, skip=None):
 
 def _ready_adam(p, g, m, v, beta_1, beta_2, epsilon):
     """A function of α that updates these arrays."""
+    numbers = (beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon)
+    b1, c1, b2, c2, eps = (np.asarray(n, p.dtype) for n in numbers)  # which NumPy would convert in each call
 
     def update(work, p, g, m, v, rate):
-        np.multiply(g, 1 - beta_1, out=work)
-        _decay(m, beta_1, work)
-        np.multiply(g, g, out=work)
-        np.multiply(work, 1 - beta_2, out=work)
-        _decay(v, beta_2, work)
-        np.sqrt(v, out=work)
-        np.add(work, epsilon, out=work)
-        np.divide(m, work, out=work)
-        np.multiply(work, rate, out=work)
-        np.subtract(p, work, out=p)
+        np.multiply(g, c1, work)
+        np.multiply(m, b1, m)
+        np.add(m, work, m)
+        np.multiply(g, g, work)
+        np.multiply(work, c2, work)
+        np.multiply(v, b2, v)
+        np.add(v, work, v)
+        np.sqrt(v, work)
+        np.add(work, eps, work)
+        np.divide(m, work, work)
+        np.multiply(work, rate, work)
+        np.subtract(p, work, p)
 
     return _ready_in_blocks(update, p, g, m, v)
 

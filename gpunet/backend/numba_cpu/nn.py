@@ -16,7 +16,7 @@ from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.batch_norm import widened
 from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
 from gpunet.backend.cpu.scratch import scratch
-from gpunet.backend.memory import POOLED_BYTES, empty
+from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.numba_cpu.elementwise import RELU_GRAD
@@ -25,6 +25,7 @@ from gpunet.backend.primitives import nn as prim
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
 _SMALL_MAP = 1 << 13  # items: below it a few calls into NumPy are as quick
 _TINY_MAP = 1 << 10  # the same for a bound call
+_LARGE_BYTES = 1 << 22  # of a second large result: better made anew in each replay than held all the time
 _BLOCK_ITEMS = 1 << 15  # of a block of rows that is summed in float32
 
 _M, _V, _SUMS, _TOTALS = "float32[:, ::1]", "float32[::1]", "float32[:, :, ::1]", "float64[:, ::1]"
@@ -232,8 +233,10 @@ def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend,
 def bind_batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
     if not _suits(x, g, gamma, y):
         return NotImplemented
-    if out is None or not _are_flat(g, x, gamma, mean, inverse, y, out) or (with_addend and g.nbytes >= POOLED_BYTES):
-        return None  # a large gradient of the addend is better made anew: bound, it would be held between steps
+    if out is None or not _are_flat(g, x, gamma, mean, inverse, y, out):
+        return None
+    if with_addend and g.nbytes > _LARGE_BYTES:
+        return None
     through = empty(x.shape, FLOAT32) if with_addend else scratch("through relu", x.shape, FLOAT32)
     ready = _backward_of_relu(g, y, x, gamma, mean, inverse, through, out)
     if ready is None:

@@ -74,7 +74,7 @@ def _product(a, b, bias, activation, out, shape):
     y = target(shape, out)
     shared = product(a, b, biased=bias is not None or activation is not None) if a.ndim == b.ndim == 2 else None
     if shared is not None:
-        _in_shares(shared, a, b, bias, activation, y.reshape(-1, y.shape[-1]))
+        _in_shares(shared, a, b, bias, activation, _rows(y))
         return deliver(y, out)
     a, a_strides = _operand(a)
     b, b_strides = _operand(b)
@@ -143,9 +143,8 @@ def _bound(a, b, bias, activation, out):
         return [_plan(a.shape, strides[0], b.shape, b_strides, bias is not None, relu) for relu in relus]
 
     def chosen(found, second, kept=None):
-        runs = [
-            plan.bound(a, second, *operands[2:], out, result=out) for plan in found
-        ]  # which reads its address alone
+        # A bound plan takes the address of `out` alone, whatever its axes.
+        runs = [plan.bound(a, second, *operands[2:], out, result=out) for plan in found]
         return with_relu(*runs, operands, out, kept) if activation else runs[0]
 
     def apart():
@@ -165,8 +164,9 @@ def _bound_in_shares(shared, a, b, bias, activation, out):
     """What `_in_shares` does on these very matrices."""
     if shared.addends == 1:
         return shared.plan.bound(a, b, out, result=out)
-    addends = scratch("addends", (shared.addends, *out.shape), FLOAT32)
-    execute, finish = shared.plan.bound(a, b, addends), bind_add_up(addends, bias, activation == "relu", out)
+    y = _rows(out)
+    addends = scratch("addends", (shared.addends, *y.shape), FLOAT32)
+    execute, finish = shared.plan.bound(a, b, addends), bind_add_up(addends, bias, activation == "relu", y)
 
     def run():
         execute()
