@@ -143,7 +143,7 @@ struct Adagrad {
     TYPE rate, epsilon;
     DEVICE void operator()(TYPE& p, TYPE g, TYPE& a, TYPE&, TYPE&) const {
         a += g * g;
-        p -= rate * g / sqrt(a + epsilon);
+        p -= rate * (g / sqrt(a + epsilon));
     }
 };
 

@@ -7,7 +7,8 @@ from benchmarks.peers import CPU
 from benchmarks.results import Findings
 from benchmarks.turns import Budget, Case, record
 
-_QUICK = ("gpunet", "gpunet-recorded", "gpunet-numpy", "gpunet-numpy-recorded", "torch", "torch-malloc", "jax", "keras")
+_QUICK = ("gpunet", "gpunet-recorded", "gpunet-numpy", "gpunet-numpy-recorded", "torch", "torch-malloc")
+_QUICK += ("torch-shuffled", "jax", "keras")
 _LARGE = ("gpunet-recorded", "gpunet-eager", "gpunet-numpy-recorded", "torch", "torch-malloc", "jax")
 _WITHOUT = {(key, "tinygrad") for key in RECURRENT | ATTENTION}  # whose peer has no such layers
 _SWEEP = (1, 4, 16, 64, 256)
@@ -26,7 +27,8 @@ def run(budget: Budget, findings: Findings) -> None:
         for case in cases:
             standard = case.arguments["batch"] in (network.batch, 1)
             slow = () if standard else ("torch-compile", "tinygrad", "keras")
-            record(case, [v for v in ready if v not in slow], budget, findings)
+            pointless = ("torch-shuffled",) if case.task == "inference" else ()
+            record(case, [v for v in ready if v not in (*slow, *pointless)], budget, findings)
 
 
 def _case(task: str, key: str, batch: int) -> Case:

@@ -51,7 +51,8 @@ def test_small_products_stay_whole(parts):
 
 
 @several
-def test_one_thread_of_blas_beside_other_threads():
+def test_one_thread_of_blas_beside_other_threads(monkeypatch):
+    monkeypatch.setattr(threads, "_RECENT", 1000.0)
     get = threads._blas()[0]
     before = get()
     threads.mark_parallel()

@@ -1,10 +1,16 @@
 """Recorded training: `fit`, `evaluate` and `predict` give the bits of eager ones."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 import gpunet
 from gpunet import layers, ops
+from gpunet.autograd.recording import RecordedFunction, as_tensors
+from gpunet.backend.rows import Rows, Table
+from gpunet.layers.calling import call_state
 from gpunet.testing import emulated_gpu
 
 
@@ -252,3 +258,32 @@ def test_a_gradient_that_is_read_after_the_update_is_copied_into_the_arena():
     v.assign(np.ones(4, "float32"))
     for found in got:
         np.testing.assert_array_equal(found, step(x))
+
+
+def test_training_keeps_no_data_alive():
+    model = gpunet.Sequential([layers.Input((4,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((64, 4), "float32"), np.zeros((64, 2), "float32")
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    kept = weakref.ref(x)
+    del x
+    gc.collect()
+    assert kept() is None
+
+
+def test_rows_follow_what_surrounds_a_call():
+    table = Table(np.arange(12, dtype="float32").reshape(6, 2))
+
+    def total(data):
+        return ops.sum(as_tensors(data)) * (2 if call_state.training else 1)
+
+    recorded = RecordedFunction(total)
+    for training, factor in ((False, 1), (True, 2), (False, 1), (True, 2)):
+        call_state.training = training
+        try:
+            found = [float(recorded(Rows(table, np.array(where)))) for where in ([0, 1], [2, 3], [4, 5], [5, 0])]
+        finally:
+            call_state.training = None
+        assert found == [factor * n for n in (6, 22, 38, 22)]
+    assert len(recorded._recordings) == 2
+    assert all(recording.ready for recording in recorded._recordings.values())

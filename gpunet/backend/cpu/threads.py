@@ -185,7 +185,7 @@ def split(function: Callable[[int, int], None], count: int, work: int) -> None:
     """
     parts = min(thread_count(), count)
     if not can_share(parts, work):
-        with _as_it_is if _is_inside() else blas_threads(work, 0):
+        with _as_it_is if _is_inside() else blas_threads(1, 0):  # for whatever it multiplies
             function(0, count)
         return
     _workers.ensure(parts - 1)

@@ -16,7 +16,7 @@ from gpunet.ops.image.layout import check_choice
 from gpunet.serialization import deserialize, serialize
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
-_FLOATS = ("float16", "float32", "float64")
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class STFTSpectrogram(Layer):
