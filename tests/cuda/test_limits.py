@@ -1,4 +1,5 @@
 """What does not fit 32 bits, or a grid: offsets into views, numbers of elements, blocks along y."""
+# kernels: scatter.cu
 
 import numpy as np
 import pytest

@@ -5,11 +5,18 @@ import importlib.util
 
 import pytest
 
+from gpunet import dtype_policies
 from tests.saving.exchange import __main__ as exchange
 from tests.saving.exchange.models import build
 
 SEEDS = "0:8"
 pytestmark = pytest.mark.filterwarnings("ignore")  # models lose masks now and then, and Keras warns too
+
+
+@pytest.fixture(autouse=True)
+def own_policy(monkeypatch):
+    """The generator sets the global policy to what it was, which is not the same as not set."""
+    monkeypatch.setitem(dtype_policies._global, "policy", None)
 
 
 @pytest.mark.slow
