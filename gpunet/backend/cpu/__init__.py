@@ -7,6 +7,7 @@ cpu = Provider("numpy")
 from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
     batch_norm,
     conv,
+    copying,
     elementwise,
     matmul,
     nn,
@@ -20,6 +21,7 @@ from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
 __all__ = [
     "batch_norm",
     "conv",
+    "copying",
     "cpu",
     "elementwise",
     "matmul",
