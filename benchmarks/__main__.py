@@ -56,8 +56,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of every library")
     parser.add_argument("--turn", type=float, metavar="S", help="seconds of a turn")
     parser.add_argument("--warm", type=float, metavar="S", help="seconds of warming up")
-    parser.add_argument("--output", type=Path, default=results.FOLDER, help="where the folder of the processor goes")
+    parser.add_argument("--output", type=_folder, default=results.FOLDER, help="where the folder of the processor goes")
     return parser
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"no folder can be made of it ({error})") from None
+    return folder
 
 
 def _pattern(text: str) -> str:

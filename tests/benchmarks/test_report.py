@@ -118,6 +118,13 @@ def test_the_runner_runs_sections_end_to_end(tmp_path, capsys):
     assert "`fit` adds to a recorded step" in capsys.readouterr().out
 
 
+def test_an_output_that_is_no_folder_is_refused_before_anything_is_measured(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        program.main(["overhead", "--output", str(tmp_path / "file")])
+    assert "--output: no folder can be made of it" in capsys.readouterr().err
+
+
 def test_single_cases_are_measured_and_the_others_kept(tmp_path, capsys):
     arguments = ["overhead", "--rounds", "1", "--turn", "0.001", "--warm", "0.001", "--output", str(tmp_path)]
     arguments += ["--only", "gpunet-numpy-recorded", "gpunet-numpy-eager", "--cases"]
