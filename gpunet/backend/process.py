@@ -55,7 +55,7 @@ def blas_advice() -> list[str]:
     if core is None or core.lower() in _CORES_WITH_AVX512 or not _processor_flags() >= _AVX512:
         return []
     if named:
-        return [f"OPENBLAS_CORETYPE={named} keeps NumPy from AVX-512, which doubles its products: start without it"]
+        return [f"OPENBLAS_CORETYPE={named} keeps NumPy from AVX-512: start without it"]
     return [f"NumPy multiplies by kernels for {core}, without AVX-512: try to start with OPENBLAS_CORETYPE=SkylakeX"]
 
 

@@ -94,7 +94,7 @@ class Buildable(WeightOwner):
 
     def _build_for(self, arguments: dict, tensors: dict, signature: Any) -> None:
         """Build with the shapes of the call; a layer without `build` is built by running `call` without data."""
-        if type(self).build is not Buildable.build and not is_default(type(self).build):
+        if not is_default(type(self).build):
             self.build(**build_shapes(self.build, tensors, arguments, self.name))
             return
         if any(not layer.built for layer in self._layers):

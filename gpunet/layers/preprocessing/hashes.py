@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 _MASK = (1 << 64) - 1
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 _CAT = 0xC6A4A7935BD1E995
@@ -130,3 +133,28 @@ def _sip_rounds(v: list[int], count: int) -> None:
             v[a] = (v[a] + v[b]) & _MASK
             v[b] = _rotate(v[b], 64 - left) ^ v[a]
         v[2] = _rotate(v[2], 32)
+
+
+def as_salt(salt: Any, layer: str) -> list[int] | None:
+    """Two integers for SipHash, made of one or two, or None.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    if salt is None or (isinstance(salt, list | tuple) and len(salt) == 2):
+        return None if salt is None else list(salt)
+    if isinstance(salt, int):
+        return [salt, salt]
+    raise ValueError(
+        f"The `salt` argument for `{layer}` can only be a tuple of 2 integers, or a single integer. "
+        f"Received: salt={salt}."
+    )
+
+
+def hash_bins(texts: Iterable[Any], bins: int, salt: Sequence[int] | None) -> dict[Any, int]:
+    """The bin of each text or integer: by FarmHash, or SipHash under a salt."""
+    found = {}
+    for text in texts:
+        data = str(text).encode()
+        found[text] = (fingerprint64(data) if salt is None else siphash(data, (salt[0], salt[1]))) % bins
+    return found

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.config import floatx
-from gpunet.layers.preprocessing.hashes import fingerprint64, fingerprint_cat64
+from gpunet.layers.preprocessing.hashes import as_salt, fingerprint64, fingerprint_cat64, hash_bins
 from gpunet.layers.preprocessing.host import HostLayer, as_texts, encoded_on_host, is_text
-from gpunet.layers.preprocessing.lookup import as_salt, hash_bins
 from gpunet.ops.image.layout import check_choice
 
 _CROSS_KEY = 0xDECAFCAFFE

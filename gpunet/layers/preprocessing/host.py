@@ -70,6 +70,11 @@ def _on_host(x: Any) -> Any:
     return np.asarray(x)
 
 
+def host_array(values: Any) -> np.ndarray:
+    """A tensor, an array of the host or a list as an array on the host."""
+    return np.asarray(to_host(raw(values)) if isinstance(values, Tensor) else values)
+
+
 def is_text(x: Any) -> bool:
     """Whether an array holds str or bytes."""
     return x.dtype.kind in "OUS"
@@ -89,7 +94,7 @@ def as_texts(x: np.ndarray, encoding: str = "utf-8") -> np.ndarray:
     return found
 
 
-def encoded_on_host(indices: np.ndarray, depth: int, mode: str, dtype: Any, weights: Any = None) -> np.ndarray:
+def encoded_on_host(indices: np.ndarray, depth: int, mode: str, dtype: Any) -> np.ndarray:
     """Integers as `categories.encoded` does; those outside [0, depth) count as none."""
     if mode == "int":
         return indices.astype(dtype)

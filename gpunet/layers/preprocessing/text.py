@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.layers.preprocessing.host import HostLayer, as_texts
-from gpunet.layers.preprocessing.lookup import StringLookup, batches, output_mode_named, refuse_vocabulary_file
+from gpunet.layers.preprocessing.index_lookup import batches, output_mode_named, refuse_vocabulary_file
+from gpunet.layers.preprocessing.lookup import StringLookup
 from gpunet.ops.image.layout import check_choice
 from gpunet.serialization import deserialize, serialize
 
