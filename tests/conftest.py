@@ -2,10 +2,29 @@
 
 import os
 
+import pytest
+
 # Of several workers each computes with one thread: more would wait for each other on the same cores. NumPy reads this
 # when it is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, default=0, help="of the random numbers that every test starts with")
+
+
+@pytest.fixture(autouse=True)
+def own_random_numbers(request, monkeypatch):
+    """Random numbers that do not depend on the tests before: gpunet's, and those of the module's RNG."""
+    import numpy as np
+
+    import gpunet
+
+    seed = request.config.getoption("seed")
+    gpunet.utils.set_random_seed(seed)
+    if hasattr(request.module, "RNG"):
+        monkeypatch.setattr(request.module, "RNG", np.random.default_rng(seed))
 
 
 def pytest_terminal_summary(terminalreporter):
