@@ -12,6 +12,7 @@ numba = Provider("numba", partial=True, available=compiled.is_installed)
 from gpunet.backend.numba_cpu import (  # noqa: E402 - they register on `numba`
     crossentropy,
     elementwise,
+    layer_norm,
     nn,
     pooling,
     recurrent,
@@ -24,6 +25,7 @@ __all__ = [
     "compiled",
     "crossentropy",
     "elementwise",
+    "layer_norm",
     "nn",
     "numba",
     "pooling",
