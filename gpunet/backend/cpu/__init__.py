@@ -5,6 +5,7 @@ from gpunet.backend.primitive import Provider
 cpu = Provider("numpy")
 
 from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
+    activation,
     batch_norm,
     conv,
     copying,
@@ -20,6 +21,7 @@ from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
 )
 
 __all__ = [
+    "activation",
     "batch_norm",
     "conv",
     "copying",

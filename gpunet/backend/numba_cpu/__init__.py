@@ -10,6 +10,7 @@ from gpunet.backend.primitive import Provider
 numba = Provider("numba", partial=True, available=compiled.is_installed)
 
 from gpunet.backend.numba_cpu import (  # noqa: E402 - they register on `numba`
+    activation,
     crossentropy,
     elementwise,
     layer_norm,
@@ -22,6 +23,7 @@ from gpunet.backend.numba_cpu import (  # noqa: E402 - they register on `numba`
 )
 
 __all__ = [
+    "activation",
     "compiled",
     "crossentropy",
     "elementwise",

@@ -8,6 +8,7 @@ from gpunet.backend.primitive import Provider
 portable = Provider("portable", binds_namespace=True)
 
 from gpunet.backend.portable import (  # noqa: E402 - the modules register themselves on `portable`
+    activation,
     adaptive,
     conv,
     elementwise,
@@ -23,6 +24,7 @@ from gpunet.backend.portable import (  # noqa: E402 - the modules register thems
 )
 
 __all__ = [
+    "activation",
     "adaptive",
     "conv",
     "elementwise",

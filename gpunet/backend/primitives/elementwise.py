@@ -73,6 +73,16 @@ zeros_like = Primitive("zeros_like", lambda x: AbstractArray(x.shape, x.dtype))
 ones_like = Primitive("ones_like", lambda x: AbstractArray(x.shape, x.dtype))
 zeros_like.of_shape = ones_like.of_shape = True
 
+# Activations of several steps in one pass, and their slopes times a gradient: (x) and (g, x). "elu" and "leaky_relu"
+# have an attribute `alpha`, a number.
+ACTIVATION = {
+    name: Primitive(name, lambda x, **_: AbstractArray(x.shape, x.dtype))
+    for name in "gelu gelu_tanh silu mish elu leaky_relu".split()
+}
+ACTIVATION_GRAD = {
+    name: Primitive(f"{name}_grad", lambda g, x, **_: AbstractArray(x.shape, x.dtype)) for name in ACTIVATION
+}
+
 # The derivatives that backward needs most, in one pass: g·[y>0], g·(1−y²), g·y·(1−y).
 relu_grad = Primitive("relu_grad", _infer_same)
 tanh_grad = Primitive("tanh_grad", _infer_same)
