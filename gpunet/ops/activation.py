@@ -10,7 +10,7 @@ from gpunet.autograd.apply import apply
 from gpunet.autograd.fused import fused_gradient
 from gpunet.autograd.tape import Gradient
 from gpunet.backend.primitives import nn as prim
-from gpunet.backend.primitives.elementwise import ACTIVATION, ACTIVATION_GRAD
+from gpunet.backend.primitives.elementwise import GATED, GATED_GRAD, RECTIFIER_GRADS, RECTIFIERS
 from gpunet.ops import elementwise as el
 from gpunet.ops.elementwise import relu, sigmoid, softplus, tanh
 from gpunet.ops.joining import split
@@ -33,6 +33,13 @@ def _elu_steps(x, *, alpha):
     return el.where(el.greater(x, 0), x, el.multiply(el.expm1(el.minimum(x, 0.0)), alpha))
 
 
+def _gradient_of(backward, steps):
+    def of(g, r):
+        return (apply(backward, g, r.inputs[0], *r.residuals, **r.attributes),)
+
+    return fused_gradient(of, steps, saves="x")
+
+
 # Activations that are one pass each, step by step: what their derivatives of higher order are made of.
 _STEPS: dict[str, Callable] = {
     "gelu": _gelu_steps,
@@ -44,20 +51,15 @@ _STEPS: dict[str, Callable] = {
 }
 
 
-def _activation_gradient(name):
-    backward = ACTIVATION_GRAD[name]
-    return fused_gradient(lambda g, r: (apply(backward, g, r.inputs[0], **r.attributes),), _STEPS[name], saves="x")
-
-
-for _name in _STEPS:
-    ACTIVATION[_name].gradient = _activation_gradient(_name)
+for _name, _primitive in {**GATED, **RECTIFIERS}.items():
+    _primitive.gradient = _gradient_of({**GATED_GRAD, **RECTIFIER_GRADS}[_name], _STEPS[_name])
 
 
 def _with_alpha(name, x, alpha):
     """An activation whose alpha is a number, or step by step one whose alpha is an array."""
     x = float_operand(x)
     if isinstance(alpha, int | float):
-        return apply(ACTIVATION[name], x, alpha=float(alpha))
+        return apply(RECTIFIERS[name], x, alpha=float(alpha))
     return _STEPS[name](x, alpha=alpha)
 
 
@@ -96,13 +98,13 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 @symbolic_op
 def gelu(x: Any, approximate: bool = True) -> Any:
     """x·Φ(x), by default through tanh (Hendrycks and Gimpel, arXiv:1606.08415)."""
-    return apply(ACTIVATION["gelu_tanh" if approximate else "gelu"], float_operand(x))
+    return apply(GATED["gelu_tanh" if approximate else "gelu"], float_operand(x))
 
 
 @symbolic_op
 def silu(x: Any) -> Any:
     """x·sigmoid(x), also called swish (arXiv:1710.05941)."""
-    return apply(ACTIVATION["silu"], float_operand(x))
+    return apply(GATED["silu"], float_operand(x))
 
 
 swish = silu
@@ -118,7 +120,7 @@ def softsign(x: Any) -> Any:
 @symbolic_op
 def mish(x: Any) -> Any:
     """x·tanh(softplus(x)) (Misra, arXiv:1908.08681)."""
-    return apply(ACTIVATION["mish"], float_operand(x))
+    return apply(GATED["mish"], float_operand(x))
 
 
 @symbolic_op

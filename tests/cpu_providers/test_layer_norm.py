@@ -42,7 +42,7 @@ def test_both_are_close_to_float64(provider, shape, centred, offset):
         exact_found = portable.bind(prim.layer_norm_grad, np)(*doubles, *exact_kept, **options)
         assert len(found) == len(exact_found) == 1 + count
         for result, value in zip(found, exact_found):
-            assert_close(result, value, 1e-5 if result.ndim > 1 else 5e-5)  # sums of many rows
+            assert_close(result, value, 1e-5 if result.ndim > 1 else 1e-4)  # sums of many rows
 
 
 @needs_numba

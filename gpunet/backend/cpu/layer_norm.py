@@ -16,7 +16,7 @@ from gpunet.backend.memory import empty
 from gpunet.backend.portable import layer_norm as portable
 from gpunet.backend.primitives import nn as prim
 
-_BLOCK, _ROWS = 256 * 1024, 256  # bytes, and rows, of so many of which float32 sums stay accurate
+_BLOCK, _ROWS = 512 * 1024, 1024  # bytes, and rows, of so many of which float32 sums stay accurate
 
 
 def _each_block(function, matrix) -> None:

@@ -1,45 +1,35 @@
 """Activations of several steps, and their slopes times a gradient, in simple array functions.
 
-Numbers of 16 bits are computed in float32.
+Numbers of 16 bits are computed in float32. The residual of a gated activation is its gate.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from gpunet.backend.dtypes import FLOAT32
 from gpunet.backend.portable import portable
 from gpunet.backend.portable.elementwise import _into
-from gpunet.backend.primitive import Primitive
 from gpunet.backend.primitives import elementwise as prim
 
 _erf, _sigmoid = prim.UNARY["erf"], prim.UNARY["sigmoid"]
+_TWICE = math.sqrt(8 / math.pi)
 
 
-def _normal_share(x):
-    """The normal distribution's Φ(x)."""
-    return (_erf(x * math.sqrt(0.5)) + 1) * 0.5
+class Gate(NamedTuple):
+    """A function `of(xp, x)`, and its derivative `steepness(xp, x, gate)`."""
+
+    of: Callable[[Any, Any], Any]
+    steepness: Callable[[Any, Any, Any], Any]
 
 
-def _steep_sigmoid(x):
-    """sigmoid(2u) = (1 + tanh(u)) / 2 for u = √(2/π)·(x + 0.044715·x³)."""
-    return _sigmoid((x * x * 0.044715 + 1) * x * math.sqrt(8 / math.pi))
+class Rectifier(NamedTuple):
+    """A function `of(xp, x, alpha)`, and its derivative `slope(xp, x, alpha)`."""
 
-
-def _gelu_slope(xp, x):
-    return _normal_share(x) + x * xp.exp(x * x * -0.5) * math.sqrt(0.5 / math.pi)
-
-
-def _gelu_tanh_slope(xp, x):
-    share = _steep_sigmoid(x)
-    return share + x * (share * (1 - share)) * ((x * x * 0.134145 + 1) * math.sqrt(8 / math.pi))
-
-
-def _silu_slope(xp, x):
-    share = _sigmoid(x)
-    return share + x * (share * (1 - share))
+    of: Callable[[Any, Any, float], Any]
+    slope: Callable[[Any, Any, float], Any]
 
 
 def _tanh_of_softplus(xp, x):
@@ -49,27 +39,25 @@ def _tanh_of_softplus(xp, x):
     return n / (n + 2)
 
 
-def _mish_slope(xp, x):
-    share = _tanh_of_softplus(xp, x)
-    return share + x * (1 - share * share) * _sigmoid(x)
-
-
-def _elu(xp, x, alpha):
-    return xp.where(x > 0, x, xp.expm1(xp.minimum(x, 0)) * alpha)
-
-
-def _elu_slope(xp, x, alpha):
-    return xp.where(x > 0, 1, xp.exp(xp.minimum(x, 0)) * alpha)
-
-
-# Each function and its slope.
-FORMULAS: dict[str, tuple[Callable, Callable]] = {
-    "gelu": (lambda xp, x: x * _normal_share(x), _gelu_slope),
-    "gelu_tanh": (lambda xp, x: x * _steep_sigmoid(x), _gelu_tanh_slope),
-    "silu": (lambda xp, x: x * _sigmoid(x), _silu_slope),
-    "mish": (lambda xp, x: x * _tanh_of_softplus(xp, x), _mish_slope),
-    "elu": (_elu, _elu_slope),
-    "leaky_relu": (
+GATES = {
+    "gelu": Gate(
+        lambda xp, x: (_erf(x * math.sqrt(0.5)) + 1) * 0.5,
+        lambda xp, x, gate: xp.exp(x * x * -0.5) * math.sqrt(0.5 / math.pi),
+    ),
+    # (1 + tanh(u)) / 2 = sigmoid(2u) for u = √(2/π)·(x + 0.044715·x³)
+    "gelu_tanh": Gate(
+        lambda xp, x: _sigmoid((x * x * 0.044715 + 1) * x * _TWICE),
+        lambda xp, x, gate: gate * (1 - gate) * ((x * x * 0.134145 + 1) * _TWICE),
+    ),
+    "silu": Gate(lambda xp, x: _sigmoid(x), lambda xp, x, gate: gate * (1 - gate)),
+    "mish": Gate(_tanh_of_softplus, lambda xp, x, gate: (1 - gate * gate) * _sigmoid(x)),
+}
+RECTIFIERS = {
+    "elu": Rectifier(
+        lambda xp, x, alpha: xp.where(x > 0, x, xp.expm1(xp.minimum(x, 0)) * alpha),
+        lambda xp, x, alpha: xp.where(x > 0, 1, xp.exp(xp.minimum(x, 0)) * alpha),
+    ),
+    "leaky_relu": Rectifier(
         lambda xp, x, alpha: xp.where(x > 0, x, x * alpha),
         lambda xp, x, alpha: xp.where(x > 0, 1, xp.asarray(alpha, x.dtype)),
     ),
@@ -80,18 +68,35 @@ def _wide(x: Any) -> Any:
     return x.astype(FLOAT32) if x.dtype.itemsize == 2 else x
 
 
-def _implement(primitive: Primitive, formula: Callable) -> None:
-    @portable.implements(primitive)
-    def value(xp, x, *, out=None, **parameters):
-        return _into(xp, xp.asarray(formula(xp, _wide(x), **parameters), dtype=x.dtype), out)
+def _delivered(xp: Any, value: Any, x: Any, out: Any) -> Any:
+    return _into(xp, xp.asarray(value, dtype=x.dtype), out)
 
 
-def _implement_grad(primitive: Primitive, slope: Callable) -> None:
-    @portable.implements(primitive)
-    def gradient(xp, g, x, *, out=None, **parameters):
-        return _into(xp, xp.asarray(_wide(g) * slope(xp, _wide(x), **parameters), dtype=x.dtype), out)
+def _implement_gated(name: str, gate: Gate) -> None:
+    @portable.implements(prim.GATED[name])
+    def value(xp, x, *, out=None, residuals=False):
+        factor = xp.asarray(gate.of(xp, _wide(x)))
+        return _delivered(xp, _wide(x) * factor, x, out), (factor,) if residuals else ()
+
+    @portable.implements(prim.GATED_GRAD[name])
+    def gradient(xp, g, x, *kept, out=None):
+        wide = _wide(x)
+        factor = kept[0] if kept else gate.of(xp, wide)
+        slope = gate.steepness(xp, wide, factor) * wide + factor
+        return _delivered(xp, _wide(g) * slope, x, out)
 
 
-for _name, (_formula, _slope) in FORMULAS.items():
-    _implement(prim.ACTIVATION[_name], _formula)
-    _implement_grad(prim.ACTIVATION_GRAD[_name], _slope)
+def _implement_rectifier(name: str, rectifier: Rectifier) -> None:
+    @portable.implements(prim.RECTIFIERS[name])
+    def value(xp, x, *, alpha, out=None):
+        return _delivered(xp, rectifier.of(xp, _wide(x), alpha), x, out)
+
+    @portable.implements(prim.RECTIFIER_GRADS[name])
+    def gradient(xp, g, x, *, alpha, out=None):
+        return _delivered(xp, _wide(g) * rectifier.slope(xp, _wide(x), alpha), x, out)
+
+
+for _name, _gate in GATES.items():
+    _implement_gated(_name, _gate)
+for _name, _rectifier in RECTIFIERS.items():
+    _implement_rectifier(_name, _rectifier)

@@ -73,14 +73,19 @@ zeros_like = Primitive("zeros_like", lambda x: AbstractArray(x.shape, x.dtype))
 ones_like = Primitive("ones_like", lambda x: AbstractArray(x.shape, x.dtype))
 zeros_like.of_shape = ones_like.of_shape = True
 
-# Activations of several steps in one pass, and their slopes times a gradient: (x) and (g, x). "elu" and "leaky_relu"
-# have an attribute `alpha`, a number.
-ACTIVATION = {
-    name: Primitive(name, lambda x, **_: AbstractArray(x.shape, x.dtype))
-    for name in "gelu gelu_tanh silu mish elu leaky_relu".split()
+# Activations of several steps in one pass, and their slopes times a gradient. Gated ones are x·gate(x), of which the
+# gate may be a residual: (x) and (g, x, *residuals). Rectifiers have a number for negative x: (x; alpha) and
+# (g, x; alpha).
+GATED = {
+    name: Primitive(name, lambda x: AbstractArray(x.shape, x.dtype), has_residuals=True)
+    for name in "gelu gelu_tanh silu mish".split()
 }
-ACTIVATION_GRAD = {
-    name: Primitive(f"{name}_grad", lambda g, x, **_: AbstractArray(x.shape, x.dtype)) for name in ACTIVATION
+GATED_GRAD = {name: Primitive(f"{name}_grad", lambda g, x, *_: AbstractArray(x.shape, x.dtype)) for name in GATED}
+RECTIFIERS = {
+    name: Primitive(name, lambda x, *, alpha: AbstractArray(x.shape, x.dtype)) for name in ("elu", "leaky_relu")
+}
+RECTIFIER_GRADS = {
+    name: Primitive(f"{name}_grad", lambda g, x, *, alpha: AbstractArray(x.shape, x.dtype)) for name in RECTIFIERS
 }
 
 # The derivatives that backward needs most, in one pass: g·[y>0], g·(1−y²), g·y·(1−y).
