@@ -199,11 +199,12 @@ def test_what_a_backup_needs(tmp_path):
 
 TRAINING = textwrap.dedent(
     """
-    import sys, time
+    import signal, sys, time
     import numpy as np
     import gpunet as keras
     from gpunet import callbacks, layers
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell are told to ignore it
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), layers.Dense(8), layers.Dropout(0.2), layers.Dense(1)])
     model.compile("adam", "mse")
