@@ -486,3 +486,20 @@ def test_every_loop_belongs_to_a_primitive():
     found += [loop for value in found if type(value) is dict for loop in value.values()]
     used = {loop.function for loop in found if type(loop) is compiled.Loop}
     assert used == {f for f in vars(loops).values() if callable(f) and f.__module__ == loops.__name__}
+
+
+@pytest.mark.skipif(team.parts(1 << 20) == 1 or not hasattr(os, "sched_setaffinity"), reason="one thread, or no places")
+def test_the_teams_threads_keep_off_the_core_of_their_caller(monkeypatch):
+    for name in team._BINDING:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(team, "_team", team._Team())
+    ours = os.sched_getaffinity(0)
+    team.mark_team()
+    helpers = team._helpers()
+    assert len(helpers) == team.parts(1 << 20) - 1
+    for helper in helpers:
+        assert os.sched_getaffinity(helper) < ours
+        assert len(os.sched_getaffinity(helper)) == len(ours) - 1
+    assert os.sched_getaffinity(0) == ours
+    monkeypatch.setenv("OMP_PROC_BIND", "true")
+    assert team._helpers() == set()
