@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+from gpunet.backend import rows
 from gpunet.backend.cpu import cpu
 from gpunet.backend.numba_cpu import (
     addends,
@@ -215,6 +216,22 @@ def test_rows_are_added_as_numpy_adds_them(shape, dtype):
             shape_prim.scatter(g, places, **how)
 
 
+@pytest.mark.parametrize("kind", ["float32", "uint8", "float64", "float16"])
+def test_rows_of_a_batch_are_taken_by_a_loop_where_they_are_words(kind):
+    rng = np.random.default_rng(0)
+    assert numba_shape._TAKE_ROWS.now() is not None
+    x, place = rng.integers(0, 99, (90, 28, 400)).astype(kind), np.empty((50, 28, 400), kind)
+    take = numba_shape._taker(x, place)
+    for kept in (take, rows._taking(x, place)):
+        where = rng.permutation(90)[:50]
+        kept(where)
+        np.testing.assert_array_equal(place, x[where])
+    assert numba_shape._taker(x, place[:1]) is None  # little to copy
+    assert numba_shape._taker(x[:, :, 1:], place[:, :, 1:]) is None
+    odd = np.ones((90, 200001), "uint8")
+    assert numba_shape._taker(odd, odd[:50].copy()) is None
+
+
 @pytest.mark.parametrize("size", [9000, (1 << 18) + 5])
 def test_relu_equals_numpy_in_every_bit(size):
     elementwise._RELU.now()
@@ -333,20 +350,21 @@ def test_bound_batch_norm_gives_the_bits_of_its_implementation(name, affine):
     assert numba.binders[name](x[:1], *operands[1:], out=out[:1], **options) is NotImplemented
 
 
-@pytest.mark.parametrize("has_addend", [False, True], ids=["plain", "residual"])
-def test_scale_shift_addition_and_relu_equal_numpy(has_addend):
+@pytest.mark.parametrize(("name", "has_addend"), [("", False), ("_relu", False), ("_relu", True)])
+def test_scale_shift_addition_and_relu_equal_numpy(name, has_addend):
+    name = "scale_shift" + name
     rng = np.random.default_rng(0)
     x, scale, shift, out = floats(rng, 64, 9, 24), floats(rng, 24), floats(rng, 24), floats(rng, 64, 9, 24)
-    addend = floats(rng, *x.shape) if has_addend else None
+    addend = [floats(rng, *x.shape) if has_addend else None] if name.endswith("relu") else []
     loop = nn._NORMALISE_ADD_RELU if has_addend else nn._NORMALISE
     assert loop.now(x.size) is not None  # compiled by now
-    expected = cpu.implementations["scale_shift_relu"](x, scale, shift, addend)
-    found = numba.implementations["scale_shift_relu"](x, scale, shift, addend)
-    run = numba.binders["scale_shift_relu"](x, scale, shift, addend, out=out)
+    expected = cpu.implementations[name](x, scale, shift, *addend)
+    found = numba.implementations[name](x, scale, shift, *addend)
+    run = numba.binders[name](x, scale, shift, *addend, out=out)
     assert run() is out
     for y in (found, out):
         np.testing.assert_array_equal(y, expected)
-    assert numba.implementations["scale_shift_relu"](x[:1], scale, shift, None) is NotImplemented
+    assert numba.implementations[name](x[:1], scale, shift, *[None for _ in addend]) is NotImplemented
 
 
 def test_a_relu_after_batch_norm_keeps_nan():

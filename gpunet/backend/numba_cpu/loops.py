@@ -107,6 +107,15 @@ def erf(x, out, parts):
             ok[i] = -one if y < -one else y
 
 
+def take_rows(x, places, out, parts):
+    """out[i] = x[places[i]]."""
+    for k in prange(parts):
+        for i in range(places.size * k // parts, places.size * (k + 1) // parts):
+            of, to = x[places[i]], out[i]
+            for j in range(to.size):
+                to[j] = of[j]
+
+
 def add_rows(rows, places, out, parts):
     """out = 0, and then out[places[i]] += rows[i] for all i in order; a negative place counts from the end."""
     for k in prange(parts):
