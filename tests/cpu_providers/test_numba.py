@@ -153,10 +153,10 @@ def test_a_label_out_of_range_reads_and_writes_nothing():
     np.testing.assert_array_equal(dx[:2], logits[:2] * g[:2, None])
 
 
-@pytest.mark.parametrize("change", ["float64", "wide", "one row", "labels", "strided", "out"])
+@pytest.mark.parametrize("change", ["float64", "labels", "strided", "out"])
 def test_crossentropy_leaves_the_rest_to_numpy(change, monkeypatch):
     monkeypatch.setattr(crossentropy, "_SMALL", 0)
-    logits, labels, g = softmax_problem(1 if change == "one row" else 8, 64 if change == "wide" else 10)
+    logits, labels, g = softmax_problem(8, 10)
     crossentropy_loops("i", logits.size)
     out = np.empty(16, "float32")[::2] if change == "out" else np.empty(len(labels), "float32")
     logits = logits.astype("float64") if change == "float64" else logits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.backend.numba_cpu.inlined import exp_of_negative, largest, total
 
 prange = range  # Numba's takes its place where a loop is compiled for a team
@@ -30,3 +32,19 @@ def softmax_grad(g, y, dx, parts):
             s = total(di)
             for j in range(gi.size):
                 di[j] = (gi[j] - s) * yi[j]
+
+
+def crossentropy(logits, labels, probabilities, totals, picked, parts):
+    """The softmax of each row, its denominator, and the item that the label picks, minus the row's largest."""
+    for k in prange(parts):
+        for i in range(logits.shape[0] * k // parts, logits.shape[0] * (k + 1) // parts):
+            row, out = logits[i], probabilities[i]
+            m = largest(row)
+            for j in range(row.size):
+                out[j] = exp_of_negative(row[j] - m)
+            totals[i] = total(out)
+            for j in range(out.size):
+                out[j] = out[j] / totals[i]
+            picked[i] = np.float32(np.nan)  # for a label out of range
+            if 0 <= labels[i] < row.size:
+                picked[i] = row[labels[i]] - m
