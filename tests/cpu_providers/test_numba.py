@@ -8,7 +8,8 @@ import threading
 import numpy as np
 import pytest
 
-from gpunet.backend import rows
+import gpunet
+from gpunet.backend import large, rows
 from gpunet.backend.cpu import cpu
 from gpunet.backend.numba_cpu import (
     addends,
@@ -20,11 +21,14 @@ from gpunet.backend.numba_cpu import (
     nn,
     numba,
     pooling,
+    row_loops,
     team,
     update,
 )
+from gpunet.backend.numba_cpu import rows as numba_rows
 from gpunet.backend.numba_cpu import shape as numba_shape
 from gpunet.backend.portable import portable
+from gpunet.backend.primitive import backend_of
 from gpunet.backend.primitives import elementwise as prim_of
 from gpunet.backend.primitives import nn as prim
 from gpunet.backend.primitives import pooling as pool_prim
@@ -214,6 +218,32 @@ def test_rows_are_added_as_numpy_adds_them(shape, dtype):
         assert numba.implementations["scatter"](g, places, **how) is NotImplemented
         with pytest.raises(IndexError):
             shape_prim.scatter(g, places, **how)
+
+
+@pytest.mark.skipif(team.parts(1 << 20) == 1, reason="one thread")
+@pytest.mark.parametrize("name", elementwise._BINARY)
+def test_large_sums_and_products_of_two_are_shared_in_numpys_bits(name, monkeypatch):
+    ufunc, loop = getattr(np, name), elementwise._BINARY[name]
+    assert loop.now() is not None
+    rng = np.random.default_rng(0)
+    x, y = floats(rng, 300, 701), floats(rng, 300, 701)
+    x[:3, 5], y[3] = (np.nan, np.inf, -0.0), 1e38
+    counts = []
+    monkeypatch.setattr(loop, "when_ready", lambda items, found=loop.when_ready: counts.append(items) or found(items))
+    with np.errstate(all="ignore"):
+        for a, b in ((x, y), (x, 2.5), (x.T, y.T), (x, y[:1]), (x.astype("float64"), y.astype("float64"))):
+            np.testing.assert_array_equal(large.of_two(ufunc, a, b), ufunc(a, b))
+        assert counts == [x.size]  # the others are NumPy's
+        for length in (1, 300):
+            np.testing.assert_array_equal(getattr(gpunet.ops, name)(x[:length], y[:length]), ufunc(x, y)[:length])
+        assert len(counts) == 2
+        out = np.empty_like(x)
+        run = backend_of(np.ndarray).ready(prim_of.BINARY[name], lambda: "general", x, y, out=out)
+        for _ in range(2):
+            assert run() is out
+            np.testing.assert_array_equal(out, ufunc(x, y))
+            x *= 0.5
+    assert numba.binders[name](x[:9], y[:9], out=out[:9]) is NotImplemented  # little to share
 
 
 @pytest.mark.parametrize("kind", ["float32", "uint8", "float64", "float16"])
@@ -499,11 +529,12 @@ def test_loops_run_in_several_threads_at_once():
 
 
 def test_every_loop_belongs_to_a_primitive():
-    modules = (addends, crossentropy, elementwise, nn, numba_shape, pooling, update)
+    modules = (addends, crossentropy, elementwise, nn, numba_rows, numba_shape, pooling, update)
     found = [value for module in modules for value in vars(module).values()]
     found += [loop for value in found if type(value) is dict for loop in value.values()]
     used = {loop.function for loop in found if type(loop) is compiled.Loop}
-    assert used == {f for f in vars(loops).values() if callable(f) and f.__module__ == loops.__name__}
+    written = [(module.__name__, f) for module in (loops, row_loops) for f in vars(module).values() if callable(f)]
+    assert used == {f for name, f in written if f.__module__ == name}
 
 
 @pytest.mark.skipif(team.parts(1 << 20) == 1 or not hasattr(os, "sched_setaffinity"), reason="one thread, or no places")

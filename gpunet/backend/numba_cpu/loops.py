@@ -66,6 +66,30 @@ def adam(p, g, m, v, rate, beta_1, complement_1, beta_2, complement_2, epsilon, 
             pk[i] -= mi / (math.sqrt(vi) + epsilon) * rate
 
 
+def add(x, y, out, parts):
+    for k in prange(parts):
+        a, b = x.size * k // parts, x.size * (k + 1) // parts
+        xk, yk, ok = x[a:b], y[a:b], out[a:b]
+        for i in range(xk.size):
+            ok[i] = xk[i] + yk[i]
+
+
+def subtract(x, y, out, parts):
+    for k in prange(parts):
+        a, b = x.size * k // parts, x.size * (k + 1) // parts
+        xk, yk, ok = x[a:b], y[a:b], out[a:b]
+        for i in range(xk.size):
+            ok[i] = xk[i] - yk[i]
+
+
+def multiply(x, y, out, parts):
+    for k in prange(parts):
+        a, b = x.size * k // parts, x.size * (k + 1) // parts
+        xk, yk, ok = x[a:b], y[a:b], out[a:b]
+        for i in range(xk.size):
+            ok[i] = xk[i] * yk[i]
+
+
 def relu_grad(g, y, out, parts):
     for k in prange(parts):
         a, b = g.size * k // parts, g.size * (k + 1) // parts
