@@ -18,7 +18,7 @@ from gpunet.backend.rows import Take, takers
 
 _SMALL = 1 << 11  # numbers
 _SHARED = 1 << 15  # words of four bytes that are worth several threads
-_TAKE_ROWS = Loop(loops.take_rows, "void(int32[:, ::1], int64[::1], int32[:, ::1], intp)", saving=0.2)
+_TAKE_ROWS = Loop(loops.take_rows, "void(int32[:, ::1], int64[::1], int32[:, ::1], intp)", saving=0.1, call_saving=0.0)
 _ADD_ROWS = {
     "i": Loop(loops.add_rows, "void(float32[:, ::1], int32[::1], float32[:, ::1], intp)", saving=6.0),
     "l": Loop(loops.add_rows, "void(float32[:, ::1], int64[::1], float32[:, ::1], intp)", saving=6.0),
