@@ -13,6 +13,7 @@ import numpy as np
 from gpunet.autograd.tape import Gradient, clock, note_use, state
 from gpunet.autograd.tensor import Tensor, wrap
 from gpunet.autograd.variable import Variable, scopes
+from gpunet.backend import large
 from gpunet.backend.dtypes import FLOAT32, FLOAT64
 from gpunet.backend.memory import POOLED_BYTES, empty_like
 from gpunet.backend.primitive import Primitive
@@ -77,7 +78,7 @@ def binary(primitive: Primitive, general: Callable) -> Callable:
                 b, other = x2, None
             if type(b) is not kind or b.dtype is not dtype or b.shape != a.shape:
                 return general(x1, x2)
-        out = table[kind](a, b) if a.nbytes < POOLED_BYTES else table[kind](a, b, out=empty_like(a))
+        out = table[kind](a, b) if a.nbytes < POOLED_BYTES else large.of_two(table[kind], a, b)
         if type(out) is not kind:
             out = np.asarray(out)
         if node is None and other is None:

@@ -124,6 +124,11 @@ class Provider:
         """Whether there is an implementation that can be used now."""
         return primitive.name in self.implementations and (self.available is None or self.available())
 
+    def binder(self, primitive: Primitive) -> Callable | None:
+        """What makes calls of `primitive` ready, if it can be used now; there need be no implementation beside it."""
+        found = self.binders.get(primitive.name)
+        return found if found is None or self.available is None or self.available() else None
+
     def implements(self, primitive: Primitive) -> Callable[[Any], Any]:
         """Decorator: register a function as this provider's implementation of `primitive`."""
 
@@ -216,9 +221,9 @@ class ArrayBackend:
         What it returns is for this thread, whose work space it uses.
         """
         for provider in self.providers:
-            if not provider.serves(primitive):
+            binder = provider.binder(primitive)
+            if binder is None and not provider.serves(primitive):
                 continue
-            binder = provider.binders.get(primitive.name)
             bound = None if binder is None else binder(*arrays, **attributes)
             if bound is None:
                 break

@@ -110,8 +110,16 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 def permutation(n: int, seed: Any = None) -> np.ndarray:
     """A random order of range(n) as a NumPy int64 array, the same on every device."""
-    words = prim.random_bits(draw_state(seed, CPU), shape=(n,))
-    return np.argsort(words, kind="stable")
+    return _order(prim.random_bits(draw_state(seed, CPU), shape=(n,)))
+
+
+def _order(words: np.ndarray) -> np.ndarray:
+    """The stable order of words of 32 bits, each sorted together with its number: several times as quick."""
+    keys = words.astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(len(words), dtype=np.uint64)
+    keys.sort()
+    keys &= np.uint64(0xFFFFFFFF)
+    return keys.view(np.int64)
 
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:

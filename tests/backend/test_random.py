@@ -8,7 +8,7 @@ import pytest
 import gpunet
 from gpunet import GradientTape, Variable, ops, random
 from gpunet.backend import philox
-from gpunet.random import SeedGenerator
+from gpunet.random import SeedGenerator, draw
 from gpunet.testing import emulated_gpu
 
 SEEDS = [(0, 0), (1, 0), (0, 1), (2**32 - 1, 12345)]
@@ -120,6 +120,15 @@ def test_permutation_and_shuffle():
     assert sorted(rows.tolist()) == x.tolist()
     columns = np.asarray(random.shuffle(x, axis=1, seed=6))
     assert (np.sort(columns, axis=1) == x).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 1000])
+def test_permutations_sort_words_and_keep_the_order_of_equal_ones(count):
+    for most in (3, 2**32):
+        words = np.random.default_rng(0).integers(0, most, count, dtype="uint32")
+        found = draw._order(words)
+        assert found.dtype == np.int64
+        np.testing.assert_array_equal(found, np.argsort(words, kind="stable"))
 
 
 def test_permutations_are_uniform():

@@ -1,12 +1,13 @@
 """What the oneDNN provider keeps: plans, few and per thread; descriptors of strided arrays; errors in words."""
 
+import os
 import threading
 
 import numpy as np
 import pytest
 
 from gpunet import config
-from gpunet.backend.onednn import library, onednn, plan
+from gpunet.backend.onednn import library, matmul, onednn, plan
 from gpunet.backend.onednn.memory import address, item_strides
 from gpunet.backend.primitives import matmul as prim
 
@@ -68,6 +69,34 @@ def test_a_changed_number_of_threads_makes_plans_anew():
     config.set_threads(None)
     product(100)
     assert library.library().calls.omp_get_max_threads() == plan._default_threads()
+
+
+def test_little_work_is_for_one_thread_and_openmp_keeps_its_number():
+    threads = library.library().calls.omp_get_max_threads
+    config.set_threads(2)
+    seen = [plan.cached(("seen", work), threads, work) for work in (plan.ALONE, plan.ALONE + 1)]
+    assert seen == [1, 2]
+    rng = np.random.default_rng(0)
+    for rows in (plan.ALONE // 4096, plan.ALONE // 4096 + 1):
+        a, b, y = floats(rng, rows, 64), floats(rng, 64, 64), np.empty((rows, 64), "float32")
+        made = matmul._plan(a.shape, (64, 1), b.shape, (64, 1), False, False)
+        made(a, b, y)
+        assert (made._mark is plan.mark_team) == (rows * 4096 > plan.ALONE)
+        assert_close(y, exact(prim.matmul, a, b))
+        assert threads() == 2
+    plan._thread.plans.clear()
+
+
+@pytest.mark.parametrize("given", [None, "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"])
+def test_threads_of_libgomp_wait_briefly_unless_the_environment_says_how(monkeypatch, given):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    if given is not None:
+        monkeypatch.setenv(given, "7")
+    before = dict(os.environ)
+    with library._short_waits():
+        assert dict(os.environ) == (before | {"GOMP_SPINCOUNT": "10000"} if given is None else before)
+    assert dict(os.environ) == before
 
 
 def test_arrays_stay_alive_and_temporaries_may_be_passed():

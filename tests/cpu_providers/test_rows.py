@@ -58,3 +58,32 @@ def test_leaves_other_arrays_to_the_next_provider():
     assert softmax(x[:9]) is NotImplemented
     assert rows.softmax_grad(x, x[:1]) is NotImplemented
     np.testing.assert_array_equal(softmax(x[:, ::-1]), softmax(x[:, ::-1].copy()))
+
+
+@pytest.mark.parametrize("kind", ["int32", "int64", "uint8"])
+@pytest.mark.parametrize("shape", [(300, 64), (40, 1003), (1, 20000)], ids=str)
+def test_crossentropy_of_many_classes(shape, kind):
+    name = "sparse_softmax_crossentropy"
+    rng = np.random.default_rng(0)
+    logits, labels = 4 * floats(rng, *shape), rng.integers(0, min(200, shape[1]), shape[0]).astype(kind)
+    loss, (probabilities,) = numba.implementations[name](logits, labels, residuals=True)
+    wide = logits.astype("float64")
+    wide -= wide.max(1, keepdims=True)
+    expected = np.log(np.exp(wide).sum(1)) - wide[np.arange(len(labels)), labels]
+    np.testing.assert_allclose(loss, expected, rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(probabilities, exact(prim.softmax, logits), rtol=4e-6, atol=1e-37)
+    out = np.empty_like(loss)
+    run = backend_of(np.ndarray).ready(PRIMITIVES[name], lambda: "general", logits, labels, out=out, residuals=True)
+    for _ in range(2):
+        assert run() == (out, (run.parts[1],))
+        np.testing.assert_array_equal(out, numba.implementations[name](logits, labels)[0])
+        logits *= 2
+    assert numba.implementations[name](logits[:, :9], labels) is NotImplemented
+
+
+def test_crossentropy_of_labels_out_of_range_and_of_nan_is_nan():
+    logits, labels = floats(np.random.default_rng(0), 300, 64), np.zeros(300, "int32")
+    labels[:2], logits[2, 5], logits[3, 5] = (-1, 64), np.nan, np.inf
+    loss = numba.implementations["sparse_softmax_crossentropy"](logits, labels)[0]
+    assert np.isnan(loss[:4]).all()
+    assert np.isfinite(loss[4:]).all()

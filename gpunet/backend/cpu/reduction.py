@@ -1,9 +1,10 @@
-"""Sums over the leading axes of a contiguous array by BLAS: a row of ones times the matrix."""
+"""Sums over the first, the last or all axes of a contiguous array by BLAS: ones times the matrix, or it times ones."""
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,6 +25,7 @@ def _ones(count: int, dtype: np.dtype) -> np.ndarray:
 
 _BLOCK = 4096  # rows per product: keeps float32 sums of many rows accurate, as pairwise summation does
 _SMALL = 1024  # items of an array that a ufunc reduces
+_SHORT = 4096  # the same, where it reduces all of it or along its last axes
 _NARROW = 64  # columns below which a row is too short for BLAS or a ufunc to be quick
 
 
@@ -59,26 +61,49 @@ def is_narrow(matrix: np.ndarray) -> bool:
     return matrix.ndim == 2 and matrix.shape[0] > 1 and 0 < matrix.shape[1] < _NARROW
 
 
+def _sum_columns(matrix: np.ndarray) -> np.ndarray:
+    """The sum over the last axis, of at most `_BLOCK` items."""
+    return np.dot(matrix, _ones(matrix.shape[1], matrix.dtype))
+
+
+def _sum_all(flat: np.ndarray) -> np.ndarray:
+    """The sum of a long vector: of as few rows as may be, then of one row in pairs."""
+    whole = flat.size // _BLOCK * _BLOCK
+    total = np.add.reduce(sum_rows(flat[:whole].reshape(-1, _BLOCK)))
+    return np.asarray(total + np.add.reduce(flat[whole:]))
+
+
+def _by_blas(x: np.ndarray, axis: tuple[int, ...] | None) -> tuple[Callable, np.ndarray] | None:
+    """A function that adds up what is not small along these axes, and x as it takes it; None for a ufunc to do it."""
+    if x.dtype.char not in "fd" or not x.flags.c_contiguous or x.size < _SMALL or axis == ():
+        return None
+    count = x.ndim if axis is None else len(axis)
+    if count == x.ndim:
+        return (_sum_all, x.reshape(-1)) if x.size >= _SHORT else None
+    if axis == tuple(range(count)):
+        return sum_rows, x.reshape(-1, math.prod(x.shape[count:]))
+    inner = math.prod(x.shape[x.ndim - count :])
+    if axis == tuple(range(x.ndim - count, x.ndim)) and x.size >= _SHORT and 1 < inner <= _BLOCK:
+        return _sum_columns, x.reshape(-1, inner)
+    return None
+
+
 @cpu.implements(prim.sum)
 def sum(x, *, axis=None, keepdims=False, out=None):
     if x.size < _SMALL and x.dtype.char in "fd":
         return np.asarray(np.add.reduce(x, axis=axis, keepdims=keepdims, out=out))
-    if not _is_over_rows(x, axis):
+    found = _by_blas(x, axis)
+    if found is None:
         return portable_sum(np, x, axis=axis, keepdims=keepdims, out=out)
-    rest = x.shape[len(axis) :]
+    add_up, matrix = found
     with blas_threads(x.size, ONE_THREAD_VECTOR):
-        total = sum_rows(x.reshape(-1, math.prod(rest)))
-    total = total.reshape((1,) * len(axis) * keepdims + rest)
+        total = add_up(matrix)
+    summed = range(x.ndim) if axis is None else axis
+    total = total.reshape([1 if i in summed else n for i, n in enumerate(x.shape) if keepdims or i not in summed])
     if out is None:
         return total
     out[...] = total
     return out
-
-
-def _is_over_rows(x, axis) -> bool:
-    """Whether `axis` are the leading ones, but not all, of a contiguous array that is not small."""
-    leading = axis is not None and 0 < len(axis) < x.ndim and axis == tuple(range(len(axis)))
-    return leading and x.dtype.char in "fd" and x.flags.c_contiguous and x.size >= _SMALL
 
 
 @cpu.binds(prim.sum)
@@ -87,18 +112,19 @@ def bind_sum(x, *, axis=None, keepdims=False, out=None):
         return None
     if x.size < _SMALL:
         return functools.partial(np.add.reduce, x, axis, None, out, keepdims)
-    if not _is_over_rows(x, axis) or not out.flags.c_contiguous:
+    found = _by_blas(x, axis)
+    if found is None or not out.flags.c_contiguous:
         return None
-    matrix, total = x.reshape(-1, math.prod(x.shape[len(axis) :])), out.reshape(-1)
-    if _is_tall(matrix) or x.size > ONE_THREAD_VECTOR:
+    (add_up, matrix), total = found, out.reshape(-1)
+    if add_up is sum_rows and not _is_tall(matrix) and x.size <= ONE_THREAD_VECTOR:
+        return functools.partial(np.dot, _ones(matrix.shape[0], matrix.dtype), matrix, total)
 
-        def run():
-            with blas_threads(x.size, ONE_THREAD_VECTOR):
-                np.copyto(total, sum_rows(matrix))
-            return out
+    def run():
+        with blas_threads(x.size, ONE_THREAD_VECTOR):
+            np.copyto(total, add_up(matrix))
+        return out
 
-        return run
-    return functools.partial(np.dot, _ones(matrix.shape[0], matrix.dtype), matrix, total)
+    return run
 
 
 @cpu.binds(prim.mean)

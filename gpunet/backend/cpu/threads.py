@@ -7,18 +7,15 @@ for the same cores, so it is limited to one thread while the parts run and resto
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable
 
 from gpunet import config
 from gpunet.backend.cpu.blas import threads as _blas
-
-_RECENT = 0.05  # seconds
+from gpunet.backend.cpu.cores import Distance
 
 
 class _OneBlasThread:
@@ -45,12 +42,20 @@ class _OneBlasThread:
 
 
 _one_blas_thread = _OneBlasThread()
-_last_parallel = [0.0]
+_shares_cores = [False]
 
 
 def mark_parallel() -> None:
-    """Say that other threads than BLAS's are at work: those of a split or of OpenMP."""
-    _last_parallel[0] = time.perf_counter()
+    """Say that other threads than BLAS's are at work in this process: those of a split or of OpenMP."""
+    _shares_cores[0] = True
+
+
+def shares_cores() -> bool:
+    """Whether BLAS is to keep to one thread, as others are at work: from the first time on.
+
+    It is not asked how long ago that was, since sums depend on the number of BLAS's threads.
+    """
+    return _shares_cores[0]
 
 
 # Multiplications up to which OpenBLAS uses one thread of its own accord: of two matrices, and with a vector.
@@ -59,11 +64,11 @@ _as_it_is = contextlib.nullcontext()
 
 
 def blas_threads(multiplications: int, limit: int = ONE_THREAD):
-    """A context for products beside other threads: one BLAS thread if those were at work a moment ago.
+    """A context for products beside other threads: one BLAS thread if there are any.
 
     BLAS's own threads spin for milliseconds after a product, on the cores that the next split wants.
     """
-    if multiplications <= limit or time.perf_counter() - _last_parallel[0] > _RECENT or _blas() is None:
+    if multiplications <= limit or not _shares_cores[0] or _blas() is None:
         return _as_it_is
     return _one_blas_thread
 
@@ -81,17 +86,10 @@ def _set_blas_threads() -> None:
 config.observe("threads", _set_blas_threads)
 
 
-@functools.cache
-def _current_core() -> Callable[[], int] | None:
-    """What says on which core the calling thread runs, or None where the system does not tell."""
-    return getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
-
-
 class _Workers:
     """Daemon threads that run functions from a queue, started on first use and again in a forked child.
 
-    They keep off the core of the thread that wakes them: where all other cores are busy, if only with work of low
-    priority, the system would put them there, to wait for that thread.
+    They keep off the core of the thread that wakes them.
     """
 
     def __init__(self):
@@ -99,7 +97,7 @@ class _Workers:
         self.pid = -1
         self.threads: list[threading.Thread] = []
         self.tasks: queue.SimpleQueue = queue.SimpleQueue()
-        self.kept_off = -1
+        self.distance = Distance()
 
     def ensure(self, count: int) -> None:
         with self.lock:
@@ -109,19 +107,11 @@ class _Workers:
                 thread = threading.Thread(target=self._serve, args=(self.tasks,), daemon=True, name="gpunet-cpu")
                 thread.start()
                 self.threads.append(thread)
-                self.kept_off = -1
+                self.distance = Distance()
 
     def keep_off(self) -> None:
         """Let the threads run on every core that the caller may use but the one on which it is."""
-        current = _current_core()
-        if current is None or (core := current()) == self.kept_off:
-            return
-        others = os.sched_getaffinity(0) - {core}
-        for thread in self.threads if others else ():
-            if thread.native_id is not None:
-                with contextlib.suppress(OSError):  # a core that is no longer there
-                    os.sched_setaffinity(thread.native_id, others)
-        self.kept_off = core
+        self.distance.keep(lambda: [thread.native_id for thread in self.threads])
 
     @staticmethod
     def _serve(tasks: queue.SimpleQueue) -> None:
@@ -176,12 +166,13 @@ def has_every_core() -> bool:
     return config.threads() is not None or thread_count() == _cores()
 
 
-def split(function: Callable[[int, int], None], count: int, work: int) -> None:
+def split(function: Callable[[int, int], None], count: int, work: int, seldom: bool = False) -> None:
     """Run `function(start, stop)` over ranges that cover `count` items, in several threads if the work is worth it.
 
     Args:
         function: writes its results into disjoint parts of shared arrays.
         work: bytes touched or a comparable number; below 1 MiB the caller does all of it.
+        seldom: once in many products, for which BLAS may keep its threads.
     """
     parts = min(thread_count(), count)
     if not can_share(parts, work):
@@ -190,7 +181,8 @@ def split(function: Callable[[int, int], None], count: int, work: int) -> None:
         return
     _workers.ensure(parts - 1)
     _workers.keep_off()
-    mark_parallel()
+    if not seldom:
+        mark_parallel()
     bounds = [count * i // parts for i in range(parts + 1)]
     done: queue.SimpleQueue = queue.SimpleQueue()
     with _one_blas_thread:

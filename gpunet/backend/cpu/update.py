@@ -34,7 +34,8 @@ def _ready_in_blocks(function, *arrays):
         return lambda *numbers: call(blocks, numbers)
 
     def run(*numbers):
-        split(lambda first, last: call(ranges(first, last, _LARGE_BLOCK), numbers), size, size * dtype.itemsize)
+        work = size * dtype.itemsize
+        split(lambda first, last: call(ranges(first, last, _LARGE_BLOCK), numbers), size, work, seldom=True)
 
     return run
 

@@ -1,4 +1,8 @@
-"""Sparse cross-entropy over a few classes, equal in every bit to the numpy provider's, whose exp and log it takes."""
+"""Sparse cross-entropy.
+
+Over a few classes it is equal in every bit to the numpy provider's, whose exp and log it takes. Over many, each row is
+read once, and the sums and exp are not NumPy's, so sizes alone choose that.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.reduction import is_narrow
 from gpunet.backend.cpu.results import FLOAT32, is_flat
 from gpunet.backend.memory import empty
-from gpunet.backend.numba_cpu import loops, numba
+from gpunet.backend.numba_cpu import loops, numba, row_loops
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.primitives import nn as prim
 
@@ -29,6 +33,7 @@ def _loops(function: Callable, *types: str) -> dict[str, Loop]:
 
 
 _SHIFT = _loops(loops.shift_rows, _M, "{labels}[::1]", _M, _V)
+_WIDE = _loops(row_loops.crossentropy, _M, "{labels}[::1]", _M, _V, _V)
 _GRAD = _loops(loops.crossentropy_grad, _V, "{labels}[::1]", _M, _M)
 _NORMALISE = Loop(loops.normalise_rows, f"void({_M}, {_V}, intp)", 1.0, 2000.0)
 
@@ -44,8 +49,10 @@ def _work_space(logits) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @numba.implements(prim.sparse_softmax_crossentropy)
 def sparse_softmax_crossentropy(logits, labels, *, out=None, residuals=False):
-    if logits.size < _SMALL or not is_narrow(logits) or not _suits(labels, logits, *(() if out is None else (out,))):
+    if logits.size < _SMALL or logits.ndim != 2 or not _suits(labels, logits, *(() if out is None else (out,))):
         return NotImplemented
+    if not is_narrow(logits):
+        return _wide(logits, labels, out, residuals)
     shift, normalise = _SHIFT[labels.dtype.char].when_ready(logits.size), _NORMALISE.when_ready(logits.size)
     if shift is None or normalise is None:
         return NotImplemented
@@ -57,10 +64,37 @@ def sparse_softmax_crossentropy(logits, labels, *, out=None, residuals=False):
     return np.subtract(total, picked, out=out), (probabilities,) if residuals else ()
 
 
+def _wide(logits, labels, out, residuals):
+    code, (probabilities, total, picked) = _WIDE[labels.dtype.char].now(logits.size), _work_space(logits)
+    if code is None:
+        return NotImplemented
+    code(logits, labels, probabilities, total, picked)
+    return np.subtract(np.log(total, total), picked, out=out), (probabilities,) if residuals else ()
+
+
+def _bind_wide(logits, labels, out, residuals):
+    if logits.size < _SMALL:
+        return NotImplemented
+    probabilities, total, picked = _work_space(logits)
+    call = _WIDE[labels.dtype.char].fixed(logits.size, logits, labels, probabilities, total, picked)
+    if call is None:
+        return NotImplemented
+    found = out, (probabilities,) if residuals else ()
+
+    def run():
+        call()
+        np.subtract(np.log(total, total), picked, out)
+        return found
+
+    return giving(run, out, *found[1])
+
+
 @numba.binds(prim.sparse_softmax_crossentropy)
 def bind_crossentropy(logits, labels, *, out=None, residuals=False):
-    if out is None or not is_narrow(logits) or not _suits(labels, logits, out):
+    if out is None or logits.ndim != 2 or not _suits(labels, logits, out):
         return NotImplemented
+    if not is_narrow(logits):
+        return _bind_wide(logits, labels, out, residuals)
     probabilities, total, picked = _work_space(logits)
     shift = _SHIFT[labels.dtype.char].bound(logits.size, logits, labels, probabilities, picked)
     normalise = _NORMALISE.bound(logits.size, probabilities, total)

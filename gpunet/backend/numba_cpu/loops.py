@@ -68,6 +68,30 @@ def adam(p, g, m, v, rate, beta_1, complement_1, beta_2, complement_2, epsilon, 
             pk[i] -= mi / (math.sqrt(vi) + epsilon) * rate
 
 
+def add(x, y, out, parts):
+    for k in prange(parts):
+        a, b = x.size * k // parts, x.size * (k + 1) // parts
+        xk, yk, ok = x[a:b], y[a:b], out[a:b]
+        for i in range(xk.size):
+            ok[i] = xk[i] + yk[i]
+
+
+def subtract(x, y, out, parts):
+    for k in prange(parts):
+        a, b = x.size * k // parts, x.size * (k + 1) // parts
+        xk, yk, ok = x[a:b], y[a:b], out[a:b]
+        for i in range(xk.size):
+            ok[i] = xk[i] - yk[i]
+
+
+def multiply(x, y, out, parts):
+    for k in prange(parts):
+        a, b = x.size * k // parts, x.size * (k + 1) // parts
+        xk, yk, ok = x[a:b], y[a:b], out[a:b]
+        for i in range(xk.size):
+            ok[i] = xk[i] * yk[i]
+
+
 def relu_grad(g, y, out, parts):
     for k in prange(parts):
         a, b = g.size * k // parts, g.size * (k + 1) // parts
@@ -91,6 +115,15 @@ def erf(x, out, parts):
         xk, ok = x[a:b], out[a:b]
         for i in range(xk.size):
             ok[i] = erf_of(xk[i])
+
+
+def take_rows(x, places, out, parts):
+    """out[i] = x[places[i]]."""
+    for k in prange(parts):
+        for i in range(places.size * k // parts, places.size * (k + 1) // parts):
+            of, to = x[places[i]], out[i]
+            for j in range(to.size):
+                to[j] = of[j]
 
 
 def add_rows(rows, places, out, parts):

@@ -245,15 +245,15 @@ def bind_batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_ad
     return giving(run, out, *gradients, *((through,) if with_addend else ()))
 
 
-def _map(x, scale, shift, addend, y) -> Callable[[], bool]:
-    """A function that computes y of contiguous arrays, and says whether it could."""
+def _map(x, scale, shift, addend, relu, y) -> Callable[[], bool]:
+    """A function that computes y of contiguous arrays, and says whether it could; an addend is followed by a ReLU."""
     loop = _NORMALISE if addend is None else _NORMALISE_ADD_RELU
     wide, work = _wide(x)
     factors = work(3)
     factors[0] = 0
     rows = factors.reshape(3, -1)
     arrays = [a.reshape(wide.shape) for a in (addend, y) if a is not None]
-    call = loop.bound(x.size, wide, *arrays, rows, *((True,) if addend is None else ()), result=True)
+    call = loop.bound(x.size, wide, *arrays, rows, *((relu,) if addend is None else ()), result=True)
 
     def run():
         factors[1], factors[2] = scale, shift
@@ -262,19 +262,37 @@ def _map(x, scale, shift, addend, y) -> Callable[[], bool]:
     return run
 
 
-@numba.implements(prim.scale_shift_relu)
-def scale_shift_relu(x, scale, shift, addend, *, out=None):
+def _apply_map(x, scale, shift, addend, relu, out):
     """In the numpy provider's bits, and so, unlike the others, whenever the loops are ready."""
     if x.size < _SMALL_MAP or not all(a is None or a.dtype.char == "f" for a in (x, scale, shift, addend)):
         return NotImplemented
     y = target(x.shape, out)
     x, addend = _flat(x, addend)
-    return deliver(y, out) if _map(x, scale, shift, addend, y)() else NotImplemented
+    return deliver(y, out) if _map(x, scale, shift, addend, relu, y)() else NotImplemented
+
+
+def _bind_map(x, scale, shift, addend, relu, out):
+    if out is None or x.size < _TINY_MAP or not _are_flat(x, scale, shift, addend, out):
+        return NotImplemented
+    compute = _map(x, scale, shift, addend, relu, out)
+    return declining(lambda: out if compute() else NotImplemented)
+
+
+@numba.implements(prim.scale_shift)
+def scale_shift(x, scale, shift, *, out=None):
+    return _apply_map(x, scale, shift, None, False, out)
+
+
+@numba.binds(prim.scale_shift)
+def bind_scale_shift(x, scale, shift, *, out=None):
+    return _bind_map(x, scale, shift, None, False, out)
+
+
+@numba.implements(prim.scale_shift_relu)
+def scale_shift_relu(x, scale, shift, addend, *, out=None):
+    return _apply_map(x, scale, shift, addend, True, out)
 
 
 @numba.binds(prim.scale_shift_relu)
 def bind_scale_shift_relu(x, scale, shift, addend, *, out=None):
-    if out is None or x.size < _TINY_MAP or not _are_flat(x, scale, shift, addend, out):
-        return NotImplemented
-    compute = _map(x, scale, shift, addend, out)
-    return declining(lambda: out if compute() else NotImplemented)
+    return _bind_map(x, scale, shift, addend, True, out)

@@ -82,3 +82,19 @@ def layer_norm_grad(g, x, gamma, shift, inverse, dx, sums, rows, centred, parts)
                     gradients[j] += gi[j]
                 for j in range(gi.size):
                     di[j] = (gi[j] * gamma[j] - mean - (xi[j] - origin - s) * v * along) * v
+
+
+def crossentropy(logits, labels, probabilities, totals, picked, parts):
+    """The softmax of each row, its denominator, and the item that the label picks, minus the row's largest."""
+    for k in prange(parts):
+        for i in range(logits.shape[0] * k // parts, logits.shape[0] * (k + 1) // parts):
+            row, out = logits[i], probabilities[i]
+            m = largest(row)
+            for j in range(row.size):
+                out[j] = exp_of_negative(row[j] - m)
+            totals[i] = total(out)
+            for j in range(out.size):
+                out[j] = out[j] / totals[i]
+            picked[i] = np.float32(np.nan)  # for a label out of range
+            if 0 <= labels[i] < row.size:
+                picked[i] = row[labels[i]] - m

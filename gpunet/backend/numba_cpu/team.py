@@ -10,18 +10,23 @@ import ctypes
 import functools
 import os
 import struct
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpunet import config
+from gpunet.backend.cpu.cores import Distance
 from gpunet.backend.cpu.threads import mark_parallel
 from gpunet.backend.numba_cpu.machine_code import Argument
 
 library: Any = None  # the module that finds oneDNN, which sets this; not imported, as that package calls loops as well
 _SMALL = 1 << 15  # items: below it one thread is as quick
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_LOOK, _COUNT_ANEW = 0.002, 1.0  # seconds between two looks at where threads are, and at which threads there are
+_BINDING = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY")  # in the environment: OpenMP places its threads itself
 _SCALARS = {"intp": "q", "float32": "f4x", "float64": "d", "int32": "i4x"}  # in a word of 8 bytes
 
 
@@ -52,6 +57,42 @@ def parts(items: int) -> int:
     if items < _SMALL or "onednn" not in config.cpu_providers() or openmp() is None or not library.is_usable():
         return 1
     return min(config.threads() or _cores, _cores)
+
+
+class _Team(threading.local):
+    """OpenMP's threads that help the calling thread."""
+
+    def __init__(self) -> None:
+        self.distance = Distance()
+        self.looked = self.counted = 0.0
+
+    def look(self, now: float) -> None:
+        """Keep them off the caller's core. OpenMP may have others by now: it ends some for a smaller region."""
+        self.looked = now
+        if now - self.counted > _COUNT_ANEW:
+            self.counted, self.distance = now, Distance()
+        self.distance.keep(_helpers)
+
+
+_team = _Team()
+
+
+def _helpers() -> set[int]:
+    """The system's numbers of OpenMP's threads for the calling one."""
+    found: set[int] = set()
+    team = openmp()
+    if team is not None and not any(os.environ.get(name) for name in _BINDING):
+        note = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: found.add(threading.get_native_id()))
+        team.parallel(ctypes.cast(note, ctypes.c_void_p), None, min(config.threads() or _cores, _cores), 0)
+    return found - {threading.get_native_id()}
+
+
+def mark_team() -> None:
+    """Say that OpenMP's threads were at work, as `mark_parallel`, and see from time to time where they are."""
+    mark_parallel()
+    now = time.perf_counter()
+    if now - _team.looked > _LOOK:
+        _team.look(now)
 
 
 class Code:
@@ -85,7 +126,7 @@ class Code:
             self._alone(words)
         else:
             self._parallel(self._address, words, count, 0)
-            mark_parallel()
+            mark_team()
 
     def bound(self, count: int, *values: Any) -> tuple[Callable[[], None], Callable[[int, float], None]]:
         """A call on these very arguments, which must stay where they are, and `set(number, value)` of a scalar."""
@@ -97,7 +138,7 @@ class Code:
                 alone(words)
             else:
                 parallel(address, words, count, 0)
-                mark_parallel()
+                mark_team()
 
         def set_(number, value):
             struct.pack_into("=" + formats[number], words, offsets[number], value)

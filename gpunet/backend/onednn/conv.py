@@ -62,6 +62,10 @@ class Geometry(NamedTuple):
         low, high = zip(*self.padding)
         return [dims(self.strides), dims([d - 1 for d in self.dilation]), dims(low), dims(high)]
 
+    def multiplications(self) -> int:
+        """Of any of the three forms."""
+        return math.prod(self.y) * math.prod(self.w[:-1])
+
     def kernel(self) -> Handle:
         """The layout of a contiguous (*window, in / groups, out) kernel, as (groups, out / groups, in / groups, …)."""
         *steps, in_step, out_step = row_major(self.w)
@@ -194,7 +198,8 @@ def _geometry(x, w, y, strides, padding, dilation, groups) -> Geometry | None:
 
 def _convolution(form: str, geometry: Geometry, biased: bool, relu: bool) -> _Convolution | None:
     """The thread's plan, or None where oneDNN has nothing, or only its reference loops."""
-    plan = cached((form, geometry, biased, relu), lambda: _FORMS[form](geometry, biased, relu))
+    key = (form, geometry, biased, relu)
+    plan = cached(key, lambda: _FORMS[form](geometry, biased, relu), geometry.multiplications())
     return None if plan is None or plan.is_slow else plan
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gpunet.backend.bound import Packing, packing
@@ -188,7 +190,8 @@ def _operand(x):
 def _plan(a, a_strides, b, b_strides, biased, relu):
     """The thread's plan; without `b_strides`, for a b in the layout that oneDNN likes best."""
     key = ("matmul", a, a_strides, b, b_strides, biased, relu)
-    return cached(key, lambda: _make(a, a_strides, b, b_strides, biased, relu))
+    work = math.prod(np.broadcast_shapes(a[:-2], b[:-2])) * a[-2] * a[-1] * b[-1]
+    return cached(key, lambda: _make(a, a_strides, b, b_strides, biased, relu), work)
 
 
 def _make(a, a_strides, b, b_strides, biased, relu):

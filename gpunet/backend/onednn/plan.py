@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from ctypes import c_char_p, c_void_p
 from typing import Any
 
 import numpy as np
 
 from gpunet import config
-from gpunet.backend.cpu.threads import mark_parallel
+from gpunet.backend.numba_cpu.team import mark_team
 from gpunet.backend.onednn.library import Handle, UnimplementedError, check, library
 from gpunet.backend.onednn.memory import address, byte_size, same_layout, workspace
 
@@ -25,6 +27,7 @@ _USER_SCRATCHPAD = 1
 _IN_ORDER = 1
 
 _MISSING = object()
+ALONE = 1 << 19  # multiplications up to which two threads take as long as one, if they need not wait for each other
 KEPT = 256  # plans per thread; the one that was used longest ago is dropped first
 
 
@@ -37,6 +40,7 @@ class _Thread(threading.local):
 
     def __init__(self):
         self.threads: int | None = -1
+        self.alone = False  # plans that are made now are to run in one thread
         self.stream: Any = None
         self.plans: OrderedDict[Hashable, Any] = OrderedDict()
 
@@ -70,15 +74,52 @@ def _set_openmp_threads(count: int) -> None:
         set_(count)
 
 
-def cached(key: Hashable, make: Callable[[], Any]) -> Any:
-    """This thread's plan for `key`, made by `make` if there is none; None where oneDNN has no code for it."""
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Make primitives for one thread here, where OpenMP's are as many as they are told to be."""
+    count = thread_count()
+    if count == 1 or not hasattr(library().calls, "omp_set_num_threads"):
+        yield
+        return
+    _set_openmp_threads(1)
+    _thread.alone = True
+    try:
+        yield
+    finally:
+        _thread.alone = False
+        _set_openmp_threads(count)
+
+
+def _executing(alone: bool) -> Callable[..., int]:
+    """oneDNN's function that runs a primitive, in one thread if that was made for one."""
+    execute = library().calls.dnnl_primitive_execute
+    if not alone:
+        return execute
+    set_, count = library().quick.omp_set_num_threads, thread_count()
+
+    def run(*call: Any) -> int:
+        set_(1)
+        status = execute(*call)
+        set_(count)
+        return status
+
+    return run
+
+
+def cached(key: Hashable, make: Callable[[], Any], work: float = math.inf) -> Any:
+    """This thread's plan for `key`, made by `make` if there is none; None where oneDNN has no code for it.
+
+    Args:
+        work: multiplications, or a comparable number; few are done by one thread.
+    """
     if _thread.threads != config.threads():
         _thread.renew()
     plans = _thread.plans
     plan = plans.get(key, _MISSING)
     if plan is _MISSING:
         try:
-            plan = plans[key] = make()
+            with _alone() if work <= ALONE else contextlib.nullcontext():
+                plan = plans[key] = make()
         except UnimplementedError:
             plan = plans[key] = None
         while len(plans) > KEPT:
@@ -146,6 +187,10 @@ class Description:
         return byte_size(descriptor) if descriptor else 0
 
 
+def _nobody() -> None:
+    """What a plan for one thread marks as at work."""
+
+
 class Plan:
     """A primitive ready to run on arrays given in the order of `codes`. Belongs to the thread that made it."""
 
@@ -162,7 +207,8 @@ class Plan:
         self._arguments = (_Argument * len(codes))(*map(_Argument, codes, self._handles))
         self._call = (self.primitive.value, _thread.stream.value, len(codes), ctypes.addressof(self._arguments))
         self._set = loaded.quick.dnnl_memory_set_data_handle
-        self._execute = loaded.calls.dnnl_primitive_execute
+        self._execute = _executing(_thread.alone)
+        self._mark: Callable[[], None] = _nobody if _thread.alone else mark_team
 
     def __call__(self, *arrays: np.ndarray) -> None:
         """Execute; the arrays are contiguous in the layouts of the description, and stay referenced meanwhile."""
@@ -172,7 +218,7 @@ class Plan:
         for handle, array in zip(self._handles, arrays):
             set_(handle, address(array))
         status = self._execute(*self._call)
-        mark_parallel()
+        self._mark()
         if status:
             check(status, f"executing {self.description.name}")
 
@@ -190,7 +236,7 @@ class Plan:
         call = (self.primitive.value, _thread.stream.value, len(codes), ctypes.addressof(arguments))
         owned = (self, _thread.stream, arrays, memories, arguments)
 
-        def run(execute=self._execute, mark=mark_parallel, _owned=owned):
+        def run(execute=self._execute, mark=self._mark, _owned=owned):
             status = execute(*call)
             mark()
             if status:

@@ -24,6 +24,7 @@ from gpunet.backend.primitives.conv import conv_output_shape
 _TRAINING, _INFERENCE = 64, 96
 _MAX, _AVERAGE_ALL, _AVERAGE = 0x1FF, 0x2FF, 0x3FF  # the last leaves padding out of the mean
 _UINT8 = np.dtype(np.uint8)
+_WORK = 8  # multiplications that take as long as one number of the images
 _LARGEST_WINDOW = 256  # elements that a byte can number
 _FEW_CHANNELS = 8  # below it oneDNN's backward of a maximum is slower than NumPy's where windows are disjoint
 
@@ -45,7 +46,8 @@ def _plan(direction, x, y, window, strides, padding, algorithm):
     if any(lo < 0 or hi < 0 or lo >= k or hi >= k for (lo, hi), k in zip(padding, window)):
         return None  # a window of nothing but padding, or a cropped image
     key = ("pooling", direction, x, y, window, strides, padding, algorithm)
-    return cached(key, lambda: _make(direction, x, y, window, strides, padding, algorithm))
+    work = _WORK * math.prod(x)
+    return cached(key, lambda: _make(direction, x, y, window, strides, padding, algorithm), work)
 
 
 def _make(direction, x, y, window, strides, padding, algorithm):

@@ -50,7 +50,7 @@ def _packer(kernel: np.ndarray, rows: int) -> Any:
         return None
     if not is_usable():
         return None
-    plan = cached(("packed", rows, *kernel.shape), lambda: _Packed(rows, *kernel.shape))
+    plan = cached(("packed", rows, *kernel.shape), lambda: _Packed(rows, *kernel.shape), rows * kernel.size)
     return None if plan is None else plan.with_kernel(np.ascontiguousarray(kernel))
 
 
