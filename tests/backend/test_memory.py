@@ -197,6 +197,15 @@ def test_split_uses_threads_and_restores_blas():
     assert _blas()[0]() == before
 
 
+def test_a_split_inside_of_a_part_stays_whole():
+    """In the caller's part too: the other threads are at work."""
+    inner = []
+    split(lambda a, b: split(lambda c, d: inner.append((c, d)), 8, 1 << 30), 64, 1 << 30)
+    assert set(inner) == {(0, 8)}
+    split(lambda a, b: inner.append((a, b)), 64, 1 << 30)
+    assert (thread_count() < 2 or _blas() is None) == ((0, 64) in inner)
+
+
 @pytest.mark.parametrize("failing", [0, -1])
 def test_an_error_in_a_part_is_raised(failing):
     before = _blas()[0]() if _blas() else None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.backend.cpu import cpu
+from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.cpu.threads import split
 from gpunet.backend.memory import empty
 from gpunet.backend.portable import portable
@@ -36,6 +37,10 @@ def _in_pieces(compute: Callable[..., None], *arrays: Any) -> None:
     split(part, arrays[0].size, 8 * arrays[0].nbytes)
 
 
+def _work_space(x):
+    return scratch("gate", x.shape, x.dtype)
+
+
 def _storage(x, out):
     return empty(x.shape, x.dtype) if out is None else out
 
@@ -50,10 +55,7 @@ def _implement_gated(name: str, gate: Gate) -> None:
         y, kept = _storage(x, out), empty(x.shape, x.dtype) if residuals else None
 
         def compute(x, y, kept):
-            factor = gate.of(np, x)
-            np.multiply(x, factor, out=y)
-            if kept is not None:
-                kept[...] = factor
+            np.multiply(x, gate.of(np, x, _work_space(x) if kept is None else kept), out=y)
 
         _in_pieces(compute, x, y, kept)
         return y, () if kept is None else (kept,)
@@ -65,8 +67,8 @@ def _implement_gated(name: str, gate: Gate) -> None:
         dx = _storage(x, out)
 
         def compute(g, x, dx, factor):
-            factor = gate.of(np, x) if factor is None else factor
-            np.multiply(gate.steepness(np, x, factor), x, out=dx)
+            factor = gate.of(np, x, _work_space(x)) if factor is None else factor
+            np.multiply(gate.steepness(np, x, factor, dx), x, out=dx)
             np.multiply(np.add(dx, factor, out=dx), g, out=dx)
 
         _in_pieces(compute, g, x, dx, *(kept or (None,)))

@@ -27,7 +27,7 @@ def _each_block(function, matrix) -> None:
         for number in range(first, last):
             function(number, slice(number * step, (number + 1) * step))
 
-    split(part, count, matrix.nbytes)
+    split(part, count, matrix.nbytes // 2)
 
 
 def block_count(matrix) -> tuple[int, int]:

@@ -189,9 +189,11 @@ def split(function: Callable[[int, int], None], count: int, work: int, seldom: b
         for i in range(1, parts):
             _workers.tasks.put((function, bounds[i], bounds[i + 1], done))
         errors: list[BaseException | None] = []
+        _inside.flag = True  # what the function splits in turn is not for threads that are at work already
         try:
             function(bounds[0], bounds[1])
         finally:
+            _inside.flag = False
             errors = [done.get() for _ in range(parts - 1)]
     for error in errors:
         if error is not None:

@@ -19,10 +19,13 @@ _TWICE = math.sqrt(8 / math.pi)
 
 
 class Gate(NamedTuple):
-    """A function `of(xp, x)`, and its derivative `steepness(xp, x, gate)`."""
+    """A function `of(xp, x, out)`, and its derivative `steepness(xp, x, gate, out)`; both fill `out` and return it.
 
-    of: Callable[[Any, Any], Any]
-    steepness: Callable[[Any, Any, Any], Any]
+    Large temporaries cost NumPy's threads more than the arithmetic does.
+    """
+
+    of: Callable[[Any, Any, Any], Any]
+    steepness: Callable[[Any, Any, Any, Any], Any]
 
 
 class Rectifier(NamedTuple):
@@ -32,25 +35,53 @@ class Rectifier(NamedTuple):
     slope: Callable[[Any, Any, float], Any]
 
 
-def _tanh_of_softplus(xp, x):
-    """n / (n + 2) with n = e^x·(e^x + 2), which is 1 beyond 20."""
-    power = xp.exp(xp.minimum(x, 20))
-    n = power * (power + 2)
-    return n / (n + 2)
+def _gelu(xp, x, out):
+    xp.multiply(x, math.sqrt(0.5), out=out)
+    xp.add(_erf(out, out=out), 1, out=out)
+    return xp.multiply(out, 0.5, out=out)
+
+
+def _normal_density(xp, x, gate, out):
+    xp.multiply(x, x, out=out)
+    xp.exp(xp.multiply(out, -0.5, out=out), out=out)
+    return xp.multiply(out, math.sqrt(0.5 / math.pi), out=out)
+
+
+def _gelu_tanh(xp, x, out):
+    """(1 + tanh(u)) / 2 = sigmoid(2u) for u = √(2/π)·(x + 0.044715·x³)."""
+    xp.multiply(x, x, out=out)
+    xp.multiply(out, 0.044715 * _TWICE, out=out)
+    xp.multiply(xp.add(out, _TWICE, out=out), x, out=out)
+    return _sigmoid(out, out=out)
+
+
+def _gelu_tanh_steepness(xp, x, gate, out):
+    rise = x * x
+    rise = rise * (3 * 0.044715 * _TWICE) + _TWICE
+    return xp.multiply(_bell(xp, x, gate, out), rise, out=out)
+
+
+def _bell(xp, x, gate, out):
+    return xp.multiply(xp.subtract(1, gate, out=out), gate, out=out)
+
+
+def _mish(xp, x, out):
+    """tanh(log(1 + e^x)) = n / (n + 2) with n = e^x·(e^x + 2), which is 1 beyond 20."""
+    power = xp.exp(xp.minimum(x, 20, out=out), out=out)
+    n = xp.multiply(power, power + 2, out=out)
+    return xp.divide(n, n + 2, out=out)
+
+
+def _mish_steepness(xp, x, gate, out):
+    xp.subtract(1, xp.multiply(gate, gate, out=out), out=out)
+    return xp.multiply(out, _sigmoid(x), out=out)
 
 
 GATES = {
-    "gelu": Gate(
-        lambda xp, x: (_erf(x * math.sqrt(0.5)) + 1) * 0.5,
-        lambda xp, x, gate: xp.exp(x * x * -0.5) * math.sqrt(0.5 / math.pi),
-    ),
-    # (1 + tanh(u)) / 2 = sigmoid(2u) for u = √(2/π)·(x + 0.044715·x³)
-    "gelu_tanh": Gate(
-        lambda xp, x: _sigmoid((x * x * 0.044715 + 1) * x * _TWICE),
-        lambda xp, x, gate: gate * (1 - gate) * ((x * x * 0.134145 + 1) * _TWICE),
-    ),
-    "silu": Gate(lambda xp, x: _sigmoid(x), lambda xp, x, gate: gate * (1 - gate)),
-    "mish": Gate(_tanh_of_softplus, lambda xp, x, gate: (1 - gate * gate) * _sigmoid(x)),
+    "gelu": Gate(_gelu, _normal_density),
+    "gelu_tanh": Gate(_gelu_tanh, _gelu_tanh_steepness),
+    "silu": Gate(lambda xp, x, out: _sigmoid(x, out=out), _bell),
+    "mish": Gate(_mish, _mish_steepness),
 }
 RECTIFIERS = {
     "elu": Rectifier(
@@ -72,17 +103,22 @@ def _delivered(xp: Any, value: Any, x: Any, out: Any) -> Any:
     return _into(xp, xp.asarray(value, dtype=x.dtype), out)
 
 
+def _like(xp: Any, x: Any) -> Any:
+    return xp.empty(x.shape, x.dtype)
+
+
 def _implement_gated(name: str, gate: Gate) -> None:
     @portable.implements(prim.GATED[name])
     def value(xp, x, *, out=None, residuals=False):
-        factor = xp.asarray(gate.of(xp, _wide(x)))
-        return _delivered(xp, _wide(x) * factor, x, out), (factor,) if residuals else ()
+        wide = _wide(x)
+        factor = gate.of(xp, wide, _like(xp, wide))
+        return _delivered(xp, wide * factor, x, out), (factor,) if residuals else ()
 
     @portable.implements(prim.GATED_GRAD[name])
     def gradient(xp, g, x, *kept, out=None):
         wide = _wide(x)
-        factor = kept[0] if kept else gate.of(xp, wide)
-        slope = gate.steepness(xp, wide, factor) * wide + factor
+        factor = kept[0] if kept else gate.of(xp, wide, _like(xp, wide))
+        slope = gate.steepness(xp, wide, factor, _like(xp, wide)) * wide + factor
         return _delivered(xp, _wide(g) * slope, x, out)
 
 
