@@ -51,6 +51,7 @@ _NAMES = {
     "hessian": "autograd",
     "jvp": "autograd",
     "no_grad": "autograd",
+    "remat": "autograd",
     "value_and_grad": "autograd",
     "vjp": "autograd",
     "name_scope": "autograd.variable",
@@ -68,6 +69,7 @@ _NAMES = {
     "Model": "models",
     "Operation": "symbolic",
     "Optimizer": "optimizers",
+    "RematScope": "layers.remat",
     "Regularizer": "regularizers",
     "Sequential": "models",
     "StatelessScope": "autograd.stateless",
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
         hessian,
         jvp,
         no_grad,
+        remat,
         value_and_grad,
         vjp,
     )
@@ -128,6 +131,7 @@ if TYPE_CHECKING:
     from gpunet.dtype_policies import DTypePolicy, FloatDTypePolicy
     from gpunet.initializers import Initializer
     from gpunet.layers import Input, InputSpec, Layer
+    from gpunet.layers.remat import RematScope
     from gpunet.losses import Loss
     from gpunet.metrics import Metric
     from gpunet.models import Model, Sequential

@@ -6,10 +6,12 @@ import functools
 import inspect
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gpunet import tree
+from gpunet.autograd import recomputing
 from gpunet.autograd.recording.function import surroundings
 from gpunet.autograd.tensor import Tensor
 from gpunet.symbolic import KerasTensor
@@ -25,6 +27,20 @@ class _CallState(threading.local):
 
 call_state = _CallState()
 surroundings.append(lambda: call_state.training)
+
+
+@contextmanager
+def _within(entry: Any, training: bool | None) -> Iterator[None]:
+    """As in another call; never as the outermost layer, which would clear losses."""
+    before = (call_state.entry, call_state.training)
+    call_state.entry, call_state.training = entry or Call, training
+    try:
+        yield
+    finally:
+        call_state.entry, call_state.training = before
+
+
+recomputing.surroundings.append(lambda: functools.partial(_within, call_state.entry, call_state.training))
 
 
 class Signature:
