@@ -17,6 +17,7 @@ _MODULES = (
     "constraints",
     "data",
     "datasets",
+    "distillation",
     "dtype_policies",
     "initializers",
     "layers",
@@ -33,6 +34,7 @@ _MODULES = (
     "testing",
     "tree",
     "utils",
+    "wrappers",
 )
 _NAMES = {
     "Device": "backend.devices",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
         config,
         constraints,
         data,
+        distillation,
         dtype_policies,
         initializers,
         layers,
@@ -102,6 +105,7 @@ if TYPE_CHECKING:
         saving,
         tree,
         utils,
+        wrappers,
     )
     from gpunet.as_keras import install_as_keras
     from gpunet.autograd import (

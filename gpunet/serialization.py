@@ -334,17 +334,12 @@ def _rest(inner: dict[str, Any]) -> dict[str, Any]:
     return {key: inner[key] for key in ("defaults", "closure") if key in inner}
 
 
-# Arguments that Keras has and gpunet does not, with the values at which they change nothing, beside None and False.
-_NEUTRAL = {"renorm_momentum": 0.99}
-
-
 def _without_neutral(cls: Any, config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a built-in class without Keras's own arguments where they change nothing."""
+    """The configuration of a built-in class without Keras's own arguments where they are None or False."""
     if not getattr(cls, "__module__", "").startswith("gpunet."):
         return config
     known = set(_parameters(cls))
-    neutral = {key for key, value in config.items() if value in (None, False) or value == _NEUTRAL.get(key, config)}
-    return {key: value for key, value in config.items() if key in known or key not in neutral}
+    return {key: value for key, value in config.items() if key in known or not (value is None or value is False)}
 
 
 @functools.cache
