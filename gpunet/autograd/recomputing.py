@@ -129,6 +129,28 @@ class _Changes:
                 variable.array, variable._version = array, version
 
 
+def _given_values() -> list[tuple[Variable, Any, Any]]:
+    """The variables that have other values in a `StatelessScope`, with those and their nodes."""
+    scope, found = scopes.stateless, []
+    while scope is not None:
+        found += [(variable, variable.array, variable._node) for variable in scope.variables()]
+        scope = scope.around
+    return found
+
+
+@contextmanager
+def _with_values(given: list[tuple[Variable, Any, Any]]) -> Iterator[None]:
+    """A block in which variables have these values and nodes."""
+    own = [(variable, variable.array, variable._node) for variable, _, _ in given]
+    try:
+        for variable, array, node in given:
+            variable.array, variable._node = array, node
+        yield
+    finally:
+        for variable, array, node in own:
+            variable.array, variable._node = array, node
+
+
 def _kept(x: Any) -> Any:
     """A tensor behind the node that it has now, whoever watches it later; anything else as it is."""
     if type(x) is not Tensor:
@@ -151,12 +173,13 @@ class _Again:
         self.places = [i for i, y in enumerate(tree.flatten(results)) if id(y) in ids]
         self.changes = changes
         self.base: Any = state.base
+        self.given = _given_values()
         self.surroundings = [take() for take in surroundings]
 
     def gradients(self, cotangents: list, record: Record) -> list:
         """The cotangents of the tensors from outside."""
         wanted = [parent if need else None for parent, need in zip(self.parents, record.needs)]
-        with self.changes.undone():
+        with _with_values(self.given), self.changes.undone():
             start = clock()
             with self._recording():
                 results = tree.flatten(self.call())

@@ -155,6 +155,18 @@ def test_a_replay_equals_the_eager_run():
     same(*(m.get_weights() for m in models))
 
 
+def test_given_values_of_variables_are_those_of_the_second_run():
+    results = []
+    for mode in ("full", None):
+        m = model(gpunet.RematScope(mode))
+        values = [gpunet.Variable(v * 1.5 + 0.1) for v in m.trainable_variables]
+        fixed = [v.value for v in m.non_trainable_variables]
+        with gpunet.GradientTape() as tape:
+            y, changed = m.stateless_call(values, fixed, X, training=True)
+        results.append([y, *changed, *tape.gradient(y, values)])
+    same(*results)
+
+
 def test_losses_are_added_once():
     m = model(gpunet.RematScope())
     with gpunet.GradientTape() as tape:
