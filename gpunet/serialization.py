@@ -335,11 +335,11 @@ def _rest(inner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_neutral(cls: Any, config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a built-in class without Keras's own arguments where they are None or False."""
+    """The configuration of a built-in class without Keras's own arguments where they are None, False or 0."""
     if not getattr(cls, "__module__", "").startswith("gpunet."):
         return config
     known = set(_parameters(cls))
-    return {key: value for key, value in config.items() if key in known or not (value is None or value is False)}
+    return {key: value for key, value in config.items() if key in known or value not in (None, False)}
 
 
 @functools.cache

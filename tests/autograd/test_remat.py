@@ -9,6 +9,7 @@ import pytest
 
 import gpunet
 from gpunet import layers, ops
+from gpunet.testing import emulated_gpu
 
 RNG = np.random.default_rng(0)
 X = np.random.default_rng(1).standard_normal((8, 6)).astype("float32")
@@ -146,13 +147,15 @@ def test_models_train_alike(options, kind, jit_compile, caplog):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_a_replay_equals_the_eager_run():
-    models = [model(gpunet.RematScope()) for _ in range(2)]
-    for m, jit_compile in zip(models, (True, False)):
-        m.compile("sgd", "mse", jit_compile=jit_compile)
-    for _ in range(5):
-        assert models[0].train_on_batch(X, X) == models[1].train_on_batch(X, X)
-    same(*(m.get_weights() for m in models))
+@pytest.mark.parametrize("place", [lambda: gpunet.device("cpu"), emulated_gpu], ids=["cpu", "emulated"])
+def test_a_replay_equals_the_eager_run(place):
+    with place():
+        models = [model(gpunet.RematScope()) for _ in range(2)]
+        for m, jit_compile in zip(models, (True, False)):
+            m.compile("sgd", "mse", jit_compile=jit_compile)
+        for _ in range(5):
+            assert models[0].train_on_batch(X, X) == models[1].train_on_batch(X, X)
+        same(*(m.get_weights() for m in models))
 
 
 def test_given_values_of_variables_are_those_of_the_second_run():
