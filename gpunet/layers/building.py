@@ -100,8 +100,9 @@ class Buildable(WeightOwner):
             self.build(**build_shapes(self.build, tensors, arguments, self.name))
             return
         if any(not layer.built for layer in self._layers):
+            rest = arguments.get(signature.rest, {})
             with name_scope(self.name, caller=self):
-                infer_output(self.call, (), arguments)
+                infer_output(self.call, (), {k: v for k, v in arguments.items() if k != signature.rest} | rest)
         self._after_build((next(iter(build_shapes(self.build, tensors, arguments, self.name).values())),), {})
 
 

@@ -50,14 +50,14 @@ class Signature:
         self.signature = inspect.signature(call)
         parameters = self.signature.parameters
         self.names = list(parameters)
-        self.variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        self.rest = next((p.name for p in parameters.values() if p.kind is p.VAR_KEYWORD), None)
         self.takes_training = "training" in parameters
         self.takes_mask = "mask" in parameters
         self.mask_names = [n for n in self.names if n.endswith("_mask")]
         default = parameters["training"].default if self.takes_training else None
         self.training_default = None if default is inspect.Parameter.empty else default
         # One tensor, perhaps `training` and `mask`: the case that needs no binding.
-        self.simple = not (self.mask_names or self.variadic) and set(self.names[1:]) <= {"training", "mask"}
+        self.simple = not (self.mask_names or self.rest) and set(self.names[1:]) <= {"training", "mask"}
 
     def bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         """Arguments by name, defaults included."""

@@ -71,18 +71,22 @@ class KerasFileEditor:
         """Print where the file differs from what a model would save.
 
         Returns:
-            `status`, "success" or "error", `error_count` and `match_count`, numbers of weights.
+            `status`, "success" or "error"; `error_count`, how many objects only one of them has, and how many weights
+            of the others differ; `match_count`, how many weights fit.
         """
-        wanted = {f"{path}/{key}": a for path, arrays, _ in pieces(reference_model) for key, a in arrays.items()}
-        found = {f"{path}/{key}": a for path, arrays in _flat(self.weights_dict) for key, a in arrays.items()}
-        errors = [f"{name}: in the reference model, not in the saved file" for name in wanted if name not in found]
-        errors += [f"{name}: in the saved file, not in the reference model" for name in found if name not in wanted]
-        both = {name: (np.shape(wanted[name]), np.shape(found[name])) for name in wanted if name in found}
-        differing = {name: shapes for name, shapes in both.items() if shapes[0] != shapes[1]}
-        errors += [f"{n}: shape {a} in the reference model, {b} in the saved file" for n, (a, b) in differing.items()]
+        wanted = {path: arrays for path, arrays, _ in pieces(reference_model) if arrays}
+        found = dict(_flat(self.weights_dict))
+        errors = [f"{path}: in the reference model, not in the saved file" for path in wanted if path not in found]
+        errors += [f"{path}: in the saved file, not in the reference model" for path in found if path not in wanted]
+        matches = 0
+        for path in wanted.keys() & found.keys():
+            for key in sorted(wanted[path].keys() | found[path].keys()):
+                shapes = [np.shape(arrays[key]) if key in arrays else None for arrays in (wanted[path], found[path])]
+                matches += shapes[0] == shapes[1]
+                if shapes[0] != shapes[1]:
+                    errors.append(f"{path}/{key}: {shapes[0]} in the reference model, {shapes[1]} in the saved file")
         for error in errors:
             self._print(error)
-        matches = len(both) - len(differing)
         self._print(f"{len(errors)} differences, {matches} weights that fit the reference model")
         return {"status": "error" if errors else "success", "error_count": len(errors), "match_count": matches}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from gpunet.models import Model, clone_model
 
@@ -57,6 +57,8 @@ class ModelEstimator(BaseEstimator):
             RuntimeError: if the model is not compiled with a loss and an optimizer.
         """
         X, y = validate_data(self, X, y, multi_output=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         y = self._as_target(y)
         model = self._model_for(X, y)
         if not model.compiled or not getattr(model, "loss", None) or not model.optimizer:
@@ -112,18 +114,17 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
         return self._outputs(X)
 
     def _as_target(self, y: np.ndarray) -> np.ndarray:
+        super()._as_target(y)
         kind = type_of_target(y)
         if kind not in ("binary", "multiclass"):
             raise ValueError(f"Only binary and multiclass target types are supported. Target type: {kind}")
-        super()._as_target(y)
         self.classes_, places = np.unique(y, return_inverse=True)
         if len(self.classes_) == 1:
             raise ValueError("Classifier can't train when only one class is present.")
         return np.eye(len(self.classes_), dtype="float32")[places.reshape(-1)]
 
     def _from_outputs(self, outputs: np.ndarray) -> np.ndarray:
-        found = self.classes_[outputs.argmax(axis=-1)]
-        return found if self._is_flat else found.reshape(-1, 1)
+        return self.classes_[outputs.argmax(axis=-1)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ import pytest
 
 import gpunet
 from gpunet import layers, ops
+from gpunet.backend import memory
 from gpunet.testing import emulated_gpu
 
 RNG = np.random.default_rng(0)
@@ -192,7 +193,7 @@ def test_mixed_precision():
 
 
 def kept_bytes(scope):
-    """What a deep network's forward pass leaves for backward."""
+    """What a deep network's forward pass leaves for backward, and the peak of both, in bytes."""
     gpunet.utils.set_random_seed(5)
     with scope:
         deep = [layers.Dense(64, activation="gelu") for _ in range(8)]
@@ -200,12 +201,14 @@ def kept_bytes(scope):
     for layer in deep:
         layer.build(x.shape)
     gc.collect()
+    memory.trim()  # idle buffers, which nobody would see being used again
     tracemalloc.start()
     with gpunet.GradientTape() as tape:
         y = gpunet.Tensor(x)
         for layer in deep:
             y = layer(y)
         loss = ops.mean(y)
+    memory.trim()
     kept = tracemalloc.get_traced_memory()[0]
     tape.gradient(loss, deep[0].trainable_weights)
     peak = tracemalloc.get_traced_memory()[1]
@@ -215,8 +218,8 @@ def kept_bytes(scope):
 
 def test_less_is_kept():
     (kept, peak), (least, lower) = kept_bytes(gpunet.RematScope(None)), kept_bytes(gpunet.RematScope())
-    assert least < 0.6 * kept
-    assert lower < 0.8 * peak
+    assert least < 0.3 * kept
+    assert lower < 0.6 * peak
 
 
 def test_recorded_steps_need_less():
