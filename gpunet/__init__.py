@@ -17,6 +17,7 @@ _MODULES = (
     "constraints",
     "data",
     "datasets",
+    "distillation",
     "dtype_policies",
     "initializers",
     "layers",
@@ -33,6 +34,7 @@ _MODULES = (
     "testing",
     "tree",
     "utils",
+    "wrappers",
 )
 _NAMES = {
     "Device": "backend.devices",
@@ -51,6 +53,7 @@ _NAMES = {
     "hessian": "autograd",
     "jvp": "autograd",
     "no_grad": "autograd",
+    "remat": "autograd",
     "value_and_grad": "autograd",
     "vjp": "autograd",
     "name_scope": "autograd.variable",
@@ -68,6 +71,7 @@ _NAMES = {
     "Model": "models",
     "Operation": "symbolic",
     "Optimizer": "optimizers",
+    "RematScope": "layers.remat",
     "Regularizer": "regularizers",
     "Sequential": "models",
     "StatelessScope": "autograd.stateless",
@@ -85,6 +89,7 @@ if TYPE_CHECKING:
         config,
         constraints,
         data,
+        distillation,
         dtype_policies,
         initializers,
         layers,
@@ -100,6 +105,7 @@ if TYPE_CHECKING:
         saving,
         tree,
         utils,
+        wrappers,
     )
     from gpunet.as_keras import install_as_keras
     from gpunet.autograd import (
@@ -112,6 +118,7 @@ if TYPE_CHECKING:
         hessian,
         jvp,
         no_grad,
+        remat,
         value_and_grad,
         vjp,
     )
@@ -128,6 +135,7 @@ if TYPE_CHECKING:
     from gpunet.dtype_policies import DTypePolicy, FloatDTypePolicy
     from gpunet.initializers import Initializer
     from gpunet.layers import Input, InputSpec, Layer
+    from gpunet.layers.remat import RematScope
     from gpunet.losses import Loss
     from gpunet.metrics import Metric
     from gpunet.models import Model, Sequential

@@ -22,7 +22,7 @@ from gpunet.symbolic.operation import snake_case
 
 _CUSTOM: dict[str, Any] = {}
 _CATALOGS: list[Catalog] = []
-_SAFE = {"mode": True}
+_SAFE: dict[str, bool | None] = {"mode": None}
 _SHARED: dict[str, dict[Any, Any] | None] = {"written": None, "read": None}
 
 
@@ -95,7 +95,7 @@ def object_sharing_scope():
 
 def in_safe_mode() -> bool:
     """Whether what a configuration names may do nothing but build."""
-    return _SAFE["mode"] and not is_unsafe_deserialization_enabled()
+    return _SAFE["mode"] is not False and not is_unsafe_deserialization_enabled()
 
 
 def registered_name(target: Any) -> str | None:
@@ -246,21 +246,21 @@ def _note_written(value: Any, config: dict[str, Any]) -> None:
         first["shared_object_id"] = config["shared_object_id"] = id(value)
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None) -> Any:
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
     """The value that `serialize` made plain data of.
 
     Args:
         custom_objects: classes and functions by name, where they are not registered.
-        safe_mode: refuse Python code; as surroundings say where None, and they refuse it unless told otherwise.
+        safe_mode: refuse Python code, unless a scope around, such as that of `load_model`, says whether to.
 
     Raises:
         ValueError: if a configuration names a class or function that is neither built in nor registered.
     """
-    if custom_objects or safe_mode is not None:
-        with (
-            custom_object_scope(custom_objects or {}),
-            safe_mode_scope(_SAFE["mode"] if safe_mode is None else safe_mode),
-        ):
+    if custom_objects:
+        with custom_object_scope(custom_objects):
+            return deserialize(config, None, safe_mode)
+    if _SAFE["mode"] is None:
+        with safe_mode_scope(safe_mode):
             return deserialize(config)
     if isinstance(config, list):
         return [deserialize(item) for item in config]
@@ -334,17 +334,12 @@ def _rest(inner: dict[str, Any]) -> dict[str, Any]:
     return {key: inner[key] for key in ("defaults", "closure") if key in inner}
 
 
-# Arguments that Keras has and gpunet does not, with the values at which they change nothing, beside None and False.
-_NEUTRAL = {"renorm_momentum": 0.99}
-
-
 def _without_neutral(cls: Any, config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a built-in class without Keras's own arguments where they change nothing."""
+    """The configuration of a built-in class without Keras's own arguments where they are None, False or 0."""
     if not getattr(cls, "__module__", "").startswith("gpunet."):
         return config
     known = set(_parameters(cls))
-    neutral = {key for key, value in config.items() if value in (None, False) or value == _NEUTRAL.get(key, config)}
-    return {key: value for key, value in config.items() if key in known or key not in neutral}
+    return {key: value for key, value in config.items() if key in known or value not in (None, False)}
 
 
 @functools.cache

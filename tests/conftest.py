@@ -1,6 +1,7 @@
 """Settings for all tests, and what a run prints besides its results."""
 
 import os
+import warnings
 
 import pytest
 
@@ -25,6 +26,16 @@ def own_random_numbers(request, monkeypatch):
     gpunet.utils.set_random_seed(seed)
     if hasattr(request.module, "RNG"):
         monkeypatch.setattr(request.module, "RNG", np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="session")
+def real_keras():
+    """Keras itself, to compare with."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    pytest.importorskip(os.environ["KERAS_BACKEND"], reason="Keras's backend is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras's own
+        return pytest.importorskip("keras", reason="Keras is not installed")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -113,3 +113,70 @@ def test_floatx():
         keras.config.set_floatx("float32")
     with pytest.raises(ValueError, match="'float33'"):
         keras.config.set_floatx("float33")
+
+
+KEYS = {"dense": "float16", "model/.*": "mixed_bfloat16", "mha/query": "float16", "relu": "float16"}
+
+
+def by_path(library):
+    """Dtypes of the variables and results of layers that were given one map, by path, and what it becomes."""
+    policies = library.dtype_policies.DTypePolicyMap("float32")
+    for key, name in KEYS.items():
+        policies[key] = name
+    alone = library.layers.Dense(2, dtype=policies, name="dense")
+    stack = [library.layers.Dense(2, dtype=policies, name="dense"), library.layers.ReLU(dtype=policies, name="relu")]
+    inside = library.Sequential([library.Input((4,)), *stack], name="model")
+    attention = library.layers.MultiHeadAttention(2, 3, dtype=policies, name="mha")
+    found = {}
+    for part, x in ((alone, X), (inside, X), (attention, X[None])):
+        y = part(x, x) if part is attention else part(x)
+        found |= {w.path: str(w.dtype).split(".")[-1] for w in part.weights}
+        found[part.name + "/result"] = str(y.dtype).split(".")[-1]
+    inside.layers[0].dtype_policy = "float64"
+    found |= {"now": inside.layers[0].compute_dtype, "keys": {key: policies[key].name for key in policies}}
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_map_gives_layers_policies_by_their_paths(real_keras):
+    assert by_path(keras) == by_path(real_keras)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_maps_are_written_as_keras_writes_them(real_keras):
+    configs = []
+    for library in (keras, real_keras):
+        named = {key: library.DTypePolicy(name) for key, name in KEYS.items()}
+        configs.append(library.dtype_policies.serialize(library.dtype_policies.DTypePolicyMap("float32", named)))
+    assert configs[0] == configs[1]
+    for config in (configs[1], {**configs[0], "config": {**configs[0]["config"], "default_policy": None}}):
+        policies = dtype_policies.deserialize(config)
+        assert dtype_policies.serialize(policies) == config
+        layer = layers.Dense.from_config(layers.Dense(2, dtype=policies, name="dense").get_config())
+        layer.build((None, 3))
+        assert (layer.dtype_policy, layer.kernel.dtype.name) == (policies, "float16")
+
+
+def test_what_a_map_refuses():
+    policies = dtype_policies.DTypePolicyMap("float64", KEYS)
+    assert (policies.name, policies.compute_dtype, len(policies)) == ("map_float64", "float64", 4)
+    assert policies != dtype_policies.DTypePolicyMap("float64")
+    assert policies == dtype_policies.DTypePolicyMap("float64", KEYS)
+    assert "mapping=[('dense', 'float16')" in repr(policies)
+    with pytest.raises(ValueError, match="dense already exist"):
+        policies["dense"] = "float32"
+    with pytest.raises(ValueError, match="Received"):
+        policies["other"] = object()
+    policies["m.*"] = "float16"
+    with pytest.raises(ValueError, match="Path 'model/x' matches multiple dtype policy specification keys"):
+        policies["model/x"]
+    del policies["m.*"]
+    assert policies["model/x"].name == "mixed_bfloat16"
+    with pytest.raises(KeyError):
+        del policies["model/x"]
+    with pytest.raises(ValueError, match="cannot be a `DTypePolicyMap`"):
+        dtype_policies.DTypePolicyMap(policies)
+    with pytest.raises(TypeError, match="must be a dict. Received: policy_map=3"):
+        dtype_policies.DTypePolicyMap(None, 3)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(policies)

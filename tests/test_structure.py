@@ -26,7 +26,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import from itself and from the lines below it.
 LAYERS = [
     "cli demo as_keras",
-    "visualize",
+    "distillation wrappers visualize",
     "models saving",
     "callbacks data utils preprocessing",
     "layers losses metrics optimizers initializers regularizers constraints activations",
@@ -44,7 +44,20 @@ ASIDE = {
     "testing": {"ops", "symbolic", "autograd", "backend", "config", "tree"},
 }
 RANK = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names.split()}
-HEAVY = ("cupy", "h5py", "safetensors", "matplotlib", "numba", "onnx", "torch", "tensorflow", "keras", "jax", "scipy")
+HEAVY = (
+    "cupy",
+    "h5py",
+    "safetensors",
+    "matplotlib",
+    "numba",
+    "onnx",
+    "torch",
+    "tensorflow",
+    "keras",
+    "jax",
+    "scipy",
+    "sklearn",
+)
 
 
 def module_of(path: Path) -> str:

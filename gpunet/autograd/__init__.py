@@ -2,6 +2,7 @@
 
 from gpunet.autograd.custom import custom_gradient
 from gpunet.autograd.gradient_tape import GradientTape
+from gpunet.autograd.recomputing import remat
 from gpunet.autograd.recording import function
 from gpunet.autograd.tape import no_grad
 from gpunet.autograd.tensor import Tensor
@@ -18,6 +19,7 @@ __all__ = [
     "hessian",
     "jvp",
     "no_grad",
+    "remat",
     "value_and_grad",
     "vjp",
 ]

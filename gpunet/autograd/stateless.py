@@ -57,18 +57,18 @@ class StatelessScope:
         self._given = [(variable, _value_for(variable, value)) for variable, value in state_mapping or ()]
         self._held: dict[int, tuple[Variable, Any, Any]] = {}  # by id: the variable, its storage and its node
         self._found: dict[int, Tensor] = {}
-        self._around: Any = None
+        self.around: Any = None
 
     def __enter__(self) -> StatelessScope:
         cannot_record("a StatelessScope gives variables other values")
-        self._around, scopes.stateless = scopes.stateless, self
+        self.around, scopes.stateless = scopes.stateless, self
         for variable, value in self._given:
             self._held[id(variable)] = (variable, variable.array, variable._node)
             variable.array, variable._node = copy(value.array), value._node
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        scopes.stateless = self._around
+        scopes.stateless = self.around
         for key, (variable, array, node) in self._held.items():
             self._found[key] = wrap(variable.array)
             variable.array, variable._node = array, node
@@ -79,6 +79,10 @@ class StatelessScope:
         if id(variable) not in self._held:
             self._held[id(variable)] = (variable, variable.array, variable._node)
             variable.array = copy(variable.array)
+
+    def variables(self) -> list[Variable]:
+        """Those that have other values in this block."""
+        return [variable for variable, _, _ in self._held.values()]
 
     def get_current_value(self, variable: Variable) -> Tensor | None:
         """What the variable is in the block, or was at its end; None where that is its own value."""

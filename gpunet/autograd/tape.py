@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpunet.autograd.tensor import Tensor, wrap
-from gpunet.autograd.variable import Variable
+from gpunet.autograd.variable import Variable, scopes
 from gpunet.backend.primitive import Primitive
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def note_use(operands: Sequence[Any], base: int) -> tuple:
                 leaf[4] = base  # noted once
                 state.variables[leaf[0]] = leaf
             used.append((x, x._version))
+    if scopes.changes is not None:
+        scopes.changes.note(used)
     return tuple(used)
 
 

@@ -31,7 +31,10 @@ class _Scopes(threading.local):
         self.names: list[str] = []
         self.owners: list[Any] = []
         self.abstract = False
+        self.stand_in: int | None = None  # what unknown sizes are while `abstract`
         self.stateless: Any = None  # the innermost `StatelessScope`
+        self.changes: Any = None  # what takes note of changes of variables, and of uses that tapes record
+        self.again = False  # whether a function runs for the second time, for its gradients
         self.compute_dtype: np.dtype | None = None
 
 
@@ -80,13 +83,18 @@ def name_scope(name: str, caller: Any = None, deduplicate: bool = True, override
 
 
 @contextmanager
-def abstract_scope():
-    """While active, nothing has data: assignments and random states leave variables as they are."""
-    before, scopes.abstract = scopes.abstract, True
+def abstract_scope(stand_in: int | None = None):
+    """While active, nothing has data: assignments and random states leave variables as they are.
+
+    Args:
+        stand_in: the size that stands for unknown ones.
+    """
+    before = scopes.abstract, scopes.stand_in
+    scopes.abstract, scopes.stand_in = True, stand_in
     try:
         yield
     finally:
-        scopes.abstract = before
+        scopes.abstract, scopes.stand_in = before
 
 
 @contextmanager
@@ -204,8 +212,7 @@ class Variable(Tensor):
         return self
 
     def _update(self, primitive, value: Any, broadcast: bool = False) -> None:
-        if scopes.stateless is not None:
-            scopes.stateless.hold(self)
+        self.about_to_change()
         if type(value) in (int, float, bool) and (broadcast or not self.shape):
             if not scopes.abstract:
                 primitive(self.array, _NUMBERS.get(self.dtype.kind, float)(value))
@@ -225,8 +232,7 @@ class Variable(Tensor):
 
     def __setitem__(self, index, value) -> None:
         cannot_record(f"part of the variable {self.path!r} is assigned by an index")
-        if scopes.stateless is not None:
-            scopes.stateless.hold(self)
+        self.about_to_change()
         self.array[index] = to_device(raw(as_operand(value)), self.device)
         self.touched()
 
@@ -235,6 +241,15 @@ class Variable(Tensor):
         self.array = storage
         structure.version += 1
         return self
+
+    def about_to_change(self) -> None:
+        """Let the scopes around know that the storage is going to be changed in place."""
+        if scopes.abstract:
+            return
+        if scopes.changes is not None:
+            scopes.changes.hold(self)
+        if scopes.stateless is not None:
+            scopes.stateless.hold(self)
 
     def touched(self) -> None:
         """Note that the storage was changed in place; assignments do, other code that writes into `.array` has to."""

@@ -36,6 +36,7 @@ def _wrap_build(build: Callable) -> Callable:
         try:
             with name_scope(self.name, caller=self):
                 object.__setattr__(self, "_path", "/".join(scopes.names))
+                object.__setattr__(self, "_built_path", self._path)
                 result = build(self, *args, **kwargs)
         finally:
             object.__setattr__(self, "_building", False)
@@ -50,6 +51,7 @@ class Buildable(WeightOwner):
 
     name: str
     call: Callable
+    _path: str
     _shapes_dict: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -72,7 +74,7 @@ class Buildable(WeightOwner):
     def _after_build(self, args: tuple, kwargs: dict) -> None:
         self.built = True
         shapes = dict(zip(("input_shape",), args)) | kwargs
-        object.__setattr__(self, "_shapes_dict", shapes)
+        object.__setattr__(self, "_shapes_dict", as_declared(shapes))
         self._tracker.locked = (
             f"You cannot add new elements of state (variables) to a layer that is already built. All state must be "
             f"created in the `__init__()` method or in the `build()` method. Layer: {self.name!r}"
@@ -98,8 +100,9 @@ class Buildable(WeightOwner):
             self.build(**build_shapes(self.build, tensors, arguments, self.name))
             return
         if any(not layer.built for layer in self._layers):
+            rest = arguments.get(signature.rest, {})
             with name_scope(self.name, caller=self):
-                infer_output(self.call, (), arguments)
+                infer_output(self.call, (), {k: v for k, v in arguments.items() if k != signature.rest} | rest)
         self._after_build((next(iter(build_shapes(self.build, tensors, arguments, self.name).values())),), {})
 
 
@@ -118,6 +121,13 @@ def _map_shapes(function: Callable, x: Any) -> Any:
     if isinstance(x, dict):
         return {k: _map_shapes(function, v) for k, v in x.items()}
     return type(x)(_map_shapes(function, v) for v in x) if isinstance(x, list | tuple) else x
+
+
+def as_declared(shapes: Any) -> Any:
+    """Shapes with None in the place of what stands for unknown sizes while shapes are inferred."""
+    if scopes.stand_in is None:
+        return shapes
+    return _map_shapes(lambda shape: tuple(None if n == scopes.stand_in else n for n in shape), shapes)
 
 
 def symbolic_like(shape: Any, dtype: str) -> Any:

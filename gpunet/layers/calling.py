@@ -6,10 +6,12 @@ import functools
 import inspect
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gpunet import tree
+from gpunet.autograd import recomputing
 from gpunet.autograd.recording.function import surroundings
 from gpunet.autograd.tensor import Tensor
 from gpunet.symbolic import KerasTensor
@@ -27,6 +29,20 @@ call_state = _CallState()
 surroundings.append(lambda: call_state.training)
 
 
+@contextmanager
+def _within(entry: Any, training: bool | None) -> Iterator[None]:
+    """As in another call; never as the outermost layer, which would clear losses."""
+    before = (call_state.entry, call_state.training)
+    call_state.entry, call_state.training = entry or Call, training
+    try:
+        yield
+    finally:
+        call_state.entry, call_state.training = before
+
+
+recomputing.surroundings.append(lambda: functools.partial(_within, call_state.entry, call_state.training))
+
+
 class Signature:
     """The parameters of a layer's `call` that the base class cares about."""
 
@@ -34,14 +50,14 @@ class Signature:
         self.signature = inspect.signature(call)
         parameters = self.signature.parameters
         self.names = list(parameters)
-        self.variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        self.rest = next((p.name for p in parameters.values() if p.kind is p.VAR_KEYWORD), None)
         self.takes_training = "training" in parameters
         self.takes_mask = "mask" in parameters
         self.mask_names = [n for n in self.names if n.endswith("_mask")]
         default = parameters["training"].default if self.takes_training else None
         self.training_default = None if default is inspect.Parameter.empty else default
         # One tensor, perhaps `training` and `mask`: the case that needs no binding.
-        self.simple = not (self.mask_names or self.variadic) and set(self.names[1:]) <= {"training", "mask"}
+        self.simple = not (self.mask_names or self.rest) and set(self.names[1:]) <= {"training", "mask"}
 
     def bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         """Arguments by name, defaults included."""

@@ -29,6 +29,7 @@ from gpunet.layers.calling import (
     tensor_arguments,
 )
 from gpunet.layers.input_spec import assert_input_compatibility
+from gpunet.layers.remat import current_remat_scope
 from gpunet.serialization import serialize
 from gpunet.symbolic import KerasTensor, Operation, any_symbolic, infer_output
 
@@ -51,6 +52,7 @@ class Layer(Buildable, Operation):
         ...         return x * self.factor
     """
 
+    _built_path: str | None = None  # the path, from the first build on
     _quick_dtype: Any
     _quick_signature: Any
     fused_activation: str | None = None
@@ -87,6 +89,7 @@ class Layer(Buildable, Operation):
         self.trainable = trainable
         self.dtype_policy = dtype
         self._losses: list[Any] = []
+        self._remat_scope = current_remat_scope()
         self._path = self.name
         self._shapes_dict: dict[str, Any] = {}
         self._quick = False  # whether a plain call may skip the general path
@@ -104,11 +107,11 @@ class Layer(Buildable, Operation):
 
     @property
     def variable_dtype(self) -> str:
-        return self.dtype_policy.variable_dtype
+        return self._dtype_policy.at(self._built_path).variable_dtype
 
     @property
     def compute_dtype(self) -> str:
-        return self.dtype_policy.compute_dtype
+        return self._dtype_policy.at(self._built_path).compute_dtype
 
     @property
     def input_dtype(self) -> str:
@@ -119,13 +122,19 @@ class Layer(Buildable, Operation):
     def dtype_policy(self) -> dtype_policies.DTypePolicy:
         """What the layer computes in and keeps its variables in; set it to a policy or the name of one.
 
-        Variables that exist keep their dtype.
+        Variables that exist keep their dtype. In a map, the entry of a layer that is built is set.
         """
         return self._dtype_policy
 
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
-        self._dtype_policy = dtype_policies.get(value)
+        policy, before = dtype_policies.get(value), self.__dict__.get("_dtype_policy")
+        if isinstance(before, dtype_policies.DTypePolicyMap) and self._built_path is not None:
+            if self._built_path in before:
+                del before[self._built_path]
+            before[self._built_path] = policy
+        else:
+            self._dtype_policy = policy
         self._quick = False
 
     @property
@@ -257,7 +266,7 @@ class Layer(Buildable, Operation):
         original = (args, dict(kwargs))
         args, kwargs = self._convert_inputs(args, dict(kwargs))
         signature = signature_of(self)
-        context = {} if signature.takes_training or signature.variadic else {"training": kwargs.pop("training", None)}
+        context = {} if signature.takes_training else {"training": kwargs.pop("training", None)}
         arguments = signature.bind(args, kwargs)
         tensors = tensor_arguments(arguments)
         first = next(iter(arguments.values()), None)
@@ -323,7 +332,8 @@ class Layer(Buildable, Operation):
         with name_scope(self.name, caller=self), self._autocast():
             if any_symbolic(args, kwargs):
                 return self.compute_output_spec(*args, **kwargs)
-            outputs = self.call(*args, **kwargs)
+            call = self.call if self._remat_scope is None else self._remat_scope.applied_to(self)
+            outputs = call(*args, **kwargs)
             if self.activity_regularizer is not None:
                 for y in tree.flatten(outputs):
                     batch = max(1, y.shape[0]) if y.ndim else 1
@@ -361,6 +371,8 @@ class Layer(Buildable, Operation):
         """Remember that calls of the usual kind need none of the general steps."""
         if self._quick or not self.built or not signature.simple or self.activity_regularizer is not None:
             return
+        if self._remat_scope is not None:
+            return
         if self.compute_dtype != self.variable_dtype or not is_default(self.compute_mask):
             return
         if scopes.compute_dtype is None and is_float(as_dtype(self.compute_dtype)):
@@ -373,7 +385,8 @@ class Layer(Buildable, Operation):
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             if getattr(value, "shape", ()) != ():
                 raise ValueError(f"add_loss expected a scalar. Received: shape={value.shape}")
-            if not scopes.abstract:  # while shapes are inferred there is no value to keep
+            # While shapes are inferred there is no value to keep; a second run is for its gradients alone.
+            if not (scopes.abstract or scopes.again):
                 self._losses.append(value)
 
     def _clear_losses(self) -> None:

@@ -11,6 +11,7 @@ from gpunet.layers.layer import Layer
 from gpunet.models.functional import Functional
 from gpunet.models.graph import copy_op
 from gpunet.models.sequential import Sequential
+from gpunet.serialization import custom_object_scope, safe_mode_scope
 from gpunet.symbolic import KerasTensor, OpCall
 
 
@@ -21,7 +22,7 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Any:
-    """A model like another with new layers, whose weights are initialised anew.
+    """A model like another with new layers, whose weights are initialised anew; compiled, if the other is.
 
     Args:
         model: a functional or Sequential model, or a subclassed one that can be made from its configuration.
@@ -35,6 +36,21 @@ def clone_model(
         ValueError: for a subclassed model with one of the other arguments, a Sequential one with `call_function`, or
             if the number of inputs differs.
     """
+    found = _cloned(model, input_tensors, clone_function, call_function, recursive)
+    if getattr(model, "compiled", False) and not found.compiled:
+        with custom_object_scope(_own_objects(model)), safe_mode_scope(False):
+            found.compile_from_config(model.get_compile_config())
+    return found
+
+
+def _own_objects(model: Any) -> dict[str, Any]:
+    """The functions, and the classes of the objects, that the model was compiled with."""
+    given = [model._given_to_compile.get(key) for key in ("optimizer", "loss", "metrics", "weighted_metrics")]
+    leaves = [x for x in tree.flatten(given) if x is not None and not isinstance(x, str)]
+    return {x.__name__: x for x in (leaf if hasattr(leaf, "__name__") else type(leaf) for leaf in leaves)}
+
+
+def _cloned(model: Any, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool) -> Any:
     clone = clone_function or _from_config
     if recursive:
         clone = _recursively(clone_function, call_function)

@@ -146,7 +146,7 @@ class Functional(Model):
             for x, m in zip(values, tree.flatten(mask)):
                 if m is not None:
                     x._keras_mask = m
-        results = self._plan.run(values)
+        results = self._plan.run(values, training)
         if isinstance(self._outputs_struct, KerasTensor):
             return results[0]
         return _unpacked(tree.pack_like(self._outputs_struct, results))

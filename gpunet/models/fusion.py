@@ -214,7 +214,7 @@ def _is_plain(layer: Layer) -> bool:
     kind = type(layer)
     if kind.__call__ is not Layer.__call__ or {"call", "compute_mask"} & vars(layer).keys():
         return False
-    if layer.activity_regularizer is not None:
+    if layer.activity_regularizer is not None or layer._remat_scope is not None:
         return False
     if layer.fused_activation is not None and _owner(kind, "call") is not _owner(kind, "call_fused"):
         return False

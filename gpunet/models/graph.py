@@ -135,8 +135,6 @@ class GraphWriter:
         args, kwargs = node.args, node.kwargs
         if isinstance(node.operation, OpCall):
             args, kwargs = call_arguments(node.operation, args, kwargs)
-        elif is_default_training(node.operation, kwargs):
-            kwargs = kwargs | {"training": int(kwargs["training"])}
         return {
             "args": serialize(tree.map_structure(self._argument, list(args))),
             "kwargs": serialize(tree.map_structure(self._argument, dict(kwargs))),
@@ -210,17 +208,14 @@ def _call(operation: Operation, args: tuple, kwargs: dict) -> Any:
     parameters = inspect.signature(operation.call).parameters
     variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     known = {k: v for k, v in kwargs.items() if v is not None or k in parameters or variadic}
-    if is_default_training(operation, known):
+    if _is_default_training(operation, known):
         del known["training"]
-    elif type(known.get("training")) is int:
-        known["training"] = bool(known["training"])
     return operation(*args, **known)
 
 
-def is_default_training(operation: Operation, kwargs: dict[str, Any]) -> bool:
-    """Whether a call's `training` says what the signature does: as Keras writes it also where nobody gave it.
-
-    It must not hold against the model's own `training` then. What somebody gave is written as 0 or 1.
+def _is_default_training(operation: Operation, kwargs: dict[str, Any]) -> bool:
+    """Whether a call's `training` says what the signature does, as Keras writes it also where nobody gave it: without
+    it the call is the same, and may be fused.
     """
     given = kwargs.get("training")
     return type(given) is bool and isinstance(operation, Layer) and signature_of(operation).training_default is given

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpunet import tree
+from gpunet.layers.calling import call_state
+from gpunet.layers.layer import Layer
 from gpunet.models.fusion import Fusion, choose_fusions
 from gpunet.models.normalised import NormalisedConvolution, can_be_normalised
 from gpunet.symbolic import KerasTensor, Node
@@ -23,16 +25,19 @@ class Step:
         self.inputs = [i for i in self.places if i is not None]
         sole = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and not node.kwargs
         self.sole = slot[id(node.args[0])] if sole else None
+        self.says_training = "training" in node.kwargs and isinstance(node.operation, Layer)
         self.last: list[int] = []  # slots to empty afterwards
 
-    def run(self, values: list[Any]) -> None:
-        """Call the operation on what is in its slots."""
+    def run(self, values: list[Any], training: bool | None) -> None:
+        """Call the operation on what is in its slots; `training`, if not None, stands in for its own."""
         if self.sole is not None:
             result = self.call(values[self.sole])
         else:
             given = tree.flatten(self.arguments)
             leaves = [x if i is None else values[i] for i, x in zip(self.places, given)]
             args, kwargs = tree.pack_like(self.arguments, leaves)
+            if self.says_training and training is not None:
+                kwargs["training"] = training
             result = self.call(*args, **kwargs)
         if len(self.outputs) == 1 and not tree.is_nested(result):
             values[self.outputs[0]] = result
@@ -55,14 +60,14 @@ class FusedStep:
         self.between = [i for step in self.single[:-1] for i in step.outputs]
         self.last: list[int] = []
 
-    def run(self, values: list[Any]) -> None:
+    def run(self, values: list[Any], training: bool | None) -> None:
         """Compute the last node's output from the inputs of all."""
         inputs = [values[i] for i in self.inputs]
         if self.fusion.applies(inputs):
             values[self.outputs[0]] = self.fusion.compute(*inputs)
         else:
             for step in self.single:
-                step.run(values)
+                step.run(values, training)
             for i in self.between:
                 values[i] = None
         for i in self.last:
@@ -82,14 +87,14 @@ class ConvolutionStep:
         self.outputs = rest.outputs
         self.last: list[int] = []
 
-    def run(self, values: list[Any]) -> None:
+    def run(self, values: list[Any], training: bool | None) -> None:
         """Compute the output of the rest from the convolution's input."""
         inputs = [values[i] for i in self.inputs]
         if self.together.applies(*inputs):
             values[self.outputs[0]] = self.together.compute(*inputs)
         else:
-            self.convolution.run(values)
-            self.rest.run(values)
+            self.convolution.run(values, training)
+            self.rest.run(values, training)
             values[self.convolution.outputs[0]] = None
         for i in self.last:
             values[i] = None
@@ -148,10 +153,18 @@ class Plan:
             step.last = [i for i in reads if i not in seen]
             seen |= reads
 
-    def run(self, inputs: Iterable[Any]) -> list[Any]:
-        """The outputs for some inputs."""
+    def run(self, inputs: Iterable[Any], training: bool | None = None) -> list[Any]:
+        """The outputs for some inputs. `training`, if not None, is that of all layers, whatever they were called with
+        when the graph was made.
+        """
         values = [*inputs]
         values += [None] * (self.size - len(values))
-        for step in self.steps:
-            step.run(values)
+        before = call_state.training
+        if training is not None:
+            call_state.training = training
+        try:
+            for step in self.steps:
+                step.run(values, training)
+        finally:
+            call_state.training = before
         return [values[i] for i in self.outputs]

@@ -56,8 +56,7 @@ def recalibrate(model: Any, batches: Batches) -> None:
         calls = _calls(model, first)
         for layer, count in calls.items():
             moments = _moments(model, batches, layer, count)
-            layer.moving_mean.assign(moments.mean)
-            layer.moving_variance.assign(moments.variance)
+            layer.set_statistics(moments.mean, moments.variance)
 
 
 def _calls(model: Any, batch: tuple) -> dict[BatchNormalization, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import tree
+from gpunet.layers.building import as_declared
 from gpunet.layers.core.input_layer import InputLayer
 from gpunet.layers.layer import Layer
 from gpunet.models.functional import Functional
@@ -97,6 +98,7 @@ class Sequential(Model):
             raise ValueError(
                 f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
             )
+        input_shape = as_declared(input_shape)
         if not isinstance(self._stack[0], InputLayer):
             if input_shape is None:
                 raise ValueError(f"Sequential model '{self.name}' needs the shape of its input. Received: None")

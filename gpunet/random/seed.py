@@ -49,6 +49,7 @@ class SeedGenerator:
         """The current (seed, counter) as a raw array; the counter moves on, except while shapes are inferred."""
         if scopes.abstract:
             return copy(self.state.array)
+        self.state.about_to_change()
         current = prim.next_state(self.state.array)
         self.state.touched()
         return current

@@ -1,6 +1,7 @@
 """Models and weights in files: `.keras` and `.weights.h5` as Keras 3 writes them, safetensors and npz."""
 
 from gpunet.saving.archive import load_model, save_model
+from gpunet.saving.file_editor import KerasFileEditor
 from gpunet.saving.weights import load_weights, save_weights
 from gpunet.serialization import (
     CustomObjectScope,
@@ -15,6 +16,7 @@ from gpunet.serialization import serialize as serialize_keras_object
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",

@@ -51,7 +51,7 @@ def save_weights(
     check_free(filepath, overwrite)
     _check_built(model, "saving")
     if max_shard_size is not None:
-        save_shards(_pieces(model, objects_to_skip), filepath, max_shard_size)
+        save_shards(pieces(model, objects_to_skip), filepath, max_shard_size)
         return
     with replacing(filepath) as file:
         if kind == ".weights.h5":
@@ -122,13 +122,13 @@ def write_state(model: Any, file: Any, objects_to_skip: Any = None) -> None:
     """Write all state, the optimizer's too, as HDF5 in Keras's layout."""
     writer = Writer(file)
     try:
-        for piece in _pieces(model, objects_to_skip):
+        for piece in pieces(model, objects_to_skip):
             writer.write(*piece)
     finally:
         writer.close()
 
 
-def _pieces(model: Any, objects_to_skip: Any) -> Iterator[Piece]:
+def pieces(model: Any, objects_to_skip: Any = None) -> Iterator[Piece]:
     """The path of each object with state, its arrays and its name."""
     for path, item in saveables(model, objects_to_skip):
         arrays: dict[str, Any] = {}

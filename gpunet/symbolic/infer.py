@@ -75,7 +75,7 @@ def _run(function, args, kwargs, stand_in):
         return tensor
 
     args, kwargs = tree.map_structure(concrete, args), tree.map_structure(concrete, kwargs)
-    with abstract_scope(), no_grad():
+    with abstract_scope(stand_in), no_grad():
         return function(*args, **kwargs)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gpunet.serialization import serialize as serialize_keras_object
     from gpunet.symbolic import is_keras_tensor
     from gpunet.symbolic.operation import get_source_inputs
+    from gpunet.utils.config import Config
     from gpunet.utils.files import get_file
     from gpunet.utils.global_state import clear_session
     from gpunet.utils.images import array_to_img, image_dataset_from_directory, img_to_array, load_img, save_img
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 # Loaded when they are first used: some import what is slow to import.
 _WHERE = {
+    "Config": "utils.config",
     "CustomObjectScope": "serialization",
     "Progbar": "utils.progbar",
     "PyDataset": "data",
@@ -90,6 +92,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Config",
     "CustomObjectScope",
     "Progbar",
     "PyDataset",

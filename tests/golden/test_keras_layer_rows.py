@@ -1,6 +1,5 @@
 """Layers compute what Keras's do: in keras_layer_rows.npz, and in an installed Keras on other numbers."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -22,15 +21,6 @@ def golden():
     return load(Path(__file__).with_name("keras_layer_rows.npz"))
 
 
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    pytest.importorskip(os.environ["KERAS_BACKEND"], reason="Keras's backend is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's own
-        return pytest.importorskip("keras", reason="Keras is not installed")
-
-
 def compare(found, expected):
     assert set(found) == set(expected)
     for key, value in expected.items():
@@ -46,17 +36,17 @@ def test_computes_what_keras_did(name, golden):
 
 
 @rows
-def test_computes_what_keras_does(name, keras):
-    if name in BROKEN.get(keras.backend.backend(), ()):
+def test_computes_what_keras_does(name, real_keras):
+    if name in BROKEN.get(real_keras.backend.backend(), ()):
         pytest.skip("Keras fails on this backend")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = values(name, ROWS[name], keras, seed=1)
+        expected = values(name, ROWS[name], real_keras, seed=1)
     compare(values(name, ROWS[name], gpunet, seed=1), expected)
 
 
 @rows
-def test_configuration_is_what_keras_writes(name, keras):
-    ours, theirs = (set(ROWS[name].make(library).get_config()) for library in (gpunet, keras))
+def test_configuration_is_what_keras_writes(name, real_keras):
+    ours, theirs = (set(ROWS[name].make(library).get_config()) for library in (gpunet, real_keras))
     optional = {"activity_regularizer", "quantization_config"}  # written where there is one
     assert ours - optional == theirs - optional

@@ -70,6 +70,7 @@ TABLE: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("GlobalAveragePooling2D", {"keepdims": True, "data_format": "channels_first"}, [IMAGE]),
     ("BatchNormalization", {"momentum": 0.5, "beta_initializer": "ones"}, [IMAGE]),
     ("BatchNormalization", {"axis": 1, "center": False}, [IMAGE]),
+    ("BatchNormalization", {"renorm": True, "renorm_clipping": {"rmax": 1.1}, "renorm_momentum": 0.5}, [IMAGE]),
     ("LayerNormalization", {"epsilon": 1e-2, "gamma_regularizer": "l2"}, [IMAGE]),
     ("LayerNormalization", {"axis": [-2, -1], "center": False}, [(3, 4)]),
     ("GroupNormalization", {"groups": 2}, [IMAGE]),

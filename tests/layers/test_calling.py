@@ -42,14 +42,6 @@ def test_training_goes_down_to_layers_that_take_it():
     assert inner.seen is False
 
 
-def test_an_explicit_training_wins_over_the_model():
-    inner = Recorder()
-    inputs = keras.Input((6,))
-    model = keras.Model(inputs, inner(inputs, training=False))
-    model(X, training=True)
-    assert inner.seen is False
-
-
 def test_dropout_drops_only_while_training():
     layer = layers.Dropout(0.5, seed=1)
     x = np.ones((200, 50), "float32")

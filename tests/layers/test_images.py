@@ -1,6 +1,5 @@
 """Layers that change images: what Keras's do for the same draws, limits of the draws, dictionaries, fitting to data."""
 
-import os
 import warnings
 
 import numpy as np
@@ -38,15 +37,6 @@ CASES = [
     ("RandomCrop", {"height": 4, "width": 5}),
 ]
 each = pytest.mark.parametrize(("name", "arguments"), CASES, ids=[f"{i}-{c[0]}" for i, c in enumerate(CASES)])
-
-
-@pytest.fixture(scope="module")
-def real_keras():
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    pytest.importorskip(os.environ["KERAS_BACKEND"], reason="Keras's backend is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's own
-        return pytest.importorskip("keras", reason="Keras is not installed")
 
 
 def _ours(drawn, first):

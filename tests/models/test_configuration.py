@@ -218,3 +218,24 @@ def test_copies_go_their_own_way(make, how):
     assert any((w != v).any() for w, v in zip(before, other.get_weights()))
     for w, v in zip(before, model.get_weights()):
         np.testing.assert_array_equal(w, v)
+
+
+def test_a_clone_is_compiled_as_its_model_is():
+    """By functions of one's own too, and with state of its own."""
+
+    def own(y_true, y_pred):
+        return (y_true - y_pred) ** 2
+
+    inputs = keras.Input((3,))
+    for loss in ("mse", own, lambda a, b: abs(a - b), keras.losses.Huber()):
+        for model in (
+            keras.Model(inputs, layers.Dense(2)(inputs)),
+            keras.Sequential([keras.Input((3,)), layers.Dense(2)]),
+        ):
+            model.compile(keras.optimizers.Adam(0.1), loss, metrics=["mae", own])
+            copy = clone_model(model)
+            copy.set_weights(model.get_weights())
+            x, y = np.ones((4, 3), "float32"), np.zeros((4, 2), "float32")
+            assert model.train_on_batch(x, y) == copy.train_on_batch(x, y)
+            assert copy.optimizer is not model.optimizer
+    assert not clone_model(keras.Sequential([layers.Dense(2)])).compiled

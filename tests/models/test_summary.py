@@ -55,3 +55,18 @@ def test_printed_without_a_function(capsys):
     text = capsys.readouterr().out
     assert 'Model: "[bold]"' in text
     assert "[odd] (Dense)" in text
+
+
+def test_layers_that_were_built_without_a_batch_have_none():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.Sequential([layers.Conv2D(2, 3), layers.Dense(4)])
+
+        def call(self, x):
+            return self.inner(x)
+
+    model = Own()
+    model.build((None, 8, None, 1))
+    assert model.inner.layers[0].get_build_config() == {"input_shape": (None, 8, None, 1)}
+    assert "(None, 6, None, 2)" in summary_models.text(model, expand_nested=True)

@@ -98,7 +98,7 @@ class Lambda(Layer):
             if name == "function" and not isinstance(value, dict):
                 config[name] = activations.get(value)
             elif value is not None:
-                config[name] = deserialize(value, custom_objects, safe_mode)
+                config[name] = deserialize(value, custom_objects, safe_mode is not False)
         return super().from_config(config)
 
 

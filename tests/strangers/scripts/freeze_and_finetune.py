@@ -15,7 +15,7 @@ base = keras.Sequential(
     [
         layers.Input((8, 8, 1)),
         layers.Conv2D(12, 3, padding="same", use_bias=False),
-        layers.BatchNormalization(),
+        layers.BatchNormalization(name="norm"),
         layers.Activation("relu"),
         layers.MaxPooling2D(),
         layers.Flatten(),
@@ -43,11 +43,13 @@ _, with_frozen_base = model.evaluate(x[high], y[high] - 5, verbose=0)
 
 base.trainable = True
 assert len(model.trainable_weights) == 7
+base.get_layer("norm").trainable = False
+assert len(model.trainable_weights) == 5
 model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x[high], y[high] - 5, epochs=6, verbose=0)
 _, finetuned = model.evaluate(x[high], y[high] - 5, verbose=0)
 assert any((b != a).any() for b, a in zip(frozen, base.get_weights()))
-# `training=False` in the call keeps the batch norm's statistics, also while fine-tuning.
+# A frozen batch norm keeps its statistics; `training=False` in the call would give way to that of `fit`.
 np.testing.assert_array_equal(frozen[3], base.get_weights()[3])
 assert finetuned > with_frozen_base
 assert finetuned > 0.95
