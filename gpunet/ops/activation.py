@@ -19,8 +19,8 @@ from gpunet.symbolic.ops import symbolic_op
 
 @symbolic_op
 def relu6(x: Any) -> Any:
-    """min(max(x, 0), 6)."""
-    return el.clip(x, 0.0, 6.0)
+    """min(max(x, 0), 6), without a gradient where x is 0, as of units that are never active."""
+    return el.minimum(relu(x), 6)
 
 
 @symbolic_op
