@@ -171,6 +171,8 @@ def operation(name: str, mode: Mode) -> Work:
         "conv": lambda: ops.conv(images, t["kernel"], padding="same"),
         "max_pool": lambda: ops.max_pool(images, 2),
         "batch_norm": lambda: ops.batch_normalization(images, mean, variance, 3, gain, gain),
+        "layer_norm": lambda: ops.layer_normalization(a, row, row, epsilon=1e-3),
+        "gelu": lambda: ops.gelu(a, approximate=False),
         "crossentropy": lambda: ops.sparse_categorical_crossentropy(t["labels"], a, from_logits=True),
         "concatenate": lambda: ops.concatenate([a, b], axis=1),
         "take": lambda: ops.take(a, t["labels"], axis=0),

@@ -99,19 +99,20 @@ def _recurrent(w: list[Any], x: Any, gates: int) -> Any:
     return lax.scan(lstm if gates == 4 else gru, (state, state) if gates == 4 else (state,), inputs)[0][0]
 
 
+def _normalised(x: Any, gamma: Any, beta: Any) -> Any:
+    return (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + 1e-3) * gamma + beta
+
+
 def _encoder(w: list[Any], x: Any, heads: int) -> Any:
     kernels, biases = w[:6], w[6:12]
 
     def dense(i: int, x: Any) -> Any:
         return x @ kernels[i] + biases[i]
 
-    def normalised(x: Any, gamma: Any, beta: Any) -> Any:
-        return (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + 1e-3) * gamma + beta
-
     by_head = (*x.shape[:2], heads, x.shape[-1] // heads)
     attended = jax.nn.dot_product_attention(*(dense(i, x).reshape(by_head) for i in range(3)))
-    x = normalised(x + dense(3, attended.reshape(x.shape)), *w[12:14])
-    return normalised(x + dense(5, jax.nn.gelu(dense(4, x), approximate=False)), *w[14:16])
+    x = _normalised(x + dense(3, attended.reshape(x.shape)), *w[12:14])
+    return _normalised(x + dense(5, jax.nn.gelu(dense(4, x), approximate=False)), *w[14:16])
 
 
 def _layer(layer: Any, w: list[Any], x: Any, moments: list[Any]) -> Any:
@@ -237,6 +238,8 @@ def operation(name: str, mode: Mode) -> Work:
         "conv": (lambda x, k: _layer(Conv(32, 3, bias=False), [k], x, []), ("images", "kernel")),
         "max_pool": (lambda x: _layer(MaxPool(2, 2), [], x, []), ("images",)),
         "batch_norm": (lambda x: (x - t["zeros"]) * lax.rsqrt(t["ones"] + 1e-3) * gain + gain, ("images",)),
+        "layer_norm": (lambda a: _normalised(a, t["row"], t["row"]), "a"),
+        "gelu": (lambda a: jax.nn.gelu(a, approximate=False), "a"),
         "crossentropy": (
             lambda a: -jnp.take_along_axis(jax.nn.log_softmax(a), t["labels"][:, None], 1),
             "a",

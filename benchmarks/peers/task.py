@@ -101,5 +101,5 @@ def op_arrays() -> dict[str, np.ndarray]:
 
 OPS = (
     "add", "multiply", "exp", "tanh", "relu", "sum", "mean_axis0", "softmax", "transpose_copy", "matmul", "conv",
-    "max_pool", "batch_norm", "crossentropy", "concatenate", "take",
+    "max_pool", "batch_norm", "layer_norm", "gelu", "crossentropy", "concatenate", "take",
 )  # fmt: skip

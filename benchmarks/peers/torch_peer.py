@@ -244,6 +244,8 @@ def operation(name: str, mode: Mode) -> Work:
         "conv": lambda: F.conv2d(images, kernel, padding=1),
         "max_pool": lambda: F.max_pool2d(images, 2),
         "batch_norm": lambda: F.batch_norm(images, mean, variance, gain, gain),
+        "layer_norm": lambda: F.layer_norm(a, row.shape, row, row, 1e-3),
+        "gelu": lambda: F.gelu(a),
         "crossentropy": lambda: F.cross_entropy(a, labels, reduction="none"),
         "concatenate": lambda: torch.cat([a, b], 1),
         "take": lambda: a.index_select(0, labels),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from gpunet.autograd.apply import apply
+from gpunet.autograd.fused import fused_gradient
 from gpunet.autograd.tape import Gradient
 from gpunet.backend.primitives import nn as prim
+from gpunet.backend.primitives.elementwise import GATED, GATED_GRAD, RECTIFIER_GRADS, RECTIFIERS
 from gpunet.ops import elementwise as el
 from gpunet.ops.elementwise import relu, sigmoid, softplus, tanh
 from gpunet.ops.joining import split
@@ -15,6 +18,49 @@ from gpunet.ops.operands import float_operand, normalize_axis
 from gpunet.ops.reduction import sum as sum_
 from gpunet.ops.views import moveaxis, reshape
 from gpunet.symbolic.ops import symbolic_op
+
+
+def _gelu_steps(x):
+    return el.multiply(el.multiply(x, 0.5), el.add(el.erf(el.multiply(x, math.sqrt(0.5))), 1.0))
+
+
+def _gelu_tanh_steps(x):
+    cubic = el.add(x, el.multiply(el.multiply(el.square(x), x), 0.044715))
+    return el.multiply(el.multiply(x, 0.5), el.add(tanh(el.multiply(cubic, math.sqrt(2 / math.pi))), 1.0))
+
+
+def _elu_steps(x, *, alpha):
+    return el.where(el.greater(x, 0), x, el.multiply(el.expm1(el.minimum(x, 0.0)), alpha))
+
+
+def _gradient_of(backward, steps):
+    def of(g, r):
+        return (apply(backward, g, r.inputs[0], *r.residuals, **r.attributes),)
+
+    return fused_gradient(of, steps, saves="x")
+
+
+# Activations that are one pass each, step by step: what their derivatives of higher order are made of.
+_STEPS: dict[str, Callable] = {
+    "gelu": _gelu_steps,
+    "gelu_tanh": _gelu_tanh_steps,
+    "silu": lambda x: el.multiply(x, sigmoid(x)),
+    "mish": lambda x: el.multiply(x, tanh(softplus(x))),
+    "elu": _elu_steps,
+    "leaky_relu": lambda x, *, alpha: el.where(el.greater(x, 0), x, el.multiply(x, alpha)),
+}
+
+
+for _name, _primitive in {**GATED, **RECTIFIERS}.items():
+    _primitive.gradient = _gradient_of({**GATED_GRAD, **RECTIFIER_GRADS}[_name], _STEPS[_name])
+
+
+def _with_alpha(name, x, alpha):
+    """An activation whose alpha is a number, or step by step one whose alpha is an array."""
+    x = float_operand(x)
+    if isinstance(alpha, int | float):
+        return apply(RECTIFIERS[name], x, alpha=float(alpha))
+    return _STEPS[name](x, alpha=alpha)
 
 
 @symbolic_op
@@ -26,15 +72,13 @@ def relu6(x: Any) -> Any:
 @symbolic_op
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """x where positive, else negative_slope·x."""
-    x = float_operand(x)
-    return el.where(el.greater(x, 0), x, el.multiply(x, negative_slope))
+    return _with_alpha("leaky_relu", x, negative_slope)
 
 
 @symbolic_op
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where positive, else alpha·(e^x − 1) (Clevert et al., arXiv:1511.07289)."""
-    x = float_operand(x)
-    return el.where(el.greater(x, 0), x, el.multiply(el.expm1(el.minimum(x, 0.0)), alpha))
+    return _with_alpha("elu", x, alpha)
 
 
 @symbolic_op
@@ -54,20 +98,13 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 @symbolic_op
 def gelu(x: Any, approximate: bool = True) -> Any:
     """x·Φ(x), by default through tanh (Hendrycks and Gimpel, arXiv:1606.08415)."""
-    x = float_operand(x)
-    if approximate:
-        cubic = el.add(x, el.multiply(el.multiply(el.square(x), x), 0.044715))
-        gate = el.add(tanh(el.multiply(cubic, math.sqrt(2 / math.pi))), 1.0)
-    else:
-        gate = el.add(el.erf(el.multiply(x, math.sqrt(0.5))), 1.0)
-    return el.multiply(el.multiply(x, 0.5), gate)
+    return apply(GATED["gelu_tanh" if approximate else "gelu"], float_operand(x))
 
 
 @symbolic_op
 def silu(x: Any) -> Any:
     """x·sigmoid(x), also called swish (arXiv:1710.05941)."""
-    x = float_operand(x)
-    return el.multiply(x, sigmoid(x))
+    return apply(GATED["silu"], float_operand(x))
 
 
 swish = silu
@@ -83,8 +120,7 @@ def softsign(x: Any) -> Any:
 @symbolic_op
 def mish(x: Any) -> Any:
     """x·tanh(softplus(x)) (Misra, arXiv:1908.08681)."""
-    x = float_operand(x)
-    return el.multiply(x, tanh(softplus(x)))
+    return apply(GATED["mish"], float_operand(x))
 
 
 @symbolic_op

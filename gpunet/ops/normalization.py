@@ -1,12 +1,14 @@
-"""Batch normalisation: with the batch's own statistics, fused, and with given ones."""
+"""Batch normalisation, with the batch's own statistics, fused, and with given ones; layer and RMS normalisation."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gpunet.autograd.apply import apply
 from gpunet.autograd.fused import fused_gradient
 from gpunet.autograd.tape import Gradient
+from gpunet.backend.dtypes import FLOAT32
 from gpunet.backend.primitives import nn as prim
 from gpunet.ops import elementwise as el
 from gpunet.ops.operands import cast_to, float_operand, normalize_axes, normalize_axis, operand
@@ -235,16 +237,7 @@ def layer_normalization(
     Raises:
         ValueError: if a shape does not fit.
     """
-    wide, original = _wide(x)
-    axes = _sorted_axes(axis, wide.ndim)
-    centred = el.subtract(wide, mean_(wide, axes, keepdims=True))
-    variance = mean_(el.square(centred), axes, keepdims=True)
-    y = el.multiply(centred, el.rsqrt(el.add(variance, 1e-7 if epsilon is None else epsilon)))
-    if gamma is not None:
-        y = el.multiply(y, _along("gamma", gamma, y, axes))
-    if beta is not None:
-        y = el.add(y, _along("beta", beta, y, axes))
-    return cast_to(y, original)
+    return _over_rows(x, axis, epsilon, True, gamma=gamma, beta=beta)
 
 
 @symbolic_op
@@ -259,30 +252,58 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
     Raises:
         ValueError: if a shape does not fit.
     """
-    wide, original = _wide(x)
-    axes = _sorted_axes(axis, wide.ndim)
-    squares = mean_(el.square(wide), axes, keepdims=True)
-    y = el.multiply(wide, el.rsqrt(el.add(squares, 1e-7 if epsilon is None else epsilon)))
-    return cast_to(y if scale is None else el.multiply(y, _along("scale", scale, y, axes)), original)
+    return _over_rows(x, axis, epsilon, False, scale=scale)
 
 
-def _wide(x):
-    """x in float32 or wider, and the dtype that results return to."""
+def _over_rows(x, axis, epsilon, centred, **parameters):
+    """Run the primitive over one axis or several, which are made one at the end."""
     x = float_operand(x)
-    return (cast_to(x, "float32") if x.dtype.itemsize == 2 else x), x.dtype
+    axes = tuple(sorted(normalize_axes(axis, x.ndim) or range(x.ndim)))
+    wide = _wide(x.dtype)
+    size = math.prod(x.shape[a] for a in axes)
+    flat = [_along(name, p, x, axes, wide, size) for name, p in parameters.items()]
+    last = tuple(range(x.ndim - len(axes), x.ndim))
+    moved = x if axes == last else moveaxis(x, axes, last)
+    rows = moved if len(axes) == 1 else reshape(moved, (*moved.shape[: x.ndim - len(axes)], size))
+    epsilon = 1e-7 if epsilon is None else float(epsilon)
+    y = apply(prim.layer_norm, rows, *flat, *[None] * (2 - len(flat)), epsilon=epsilon, centred=centred)
+    y = y if rows is moved else reshape(y, moved.shape)
+    return y if moved is x else moveaxis(y, last, axes)
 
 
-def _sorted_axes(axis, ndim):
-    return tuple(sorted(normalize_axes(axis, ndim) or range(ndim)))
-
-
-def _along(name, factor, x, axes):
-    """A factor of the sizes of x along `axes`, with axes of size 1 for the others."""
-    factor = cast_to(operand(factor), x.dtype)
+def _along(name, factor, x, axes, dtype, size):
+    """A factor of the sizes of x along `axes`, or None, as a vector."""
+    if factor is None:
+        return None
+    factor = cast_to(operand(factor), dtype)
     expected = tuple(x.shape[a] for a in axes)
     if tuple(factor.shape) != expected:
         raise ValueError(
             f"expected {name} of shape {expected}, the sizes of x along axes {axes}. "
             f"Received: {name}.shape={tuple(factor.shape)}, x.shape={tuple(x.shape)}"
         )
-    return reshape(factor, [n if d in axes else 1 for d, n in enumerate(x.shape)])
+    return factor if len(expected) == 1 else reshape(factor, (size,))
+
+
+def _wide(dtype):
+    """What numbers of a dtype are computed in."""
+    return FLOAT32 if dtype.itemsize == 2 else dtype
+
+
+def _layer_norm_backward(g, r):
+    x, gamma, _ = r.inputs
+    parameters = 2 if r.needs[2] else int(r.needs[1])
+    options = {"centred": r.attributes["centred"], "parameters": parameters}
+    return *apply(prim.layer_norm_grad, g, x, gamma, *r.residuals, **options), *[None] * (2 - parameters)
+
+
+def _layer_norm_decomposition(x, gamma, beta, *, epsilon, centred):
+    y = cast_to(x, _wide(x.dtype))
+    if centred:
+        y = el.subtract(y, mean_(y, -1, keepdims=True))
+    y = el.multiply(y, el.rsqrt(el.add(mean_(el.square(y), -1, keepdims=True), epsilon)))
+    y = y if gamma is None else el.multiply(y, gamma)
+    return cast_to(y if beta is None else el.add(y, beta), x.dtype)
+
+
+prim.layer_norm.gradient = fused_gradient(_layer_norm_backward, _layer_norm_decomposition, saves="xyz")

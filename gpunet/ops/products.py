@@ -202,11 +202,11 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     while len(pairs) > 1:
         i, j = _cheapest_pair(pairs)
         later = set(output).union(*(t for k, (_, t) in enumerate(pairs) if k not in (i, j)))
-        merged = _contract(pairs[i], pairs[j], later)
+        merged = _contract(pairs[i], pairs[j], later, output)
         pairs = [p for k, p in enumerate(pairs) if k not in (i, j)] + [merged]
     ((array, term),) = pairs
     array, term = _sum_out(array, term, set(output))
-    return transpose(array, [term.index(c) for c in output])
+    return array if term == output else transpose(array, [term.index(c) for c in output])
 
 
 def _parse_einsum(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
@@ -280,18 +280,31 @@ def _sum_out(array, term, keep):
     return (sum_(array, axis=axes), "".join(c for c in term if c in keep)) if axes else (array, term)
 
 
-def _contract(first, second, later):
-    """One batched matrix product of two labelled operands."""
+def _contract(first, second, later, output):
+    """One batched matrix product of two labelled operands, in the order of `output` where that is possible.
+
+    Where rows, columns and what is summed are one axis each, the operands are multiplied as they lie, without a copy.
+    """
     (a, ta), (b, tb) = _sum_out(*first, later | set(second[1])), _sum_out(*second, later | set(first[1]))
+    left, right = [c for c in ta if c not in tb], [c for c in tb if c not in ta]
+    if left and right and -1 < output.find(right[0]) < output.find(left[0]):
+        a, ta, left, b, tb, right = b, tb, right, a, ta, left
     batch = [c for c in ta if c in tb and c in later]
     inner_labels = [c for c in ta if c in tb and c not in later]
-    left, right = [c for c in ta if c not in tb], [c for c in tb if c not in ta]
     size = {c: n for x, t in ((a, ta), (b, tb)) for c, n in zip(t, x.shape)}
     dims = [[size[c] for c in labels] for labels in (batch, left, inner_labels, right)]
+    found = "".join(batch + left + right)
+    if len(left) == len(inner_labels) == len(right) == 1:
+        # Axes in the order that they have: gradients come in the same one, and lie as the operands do.
+        swap_a, swap_b = ta.index(inner_labels[0]) < ta.index(left[0]), tb.index(right[0]) < tb.index(inner_labels[0])
+        a = transpose(a, [ta.index(c) for c in batch + (inner_labels + left if swap_a else left + inner_labels)])
+        b = transpose(b, [tb.index(c) for c in batch + (right + inner_labels if swap_b else inner_labels + right)])
+        return _product(a, b, swap_a, swap_b), found
+    a = transpose(a, [ta.index(c) for c in batch + left + inner_labels])
+    b = transpose(b, [tb.index(c) for c in batch + inner_labels + right])
     nb, nl, ni, nr = map(math.prod, dims)
-    a = reshape(transpose(a, [ta.index(c) for c in batch + left + inner_labels]), (nb, nl, ni))
-    b = reshape(transpose(b, [tb.index(c) for c in batch + inner_labels + right]), (nb, ni, nr))
-    return reshape(_product(a, b), dims[0] + dims[1] + dims[3]), "".join(batch + left + right)
+    product = _product(reshape(a, (nb, nl, ni)), reshape(b, (nb, ni, nr)))
+    return reshape(product, dims[0] + dims[1] + dims[3]), found
 
 
 @symbolic_op

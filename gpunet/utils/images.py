@@ -98,7 +98,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
         raise ValueError(f"Unsupported channel number. Received: {array.shape[-1]}")
     if scale:
         array = array - array.min()
-        array = array * (255.0 / (array.max() or 1.0))
+        array = array / (array.max() or 1.0) * 255  # in this order the largest value is 255 exactly, whatever it was
     pixels = array.astype("uint8")
     return _pillow().fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -200,30 +199,42 @@ def test_what_a_backup_needs(tmp_path):
 
 TRAINING = textwrap.dedent(
     """
-    import sys, time
+    import signal, sys, time
     import numpy as np
     import gpunet as keras
     from gpunet import callbacks, layers
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell are told to ignore it
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), layers.Dense(8), layers.Dropout(0.2), layers.Dense(1)])
     model.compile("adam", "mse")
     x = np.random.default_rng(0).normal(size=(40, 3))
-    slow = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(float(sys.argv[2])))
-    tell = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print("epoch", epoch, flush=True))
+
+
+    class Tell(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+            print("epoch", epoch, flush=True)
+
+        def on_train_batch_end(self, batch, logs=None):
+            if sys.argv[2] == "wait" and (self.epoch, batch) == (2, 3):
+                print("waiting", flush=True)
+                time.sleep(60)
+
+
     backup = callbacks.BackupAndRestore(sys.argv[1] + "/backup", save_freq=2)
-    model.fit(x, x[:, :1], batch_size=8, epochs=6, verbose=0, callbacks=[backup, slow, tell])
+    model.fit(x, x[:, :1], batch_size=8, epochs=6, verbose=0, callbacks=[backup, Tell()])
     np.savez(sys.argv[1] + "/done.npz", *model.get_weights())
     """
 )
 
 
-def train(folder, pause, how=None):
-    """The training in a process of its own, which is sent a signal in its third epoch; its lines of output."""
+def train(folder, how=None):
+    """The training in a process of its own, which waits in its third epoch for a signal if any; its lines of output."""
     folder.mkdir(exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(Path(keras.__file__).parents[1])}
     process = subprocess.Popen(
-        [sys.executable, "-c", TRAINING, folder, str(pause)],
+        [sys.executable, "-c", TRAINING, folder, "wait" if how else "run"],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -233,17 +244,16 @@ def train(folder, pause, how=None):
     with process:
         for line in process.stdout:
             lines.append(line.strip())
-            if how and line.strip() == "epoch 2":
-                time.sleep(2.5 * pause)
+            if lines[-1] == "waiting":
                 process.send_signal(how)
     return lines
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_training_loses_nothing_but_its_last_batches(tmp_path, how):
-    assert train(tmp_path / "killed", 0.1, how)[-1] == "epoch 2"
-    assert train(tmp_path / "killed", 0.0)[0] == "epoch 2"
-    train(tmp_path / "whole", 0.0)
+    assert train(tmp_path / "killed", how)[-2:] == ["epoch 2", "waiting"]
+    assert train(tmp_path / "killed")[0] == "epoch 2"
+    train(tmp_path / "whole")
     with np.load(tmp_path / "killed" / "done.npz") as a, np.load(tmp_path / "whole" / "done.npz") as b:
         for name in b:
             np.testing.assert_array_equal(a[name], b[name])

@@ -250,6 +250,8 @@ def test_every_binder_has_a_case_and_an_implementation():
     tested += [(numba, name) for name in (*batch_norm, *crossentropy)]  # in test_numba.py
     rows = ["lstm", "lstm_grad", "gru", "gru_grad", "softmax", "softmax_grad"]
     tested += [(numba, name) for name in rows]  # in test_recurrent.py and test_rows.py
+    one_pass = ["layer_norm", "gelu", "gelu_tanh", "silu"]  # in test_layer_norm.py and test_activation.py
+    tested += [(numba, name + suffix) for name in one_pass for suffix in ("", "_grad")]
     for provider in (onednn, numba, cpu):
         assert set(provider.binders) == {name for owner, name in tested if owner is provider}
         assert set(provider.binders) <= set(provider.implementations)

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from gpunet import ops
 from gpunet.backend.cuda import tiles
 from gpunet.backend.cuda.gemm import product
 from gpunet.backend.cuda.tiles import TILES
@@ -163,6 +164,15 @@ def test_out(gpu):
 def test_nan_is_not_hidden_by_relu(gpu):
     x, w = upload(gpu, np.array([[np.nan, 1.0]]), np.ones((2, 3)))
     assert np.isnan(prim.linear(x, w, None, activation="relu").get()).all()
+
+
+@pytest.mark.parametrize("equation", ["aecd,abcd->acbe", "acbe,aecd->abcd"])
+def test_the_products_of_attention_are_one_launch_each(gpu, equation):
+    sizes = dict(zip("abcde", (2, 6, 3, 4, 5)))
+    operands = [normal([sizes[c] for c in term]) for term in equation.split("->")[0].split(",")]
+    found = ops.einsum(equation, *upload(gpu, *operands))
+    np.testing.assert_allclose(found.get(), np.einsum(equation, *operands), rtol=2e-5, atol=2e-5)
+    assert gpu.launches == {"gemm": 1}
 
 
 def test_what_is_left_to_cupy(gpu):

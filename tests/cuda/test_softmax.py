@@ -1,5 +1,5 @@
 """Softmax, log-softmax and cross-entropies against the portable implementation."""
-# kernels: softmax.cu
+# kernels: softmax.cu rows.cuh
 
 import numpy as np
 import pytest

@@ -5,10 +5,12 @@ from gpunet.backend.primitive import Provider
 cpu = Provider("numpy")
 
 from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
+    activation,
     batch_norm,
     conv,
     copying,
     elementwise,
+    layer_norm,
     matmul,
     nn,
     pooling,
@@ -19,11 +21,13 @@ from gpunet.backend.cpu import (  # noqa: E402 - they register on `cpu`
 )
 
 __all__ = [
+    "activation",
     "batch_norm",
     "conv",
     "copying",
     "cpu",
     "elementwise",
+    "layer_norm",
     "matmul",
     "nn",
     "pooling",

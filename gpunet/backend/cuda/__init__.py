@@ -11,7 +11,8 @@ cuda = Provider("cuda")
 
 # Each registers its implementations on `cuda`. They are imported when the first array of a GPU is seen.
 FAMILIES = """
-    elementwise reduction sorting shape gemm conv random update batch_norm pooling recurrent softmax
+    elementwise activation reduction sorting shape gemm conv random update batch_norm layer_norm pooling
+    recurrent softmax
 """.split()
 
 

@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 import functools
-from math import ceil, prod
 from typing import Any
 
 import numpy as np
 
 from gpunet.backend.cuda import cuda
 from gpunet.backend.cuda.arrays import contiguous, deliver, empty, implements, target, vector
-from gpunet.backend.cuda.launcher import VECTOR_BYTES, Family
+from gpunet.backend.cuda.launcher import Family
+from gpunet.backend.cuda.rows import LARGEST, rows_along
 from gpunet.backend.cuda.source import C_TYPES
 from gpunet.backend.primitives import nn as prim
 
 SOFTMAX = Family("softmax.cu", TYPE=("float", "double", "float16"))
 _TYPES = tuple(map(np.dtype, ("float32", "float64", "float16")))
 _LABELS = {np.dtype("int32"): "", np.dtype("int64"): "_long"}
-_LARGEST = 2**31 - 2**16  # places beyond the end of a row are counted in 32 bits
-_THREADS = 256
-_ITEM_BYTES = 64  # of a row that a thread holds, as in softmax.cu
-_NEIGHBOURS = 8  # rows side by side from which on threads lie across them
-_LANES_ACROSS = 8  # so that 32 threads read neighbouring rows
 
 
 @functools.lru_cache(1024)
 def _rows(shape: tuple[int, ...], axis: int, dtype: np.dtype) -> tuple[int, np.ndarray]:
     """The number of blocks and the kernels' struct for rows along `axis`."""
-    itemsize = dtype.itemsize
-    size, inner = shape[axis], prod(shape[axis:][1:])
-    count = prod(shape) // size
-    items = _ITEM_BYTES // max(itemsize, 4)  # half precision is computed in single
-    across = inner >= _NEIGHBOURS
-    lanes = min(1 << (ceil(size / items) - 1).bit_length(), _LANES_ACROSS if across else _THREADS)
-    fields = {
-        "count": count,
-        "size": size,
-        "inner": inner,
-        "lane_bits": lanes.bit_length() - 1,
-        "across": int(across),
-        "chunks": ceil(size / (items * lanes)),
-        "wide": int(inner == 1 and size % (VECTOR_BYTES // itemsize) == 0),
-    }
-    return ceil(count / (_THREADS // lanes)), SOFTMAX(TYPE=C_TYPES[dtype])["softmax"].struct("rows", **fields)
+    blocks, fields = rows_along(shape, axis, dtype)
+    return blocks, SOFTMAX(TYPE=C_TYPES[dtype])["softmax"].struct("rows", **fields)
 
 
 def _launch(name, like, axis, *arguments):
@@ -55,7 +36,7 @@ def _is_covered(x, *others, **_):
     return (
         x.dtype in _TYPES
         and x.ndim > 0
-        and 0 < x.size < _LARGEST
+        and 0 < x.size < LARGEST
         and all((a.shape, a.dtype) == (x.shape, x.dtype) for a in others)
     )
 

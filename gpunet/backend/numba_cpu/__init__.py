@@ -10,8 +10,10 @@ from gpunet.backend.primitive import Provider
 numba = Provider("numba", partial=True, available=compiled.is_installed)
 
 from gpunet.backend.numba_cpu import (  # noqa: E402 - they register on `numba`
+    activation,
     crossentropy,
     elementwise,
+    layer_norm,
     nn,
     pooling,
     recurrent,
@@ -21,9 +23,11 @@ from gpunet.backend.numba_cpu import (  # noqa: E402 - they register on `numba`
 )
 
 __all__ = [
+    "activation",
     "compiled",
     "crossentropy",
     "elementwise",
+    "layer_norm",
     "nn",
     "numba",
     "pooling",

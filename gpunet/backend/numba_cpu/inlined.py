@@ -68,3 +68,32 @@ def tanh(x):
 def sigmoid(x):
     half = np.float32(0.5)
     return fma(tanh(x * half), half, half)
+
+
+def erf_of(x):
+    """erf(x) by the operations of `backend/cpu/elementwise.py`, in their order."""
+    limit, one = np.float32(3.93), np.float32(1)
+    y = limit if x > limit else x
+    y = -limit if y < -limit else y
+    u = y * y
+    q = u * np.float32(9.625465143796175e-04) + np.float32(1.4416513657526539e-02)
+    q = q * u + np.float32(1.1531329335668002e-01)
+    q = q * u + np.float32(5.111889768039237e-01)
+    q = q * u + one
+    p = u * np.float32(1.9809481537016877e-08) + np.float32(-1.9543059117606627e-06)
+    p = p * u + np.float32(1.4234277907642417e-04)
+    p = p * u + np.float32(3.7315059108696084e-03)
+    p = p * u + np.float32(5.067317442513624e-02)
+    p = p * u + np.float32(2.0069051799283327e-01)
+    p = p * u + np.float32(1.128379108842975)
+    y = y / q * p
+    y = one if y > one else y
+    return -one if y < -one else y
+
+
+def share_of(x):
+    """sigmoid(x) to a few units in the last place, also where it is near 0; NaN stays."""
+    one = np.float32(1)
+    power = exp_of_negative(-x if x > np.float32(0) else x)
+    share = one / (one + power)
+    return share if x > np.float32(0) else power * share

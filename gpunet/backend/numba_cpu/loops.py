@@ -12,6 +12,8 @@ import math
 
 import numpy as np
 
+from gpunet.backend.numba_cpu.inlined import erf_of
+
 prange = range  # Numba's takes its place where a loop is compiled for a team
 
 
@@ -84,27 +86,11 @@ def relu(x, out, parts):
 
 def erf(x, out, parts):
     """As in `backend/cpu/elementwise.py`."""
-    limit, one = np.float32(3.93), np.float32(1)
     for k in prange(parts):
         a, b = x.size * k // parts, x.size * (k + 1) // parts
         xk, ok = x[a:b], out[a:b]
         for i in range(xk.size):
-            y = limit if xk[i] > limit else xk[i]
-            y = -limit if y < -limit else y
-            u = y * y
-            q = u * np.float32(9.625465143796175e-04) + np.float32(1.4416513657526539e-02)
-            q = q * u + np.float32(1.1531329335668002e-01)
-            q = q * u + np.float32(5.111889768039237e-01)
-            q = q * u + one
-            p = u * np.float32(1.9809481537016877e-08) + np.float32(-1.9543059117606627e-06)
-            p = p * u + np.float32(1.4234277907642417e-04)
-            p = p * u + np.float32(3.7315059108696084e-03)
-            p = p * u + np.float32(5.067317442513624e-02)
-            p = p * u + np.float32(2.0069051799283327e-01)
-            p = p * u + np.float32(1.128379108842975)
-            y = y / q * p
-            y = one if y > one else y
-            ok[i] = -one if y < -one else y
+            ok[i] = erf_of(xk[i])
 
 
 def add_rows(rows, places, out, parts):

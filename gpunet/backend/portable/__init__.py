@@ -8,9 +8,11 @@ from gpunet.backend.primitive import Provider
 portable = Provider("portable", binds_namespace=True)
 
 from gpunet.backend.portable import (  # noqa: E402 - the modules register themselves on `portable`
+    activation,
     adaptive,
     conv,
     elementwise,
+    layer_norm,
     matmul,
     nn,
     pooling,
@@ -22,9 +24,11 @@ from gpunet.backend.portable import (  # noqa: E402 - the modules register thems
 )
 
 __all__ = [
+    "activation",
     "adaptive",
     "conv",
     "elementwise",
+    "layer_norm",
     "matmul",
     "nn",
     "pooling",

@@ -73,6 +73,21 @@ zeros_like = Primitive("zeros_like", lambda x: AbstractArray(x.shape, x.dtype))
 ones_like = Primitive("ones_like", lambda x: AbstractArray(x.shape, x.dtype))
 zeros_like.of_shape = ones_like.of_shape = True
 
+# Activations of several steps in one pass, and their slopes times a gradient. Gated ones are x·gate(x), of which the
+# gate may be a residual: (x) and (g, x, *residuals). Rectifiers have a number for negative x: (x; alpha) and
+# (g, x; alpha).
+GATED = {
+    name: Primitive(name, lambda x: AbstractArray(x.shape, x.dtype), has_residuals=True)
+    for name in "gelu gelu_tanh silu mish".split()
+}
+GATED_GRAD = {name: Primitive(f"{name}_grad", lambda g, x, *_: AbstractArray(x.shape, x.dtype)) for name in GATED}
+RECTIFIERS = {
+    name: Primitive(name, lambda x, *, alpha: AbstractArray(x.shape, x.dtype)) for name in ("elu", "leaky_relu")
+}
+RECTIFIER_GRADS = {
+    name: Primitive(f"{name}_grad", lambda g, x, *, alpha: AbstractArray(x.shape, x.dtype)) for name in RECTIFIERS
+}
+
 # The derivatives that backward needs most, in one pass: g·[y>0], g·(1−y²), g·y·(1−y).
 relu_grad = Primitive("relu_grad", _infer_same)
 tanh_grad = Primitive("tanh_grad", _infer_same)

@@ -1,8 +1,9 @@
-"""Fused primitives of training: softmax, cross-entropy from logits, batch normalisation."""
+"""Fused primitives of training: softmax, cross-entropy from logits, batch and layer normalisation."""
 
 from __future__ import annotations
 
 from gpunet.backend.abstract import AbstractArray
+from gpunet.backend.dtypes import FLOAT32
 from gpunet.backend.primitive import Primitive
 from gpunet.backend.primitives.conv import conv
 
@@ -86,3 +87,18 @@ conv_batch_norm = Primitive("conv_batch_norm", _infer_conv_batch_norm, has_resid
 scale_shift = Primitive("scale_shift", _same)
 # (x, scale (c,), shift (c,), addend like x or None) → relu(x·scale + shift + addend)
 scale_shift_relu = Primitive("scale_shift_relu", lambda x, scale, shift, addend: AbstractArray(x.shape, x.dtype))
+
+# (x (..., n), gamma (n,) or None, beta (n,) or None; epsilon, centred) → each row of x, minus its mean where `centred`,
+# divided by √(its mean square + epsilon), times gamma plus beta. Where x has 16 bits it is computed in float32, which
+# gamma and beta have.
+layer_norm = Primitive("layer_norm", _same, has_residuals=True)
+
+
+def _infer_layer_norm_grad(g, x, gamma, *residuals, centred, parameters):
+    wide = AbstractArray((x.shape[-1],), FLOAT32 if x.dtype.itemsize == 2 else x.dtype)
+    return AbstractArray(x.shape, x.dtype), *[wide] * parameters
+
+
+# (g, x, gamma or None, *residuals; centred, parameters) → (dx, dgamma, dbeta), of which the last ones are left out:
+# `parameters` says how many of gamma and beta get a gradient.
+layer_norm_grad = Primitive("layer_norm_grad", _infer_layer_norm_grad)

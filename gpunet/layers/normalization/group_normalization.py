@@ -82,12 +82,11 @@ class GroupNormalization(AffineNormalization):
         split = (self.groups, shape[axis] // self.groups)
         wide = ops.cast(inputs, "float32") if inputs.dtype.itemsize == 2 else inputs
         x = ops.reshape(wide, (*shape[:axis], *split, *shape[axis + 1 :]))
-        mean, variance = ops.moments(x, [d for d in range(1, len(x.shape)) if d != axis], keepdims=True)
+        axes = [d for d in range(1, len(x.shape)) if d != axis]
         along = [n for d in range(len(shape)) for n in (split if d == axis else (1,))]
-        factor = ops.rsqrt(variance + self.epsilon)
+        y = ops.layer_normalization(x, axis=axes, epsilon=self.epsilon)
         if self.gamma is not None:
-            factor = factor * ops.reshape(self.gamma, along)
-        y = (x - mean) * factor
+            y = y * ops.reshape(self.gamma, along)
         if self.beta is not None:
             y = y + ops.reshape(self.beta, along)
         return ops.cast(ops.reshape(y, shape), self.compute_dtype)

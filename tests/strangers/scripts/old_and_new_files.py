@@ -9,6 +9,7 @@ import gpunet as keras
 from gpunet import layers
 from gpunet.models import Sequential, load_model, model_from_json
 
+keras.utils.set_random_seed(0)
 rng = np.random.default_rng(0)
 images, labels = rng.random((64, 8, 8, 1)).astype("float32"), rng.integers(0, 3, 64)
 
