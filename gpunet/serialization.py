@@ -352,6 +352,10 @@ def _parameters(cls: type) -> frozenset[str]:
     return frozenset(found)
 
 
+class UnknownObject(TypeError, ValueError):
+    """A configuration that names what is nowhere known: a TypeError in Keras, though the value is wrong."""
+
+
 def _lookup(name: str, config: dict[str, Any]) -> Any:
     registered = config.get("registered_name")
     for key in (registered if registered != "function" else None, name):
@@ -361,7 +365,7 @@ def _lookup(name: str, config: dict[str, Any]) -> Any:
         found = catalog.find(name)
         if found is not None:
             return found
-    raise ValueError(
+    raise UnknownObject(
         f"unknown class or function {name!r}: register it with gpunet.saving.register_keras_serializable, or pass it "
         f"in custom_objects. Received: registered_name={registered!r}, module={config.get('module')!r}"
     )

@@ -24,12 +24,16 @@ class Resume(NamedTuple):
 class Epochs:
     """Batches epoch by epoch, cut to `steps` and to `config.max_steps_per_epoch()`.
 
-    A source that can be read only once is read on across epochs.
+    A source that can be read only once is read on across epochs. Where it has nothing left, it is `exhausted`.
+
+    Args:
+        may_be_empty: whether an epoch without a batch is no error, as every one after the first is.
     """
 
-    def __init__(self, source: Batches, steps: int | None):
+    def __init__(self, source: Batches, steps: int | None, may_be_empty: bool = False):
         self.source = source
         self.steps = steps
+        self._may_be_empty = may_be_empty
         self.one_pass = getattr(source, "one_pass", False)
         self.exhausted = False
         self._stream: Iterator[Any] | None = None
@@ -47,8 +51,9 @@ class Epochs:
             if batch is None:
                 break
             done += 1
+            self._may_be_empty = True
             yield batch
-        if done == 0 and not self.exhausted:
+        if done == 0 and not self._may_be_empty:
             raise ValueError("expected at least one batch of data. Received: none")
         if self.one_pass and done != most and (not self.steps or done < self.steps):
             self.exhausted = True

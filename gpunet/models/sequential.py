@@ -76,8 +76,10 @@ class Sequential(Model):
         """Build if the input is known and something follows it."""
         if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
             self.build(self._stack[0].batch_shape)
-        elif self._stack and isinstance(self._stack[0], Functional):
-            self.build(self._stack[0].input_shape)
+        elif self._stack and isinstance(self._stack[0], Functional | Sequential):
+            shape = getattr(self._stack[0], "input_shape", None)  # a Sequential may not know it yet
+            if shape is not None:
+                self.build(shape)
 
     @property
     def layers(self) -> list[Layer]:

@@ -17,7 +17,7 @@ from gpunet.backend.devices import to_host
 from gpunet.backend.rows import Rows
 from gpunet.callbacks import CallbackList, History, LazyLogs, ProgbarLogger
 from gpunet.callbacks.callback_list import as_list, nothing
-from gpunet.data import Batches, make_batches, split_validation
+from gpunet.data import make_batches, split_validation
 from gpunet.data.adapter import one_batch
 from gpunet.models.epochs import Epochs, Resume, placed, validation_batches
 from gpunet.models.learner import Learner
@@ -106,7 +106,7 @@ class Trainer(Learner):
                 logs = self._train_epoch(epoch, source, hooks, resume)
                 resume = None
                 if validation is not None and (epoch + 1) % validation_freq == 0:
-                    found = self._run_test(validation, validation_steps, hooks)
+                    found = self._run_test(Epochs(validation, validation_steps, epoch > initial_epoch), hooks)
                     logs |= {f"val_{name}": value for name, value in found.items()}
                 hooks.on_epoch_end(epoch, logs)
                 if self.stop_training or source.exhausted:
@@ -198,15 +198,14 @@ class Trainer(Learner):
         batches = make_batches(x, y, sample_weight, batch_size)
         hooks, progress = self._hooks(callbacks, verbose, steps or batches.num_batches)
         try:
-            logs = self._run_test(batches, steps, hooks)
+            logs = self._run_test(Epochs(batches, steps), hooks)
         finally:
             progress.close()
         return logs if return_dict else self._ordered(logs)
 
-    def _run_test(self, batches: Batches, steps: int | None, hooks: CallbackList) -> dict[str, Any]:
+    def _run_test(self, source: Epochs, hooks: CallbackList) -> dict[str, Any]:
         self.reset_metrics()
         hooks.on_test_begin()
-        source = Epochs(batches, steps)
         logs = self._run_batches("test_step", source, hooks.on_test_batch_begin, hooks.on_test_batch_end)
         logs = self._final_logs(logs)
         hooks.on_test_end(logs)
@@ -233,7 +232,7 @@ class Trainer(Learner):
                     structure = self._run_step("predict_step", placed(batch, self._home(), may_wait=True))
                 inputs = batch.table.arrays if type(batch) is Rows else batch[0]
                 outputs.append([_like_input(y, inputs) for y in tree.flatten(structure)])
-                hooks.on_predict_batch_end(step, {"outputs": outputs[-1]})
+                hooks.on_predict_batch_end(step, {"outputs": tree.pack_like(structure, outputs[-1])})
             hooks.on_predict_end()
         finally:
             progress.close()

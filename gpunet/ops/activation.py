@@ -65,8 +65,8 @@ def _with_alpha(name, x, alpha):
 
 @symbolic_op
 def relu6(x: Any) -> Any:
-    """min(max(x, 0), 6)."""
-    return el.clip(x, 0.0, 6.0)
+    """min(max(x, 0), 6), without a gradient where x is 0, as of units that are never active."""
+    return el.minimum(relu(x), 6)
 
 
 @symbolic_op

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import gpunet
+from gpunet.optimizers import LossScaleOptimizer
 from gpunet.saving.assets import apply_assets, check_assets, collect_assets
 from gpunet.saving.config_check import check_config, making
 from gpunet.saving.folder import read_folder, save_folder
 from gpunet.saving.hdf5 import read_checked
 from gpunet.saving.legacy_h5 import KERAS_VERSION, SUFFIXES, load_h5, save_h5
-from gpunet.saving.weights import apply_state, check_free, parse_state, write_state
+from gpunet.saving.weights import State, apply_state, check_free, parse_state, write_state
 from gpunet.serialization import (
     custom_object_scope,
     deserialize,
@@ -133,6 +134,7 @@ def load_model(
                 if "gpunet_version" not in metadata:
                     compiled["jit_compile"] = "auto"  # Keras writes what its backend made of it
                 model.compile_from_config(compiled)
+                _scale_loss(model, state)
     if not compile:
         state = {path: arrays for path, arrays in state.items() if not path.startswith("optimizer")}
     apply_state(model, state)
@@ -140,11 +142,24 @@ def load_model(
     return model
 
 
+def _scale_loss(model: Any, state: State) -> None:
+    """Wrap the optimizer as it was: what the policy "mixed_float16" wrapped is configured without, and the file of a
+    functional model does not tell its policy."""
+    wrapped = any(path.startswith("optimizer/inner_optimizer") for path in state)
+    if wrapped and not isinstance(model.optimizer, LossScaleOptimizer):
+        model.optimizer = LossScaleOptimizer(model.optimizer, name="loss_scale_optimizer")
+
+
+class _NoFile(FileNotFoundError, ValueError):
+    """The former is Python's word for it, the latter Keras's."""
+
+
 def read_members(filepath: Any) -> dict[str, bytes]:
     """The files in a `.keras` archive, by name.
 
     Raises:
-        ValueError: if it is damaged, lacks one of them, or has one that is far larger than its compressed self.
+        ValueError: if it is not there, which is a FileNotFoundError too, is damaged, lacks one of them, or has one that
+            is far larger than its compressed self.
     """
     if not str(filepath).endswith(".keras"):
         raise ValueError(f"The filename must end in `.keras`. Received: filepath={str(filepath)!r}")
@@ -155,5 +170,9 @@ def read_members(filepath: Any) -> dict[str, bytes]:
             if missing:
                 raise ValueError(f"{filepath} is not a .keras file: it needs one {missing}. Received: {names[:20]}")
             return {name: read_checked(archive, archive.getinfo(name), str(filepath)) for name in names[:1000]}
+    except FileNotFoundError:
+        raise _NoFile(
+            f"File not found: filepath={filepath}. Please ensure the file is an accessible `.keras` zip file."
+        ) from None
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{filepath} is not a whole .keras file. Received: {error}") from None

@@ -109,6 +109,8 @@ def making(what: str) -> Iterator[None]:
     """
     try:
         yield
+    except ValueError:
+        raise
     except _WRONG as error:
         raise ValueError(
             f"{what}: its configuration does not make a model. Received: {type(error).__name__}: {error!s:.500}"

@@ -270,3 +270,11 @@ def test_jacobian():
         y = v * 2
     with pytest.raises(RuntimeError, match="persistent=True"):
         tape.jacobian(y, v)
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6"])
+def test_rectified_units_have_no_gradient_at_zero(name):
+    x = Variable([-1.0, 0.0, 0.5])
+    with GradientTape() as tape:
+        y = ops.sum(getattr(ops, name)(x))
+    np.testing.assert_array_equal(tape.gradient(y, x), [0.0, 0.0, 1.0])

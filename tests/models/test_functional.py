@@ -118,6 +118,13 @@ def test_sequential_is_built_late_or_early():
     assert old.built
 
 
+def test_sequential_knows_the_input_of_a_model_that_it_begins_with():
+    first = keras.Sequential([keras.Input((3,)), layers.Dense(4)])
+    model = keras.Sequential([first, keras.Sequential([layers.Dense(2)])])
+    assert (model.built, model.output_shape, len(model.weights)) == (True, (None, 2), 4)
+    assert not keras.Sequential([keras.Sequential([layers.Dense(2)]), layers.Dense(2)]).built
+
+
 def test_outputs_of_layers_of_a_grown_sequential():
     model = keras.Sequential()
     model.add(keras.Input((3,)))

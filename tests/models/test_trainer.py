@@ -137,6 +137,22 @@ def test_steps_per_epoch_goes_on_where_it_stopped():
     assert len(history.epoch) == 2
 
 
+def test_generators_may_end_between_epochs():
+    def generator(batches):
+        yield from ((X[:2], Y[:2]) for _ in range(batches))
+
+    model = linear()
+    with pytest.warns(UserWarning, match="ran out of data"):
+        history = model.fit(generator(3), steps_per_epoch=3, epochs=2, verbose=0)
+    assert len(history.history["loss"]) == 1
+    with pytest.warns(UserWarning, match="ran out of data"):
+        history = model.fit(X, Y, epochs=3, validation_data=generator(4), validation_steps=2, verbose=0)
+    assert [len(values) for values in history.history.values()] == [3, 2]
+    for empty in ({"x": generator(0)}, {"x": X, "y": Y, "validation_data": generator(0)}):
+        with pytest.raises(ValueError, match="at least one batch"):
+            model.fit(**empty, verbose=0)
+
+
 def test_sample_weights_weigh_the_loss_but_not_plain_metrics():
     weight = RNG.uniform(0, 2, 20).astype("float32")
     model = linear(metrics=["mse"], weighted_metrics=["mse"])
@@ -267,6 +283,16 @@ def test_predict_gives_back_the_structure():
     np.testing.assert_array_equal(found["both"][1], 2 * X)
     outputs = model.predict_on_batch({"v": X, "u": X})
     np.testing.assert_array_equal(outputs["both"][0], X)
+
+
+def test_callbacks_get_predictions_as_the_model_gives_them():
+    inputs = keras.Input((3,))
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: seen.append(logs["outputs"]))
+    for outputs in (inputs, [inputs, inputs], {"a": inputs, "b": inputs}):
+        keras.Model(inputs, outputs).predict(X, verbose=0, callbacks=[callback])
+    one, listed, named = seen
+    assert one.shape == listed[1].shape == named["b"].shape == (20, 3)
 
 
 def test_on_batch_methods_tell_of_their_batch_alone():

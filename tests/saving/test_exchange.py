@@ -2,7 +2,9 @@
 
 import argparse
 import importlib.util
+import json
 
+import numpy as np
 import pytest
 
 from gpunet import dtype_policies
@@ -37,6 +39,19 @@ def test_random_models_return_from_their_files(seed, tmp_path):
     stem = tmp_path / f"{seed}.gpunet"
     exchange.files.write(gpunet, seed, stem)
     assert exchange.files.read(gpunet, seed, stem) == []
+
+
+def test_losses_in_float64_are_the_same_but_for_rounding(tmp_path):
+    import gpunet
+
+    stem = tmp_path / "0.gpunet"
+    exchange.files.write(gpunet, 0, stem)
+    wanted = json.loads(stem.with_name("0.gpunet.json").read_text())["losses"]
+    found = exchange.files.double_losses(gpunet, 0, stem)
+    assert len(found) == len(wanted) == exchange.files.STEPS
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    assert found != wanted
+    assert gpunet.config.floatx() == "float32"
 
 
 def test_a_seed_is_a_model():

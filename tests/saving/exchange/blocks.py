@@ -287,6 +287,8 @@ def attention(g, x):
     layers = g.layers
     options: dict[str, Any] = g.some(0.4, use_causal_mask=lambda: True)
     kind = g.size(0, 3)
+    if getattr(x, "_keras_mask", None) is not None:  # PyTorch's fused gradient is wrong where a mask leaves nothing
+        g.untrusted.add("torch")
     if kind == 0:
         layer = layers.Attention(use_scale=g.pick(True, False), score_mode=g.pick("dot", "concat"))
         return layer([x, x], **options)
@@ -318,6 +320,7 @@ def convolutional_lstm_1d(g, x):
 @block(VECTOR, SEQUENCE, IMAGE)
 def spectral(g, x):
     layer = dense(g, activity_regularizer=None, dtype=None)
+    g.untrusted.add("jax")  # loses the kernel that a step divided
     return g.layers.SpectralNormalization(layer)(x)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -66,8 +67,9 @@ def _custom_objects(keras: Any) -> dict[str, Any]:
 
         def __init__(self, units=4, **kwargs):
             super().__init__(**kwargs)
-            self.first = keras.layers.Dense(units, activation="tanh")
-            self.rest = [keras.layers.Dense(units), {"gate": keras.layers.Dense(units, activation="sigmoid")}]
+            dense = functools.partial(keras.layers.Dense, units, dtype=self.dtype_policy)
+            self.first = dense(activation="tanh")
+            self.rest = [dense(), {"gate": dense(activation="sigmoid")}]
 
         def build(self, input_shape):
             self.first.build(input_shape)
@@ -102,6 +104,7 @@ class Draw:
         self.noisy = False  # whether some layer draws random numbers in training
         self.cast = False  # whether some layer computes in a 16-bit float
         self.stateful = False
+        self.untrusted: set[str] = set()  # backends on which Keras trains this model in another way than on others
 
     def pick(self, *options: Any) -> Any:
         """One of the options; a function among them is called."""

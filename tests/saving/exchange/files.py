@@ -54,6 +54,20 @@ def read(keras: Any, seed: int, stem: Path) -> list[str]:
     return problems
 
 
+def double_losses(keras: Any, seed: int, stem: Path) -> list[float]:
+    """The losses that training a model of a file gives where everything is computed in float64."""
+    case, double = _built(keras, seed), Path(f"{stem}.double.keras")
+    with zipfile.ZipFile(f"{stem}.keras") as given, zipfile.ZipFile(double, "w") as changed:
+        for name in given.namelist():
+            content = given.read(name)
+            changed.writestr(name, content.replace(b'"float32"', b'"float64"') if name == "config.json" else content)
+    keras.config.set_floatx("float64")
+    try:
+        return losses(keras.models.load_model(double), case, STEPS)
+    finally:
+        keras.config.set_floatx("float32")
+
+
 def _built(keras: Any, seed: int) -> Case:
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
