@@ -268,7 +268,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_
         return config
     if "class_name" not in config or "config" not in config:
         return {key: deserialize(item) for key, item in config.items()}
-    if config["class_name"] == "__numpy__":
+    if config["class_name"] in ("__numpy__", "__tensor__"):  # Keras tells its tensors from arrays
         return np.array(config["config"]["value"], config["config"]["dtype"])
     if config["class_name"] == "__lambda__":
         refuse_code()

@@ -215,6 +215,13 @@ def test_names_of_files_are_checked(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kind", ["__numpy__", "__tensor__"])
+def test_constants_of_a_graph_are_read_from_their_configurations(kind):
+    config = {"class_name": kind, "config": {"value": [[1.5, 2.0]], "dtype": "float32"}}
+    found = keras.saving.deserialize_keras_object(config)
+    np.testing.assert_array_equal(found, np.array([[1.5, 2.0]], "float32"), strict=True)
+
+
 def test_a_missing_file(tmp_path):
     for kind in (FileNotFoundError, ValueError):  # Python's, and Keras's
         with pytest.raises(kind, match=r"File not found: filepath=.*none\.keras"):
