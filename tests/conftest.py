@@ -16,14 +16,16 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture(autouse=True)
-def own_random_numbers(request, monkeypatch):
-    """Random numbers that do not depend on the tests before: gpunet's, and those of the module's RNG."""
+def own_surroundings(request, monkeypatch):
+    """What does not depend on the tests before: gpunet's random numbers and dtype policy, and the module's RNG."""
     import numpy as np
 
     import gpunet
+    from gpunet import dtype_policies
 
     seed = request.config.getoption("seed")
     gpunet.utils.set_random_seed(seed)
+    monkeypatch.setitem(dtype_policies._global, "policy", None)
     if hasattr(request.module, "RNG"):
         monkeypatch.setattr(request.module, "RNG", np.random.default_rng(seed))
 

@@ -9,13 +9,6 @@ from gpunet import DTypePolicy, dtype_policies, layers, ops
 X = np.random.default_rng(0).normal(size=(8, 4))
 
 
-@pytest.fixture
-def policy(monkeypatch):
-    """Sets the global policy, until the test ends."""
-    monkeypatch.setitem(dtype_policies._global, "policy", None)
-    return dtype_policies.set_dtype_policy
-
-
 def test_policies():
     mixed = DTypePolicy("mixed_float16")
     assert (mixed.compute_dtype, mixed.variable_dtype) == ("float16", "float32")
@@ -31,9 +24,9 @@ def test_policies():
         DTypePolicy(3)
 
 
-def test_the_global_policy_is_that_of_new_layers(policy):
+def test_the_global_policy_is_that_of_new_layers():
     before = layers.Dense(2)
-    policy("mixed_bfloat16")
+    dtype_policies.set_dtype_policy("mixed_bfloat16")
     after = layers.Dense(2)
     assert before.compute_dtype == "float32"
     assert after.dtype_policy.name == "mixed_bfloat16"
@@ -93,8 +86,8 @@ def test_variables_are_themselves_outside_their_layer():
     assert (layer.kernel * 2).dtype == "float32"
 
 
-def test_float64_throughout(policy):
-    policy("float64")
+def test_float64_throughout():
+    dtype_policies.set_dtype_policy("float64")
     model = keras.Sequential([layers.Dense(3)])
     model.compile("adam", "mse")
     model.fit(X, X[:, :3], verbose=0)

@@ -23,6 +23,7 @@ from gpunet.backend.numba_cpu import (
     team,
     update,
 )
+from gpunet.backend.numba_cpu import layer_norm as numba_layer_norm
 from gpunet.backend.numba_cpu import rows as numba_rows
 from gpunet.backend.numba_cpu import shape as numba_shape
 from gpunet.backend.portable import portable
@@ -484,7 +485,7 @@ def test_loops_run_in_several_threads_at_once():
 
 
 def test_every_loop_belongs_to_a_primitive():
-    modules = (addends, crossentropy, elementwise, nn, numba_rows, numba_shape, pooling, update)
+    modules = (addends, crossentropy, elementwise, nn, numba_layer_norm, numba_rows, numba_shape, pooling, update)
     found = [value for module in modules for value in vars(module).values()]
     found += [loop for value in found if type(value) is dict for loop in value.values()]
     used = {loop.function for loop in found if type(loop) is compiled.Loop}

@@ -230,11 +230,9 @@ def test_a_missing_file(tmp_path):
 
 def test_a_model_of_a_global_policy_comes_back_under_another(tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
-    try:
-        inputs = keras.Input((4,))
-        model = keras.Model(inputs, layers.Dense(2)(inputs))
-    finally:
-        keras.config.set_dtype_policy("float32")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2)(inputs))
+    keras.config.set_dtype_policy("float32")
     model.compile("adam", "mse")
     model.fit(X, Y, verbose=0)
     model.save(tmp_path / "model.keras")
