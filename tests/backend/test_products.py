@@ -16,8 +16,7 @@ several = pytest.mark.skipif(threads.thread_count() < 2 or threads._blas() is No
 
 @pytest.fixture
 def parts(monkeypatch):
-    """The ranges into which products are split where other work is shared too."""
-    monkeypatch.setattr(threads, "_shares_cores", [True])
+    """The ranges into which products are split."""
     found = []
     split = products.split
 
@@ -45,12 +44,9 @@ def test_large_products_in_parts(shape, kind, parts):
     assert len(parts) > 3
 
 
-def test_small_products_stay_whole_and_large_ones_where_nothing_else_is_shared(parts, monkeypatch):
+def test_small_products_stay_whole(parts):
     a = np.ones((50, 784), "float32")
     np.testing.assert_array_equal(multiply(a, a.T), np.full((50, 50), 784))
-    monkeypatch.setattr(threads, "_shares_cores", [False])
-    a = np.ones((300, 300), "float32")
-    np.testing.assert_array_equal(multiply(a, a), np.full((300, 300), 300))
     assert parts == []
 
 
@@ -59,7 +55,6 @@ def test_one_thread_of_blas_beside_other_threads(monkeypatch):
     monkeypatch.setattr(threads, "_shares_cores", [False])
     get = threads._blas()[0]
     before = get()
-    threads.split(lambda a, b: None, 2, 1 << 30, seldom=True)
     with threads.blas_threads(1 << 30):
         assert get() == before
     threads.split(lambda a, b: None, 2, 1 << 30)

@@ -1,7 +1,7 @@
-"""Products of two matrices by BLAS, large ones in parts on the threads that share other work too, if there is any.
+"""Products of two matrices by BLAS, large ones in parts on the threads that share other work too.
 
 BLAS has threads of its own, which spin for milliseconds after a product on the cores that the next split wants. So they
-are left to programs that share nothing but updates. There they are quicker: they need not be woken.
+are left to programs that do nothing but products too small to be worth sharing in Python.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads, has_every_core, shares_cores, split
+from gpunet.backend.cpu.threads import ONE_THREAD, blas_threads, has_every_core, split
 from gpunet.backend.memory import empty
 
 _LARGE = 1 << 24  # multiplications: 0.1 ms, several times what waking a thread takes
@@ -33,9 +33,7 @@ def multiplying(a, b, out):
         with blas_threads(multiplications):
             return np.matmul(a, b, out)
 
-    if multiplications < _LARGE:
-        return run
-    return lambda: _share(a, b, out) if shares_cores() and has_every_core() else run()
+    return run if multiplications < _LARGE else lambda: _share(a, b, out) if has_every_core() else run()
 
 
 def _share(a, b, out):

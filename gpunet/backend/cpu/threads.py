@@ -46,16 +46,11 @@ _shares_cores = [False]
 
 
 def mark_parallel() -> None:
-    """Say that other threads than BLAS's are at work in this process: those of a split or of OpenMP."""
-    _shares_cores[0] = True
+    """Say that other threads than BLAS's are at work in this process: those of a split or of OpenMP.
 
-
-def shares_cores() -> bool:
-    """Whether BLAS is to keep to one thread, as others are at work: from the first time on.
-
-    It is not asked how long ago that was, since sums depend on the number of BLAS's threads.
+    That holds from the first time on, however long ago it was, since sums depend on the number of BLAS's threads.
     """
-    return _shares_cores[0]
+    _shares_cores[0] = True
 
 
 # Multiplications up to which OpenBLAS uses one thread of its own accord: of two matrices, and with a vector.
@@ -166,13 +161,12 @@ def has_every_core() -> bool:
     return config.threads() is not None or thread_count() == _cores()
 
 
-def split(function: Callable[[int, int], None], count: int, work: int, seldom: bool = False) -> None:
+def split(function: Callable[[int, int], None], count: int, work: int) -> None:
     """Run `function(start, stop)` over ranges that cover `count` items, in several threads if the work is worth it.
 
     Args:
         function: writes its results into disjoint parts of shared arrays.
         work: bytes touched or a comparable number; below 1 MiB the caller does all of it.
-        seldom: once in many products, for which BLAS may keep its threads.
     """
     parts = min(thread_count(), count)
     if not can_share(parts, work):
@@ -181,8 +175,7 @@ def split(function: Callable[[int, int], None], count: int, work: int, seldom: b
         return
     _workers.ensure(parts - 1)
     _workers.keep_off()
-    if not seldom:
-        mark_parallel()
+    mark_parallel()
     bounds = [count * i // parts for i in range(parts + 1)]
     done: queue.SimpleQueue = queue.SimpleQueue()
     with _one_blas_thread:

@@ -34,8 +34,7 @@ def _ready_in_blocks(function, *arrays):
         return lambda *numbers: call(blocks, numbers)
 
     def run(*numbers):
-        work = size * dtype.itemsize
-        split(lambda first, last: call(ranges(first, last, _LARGE_BLOCK), numbers), size, work, seldom=True)
+        split(lambda first, last: call(ranges(first, last, _LARGE_BLOCK), numbers), size, size * dtype.itemsize)
 
     return run
 
