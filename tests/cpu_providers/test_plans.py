@@ -77,11 +77,12 @@ def test_little_work_is_for_one_thread_and_openmp_keeps_its_number():
     seen = [plan.cached(("seen", work), threads, work) for work in (plan.ALONE, plan.ALONE + 1)]
     assert seen == [1, 2]
     rng = np.random.default_rng(0)
-    for rows in (plan.ALONE // 4096, plan.ALONE // 4096 + 1):
-        a, b, y = floats(rng, rows, 64), floats(rng, 64, 64), np.empty((rows, 64), "float32")
-        made = matmul._plan(a.shape, (64, 1), b.shape, (64, 1), False, False)
+    most = plan.ALONE // 4096
+    for rows, inner, several in ((most - 2, 64, False), (most - 1, 64, True), (1, 4096, True)):  # the last has a large b
+        a, b, y = floats(rng, rows, inner), floats(rng, inner, 64), np.empty((rows, 64), "float32")
+        made = matmul._plan(a.shape, (inner, 1), b.shape, (64, 1), False, False)
         made(a, b, y)
-        assert (made._mark is plan.mark_team) == (rows * 4096 > plan.ALONE)
+        assert (made._mark is plan.mark_team) == several
         assert_close(y, exact(prim.matmul, a, b))
         assert threads() == 2
     plan._thread.plans.clear()

@@ -52,7 +52,7 @@ def product(a: np.ndarray, b: np.ndarray, biased: bool = False) -> Shared | None
         return None
     if shares == 1:
         return None
-    plan = cached(("shares", *layouts), lambda: _make(*layouts), m * k * n)
+    plan = cached(("shares", *layouts), lambda: _make(*layouts))
     return None if plan is None else Shared(plan, shares if layouts[2][0] == (shares, m, n) else 1)
 
 
