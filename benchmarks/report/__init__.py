@@ -38,6 +38,12 @@ def write(found: dict[str, Any], folder: Path) -> None:
     (folder / "bench.html").write_text(html.page(found))
 
 
+def origins(section: dict[str, Any]) -> list[tuple[str, str]]:
+    """The commands that a section's rows are of, each with its day, in the order of the days."""
+    found = {(row.get("date", section["date"]), row.get("command", section["command"])) for row in section["rows"]}
+    return [(command, date[:10]) for date, command in sorted(found)]
+
+
 def readme_block(found: dict[str, Any], path: Path) -> str:
     """What the README says between its marks: the summary, and where, when and how it was measured."""
     machine = found["machine"]
@@ -45,7 +51,8 @@ def readme_block(found: dict[str, Any], path: Path) -> str:
     place = path.resolve().relative_to(README.parent)
     where = f"{machine['cores']} cores of {machine['cpu']}, {versions}"
     steps = found["sections"]["steps"]
-    head = f"`{steps['command']}`, {steps['date'][:10]}, {where} ([results]({place.parent})):"
+    how = " and ".join(f"`{command}`, {date}" for command, date in origins(steps))
+    head = f"{how}, {where} ([results]({place.parent})):"
     wrapped = textwrap.fill(head, 120, break_long_words=False, break_on_hyphens=False)
     return f"{BEGIN}\n{wrapped}\n\n{tables.markdown(tables.summary(found))}\n\n{_LEGEND}\n{END}"
 

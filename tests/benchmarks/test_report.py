@@ -169,6 +169,16 @@ def test_the_readme_shows_a_committed_result():
         assert block == report.readme_block(results.load(path), path)
 
 
+def test_rows_of_a_command_before_keep_its_name(found):
+    steps = found["sections"]["steps"]
+    assert report.origins(steps) == [("python -m benchmarks", found["date"][:10])]
+    steps["rows"][0] |= {"date": "2020-01-02T03:04:05+00:00", "command": "python -m benchmarks steps"}
+    assert report.origins(steps) == [
+        ("python -m benchmarks steps", "2020-01-02"),
+        ("python -m benchmarks", found["date"][:10]),
+    ]
+
+
 def test_the_summary_goes_into_the_readme(found, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "README", tmp_path / "README.md")
     report.README.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")

@@ -78,7 +78,7 @@ def test_little_work_is_for_one_thread_and_openmp_keeps_its_number():
     assert seen == [1, 2]
     rng = np.random.default_rng(0)
     most = plan.ALONE // 4096
-    for rows, inner, several in ((most - 2, 64, False), (most - 1, 64, True), (1, 4096, True)):  # the last has a large b
+    for rows, inner, several in ((most - 2, 64, False), (most - 1, 64, True), (1, 4096, True)):  # last: a large b
         a, b, y = floats(rng, rows, inner), floats(rng, inner, 64), np.empty((rows, 64), "float32")
         made = matmul._plan(a.shape, (inner, 1), b.shape, (64, 1), False, False)
         made(a, b, y)
