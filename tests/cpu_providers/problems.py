@@ -1,10 +1,14 @@
 """Random problems for providers, and the answer of the portable implementation in float64."""
 
 import numpy as np
+import pytest
 
 import gpunet.ops  # noqa: F401 - registers the arrays' backends
+from gpunet.backend.numba_cpu import compiled
 from gpunet.backend.portable import portable
 from gpunet.backend.primitives.conv import conv_output_shape
+
+needs_numba = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")
 
 
 def floats(rng, *shape):

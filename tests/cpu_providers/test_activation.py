@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, numba
+from gpunet.backend.numba_cpu import numba
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives import elementwise as prim
 
-from .problems import exact, floats
+from .problems import exact, floats, needs_numba
 
 ALPHA = {"elu": {"alpha": 0.7}, "leaky_relu": {"alpha": 0.3}}
 LOOPS = ("gelu", "gelu_tanh", "silu")
-needs_numba = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")
 CASES = [
     *[pytest.param(cpu, name, id=f"numpy-{name}") for name in (*prim.GATED, *prim.RECTIFIERS)],
     *[pytest.param(numba, name, id=f"numba-{name}", marks=needs_numba) for name in LOOPS],

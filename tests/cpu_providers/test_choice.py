@@ -11,17 +11,15 @@ import pytest
 import gpunet
 from gpunet import config
 from gpunet.backend.devices import backend_of
-from gpunet.backend.numba_cpu import compiled
 from gpunet.backend.onednn import library
 from gpunet.backend.primitive import ArrayBackend, Primitive, Provider
 from gpunet.backend.primitives import conv as conv_prim
 from gpunet.backend.primitives import matmul as matmul_prim
 from gpunet.backend.primitives import update as update_prim
 
-from .problems import floats
+from .problems import floats, needs_numba
 
 needs_onednn = pytest.mark.skipif(not library.is_usable(), reason=f"no oneDNN: {library.absence()}")
-needs_numba = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")
 
 
 def python(code, **environment):

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from gpunet.backend.cpu import cpu
-from gpunet.backend.numba_cpu import compiled, numba
 from gpunet.backend.numba_cpu import layer_norm as loops
+from gpunet.backend.numba_cpu import numba
 from gpunet.backend.portable import portable
 from gpunet.backend.primitive import PRIMITIVES, backend_of
 from gpunet.backend.primitives import nn as prim
 
-from .problems import assert_close, exact, floats
+from .problems import assert_close, exact, floats, needs_numba
 
-needs_numba = pytest.mark.skipif(not compiled.is_installed(), reason="Numba is not installed (pip install numba)")
 PROVIDERS = [pytest.param(cpu, id="numpy"), pytest.param(numba, id="numba", marks=needs_numba)]
 SHAPES = [(300, 64), (8, 4, 16, 37), (17, 1003), (20000, 1), (3000, 128)]
 EPSILON = 1e-3

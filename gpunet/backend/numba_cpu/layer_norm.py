@@ -9,9 +9,10 @@ import numpy as np
 
 from gpunet.backend.bound import giving
 from gpunet.backend.cpu.layer_norm import block_count, totals
-from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, target
 from gpunet.backend.numba_cpu import numba, row_loops
 from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.operands import are_flat, are_float32, flat, parameter
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 13  # numbers: below it a few calls into NumPy are nearly as quick
@@ -21,30 +22,18 @@ _BACKWARD = Loop(row_loops.layer_norm_grad, f"void({_M}, {_M}, {_V}, {_V}, {_V},
 
 
 def _suits(*arrays) -> bool:
-    return arrays[0].size >= _SMALL and all(a is None or a.dtype.char == "f" for a in arrays)
-
-
-def _are_flat(*arrays) -> bool:
-    return all(a is None or is_flat(a) for a in arrays)
-
-
-def _flat(*arrays):
-    return [a if a is None else np.ascontiguousarray(a) for a in arrays]
+    return arrays[0].size >= _SMALL and are_float32(*arrays)
 
 
 def _rows(x):
     return x.reshape(-1, x.shape[-1])
 
 
-def _parameter(vector, x, missing):
-    return np.full(x.shape[-1], missing, FLOAT32) if vector is None else vector
-
-
 def _forward(x, gamma, beta, y, epsilon, centred) -> tuple[Callable[[], Any], tuple] | None:
     """A function that fills y, all of them contiguous, and the residuals that it fills as well."""
     shift, inverse = (np.empty((*x.shape[:-1], 1), FLOAT32) for _ in range(2))
     statistics = shift.reshape(-1), inverse.reshape(-1)
-    parameters = _parameter(gamma, x, 1), _parameter(beta, x, 0)
+    parameters = parameter(gamma, x, 1), parameter(beta, x, 0)
     run = _FORWARD.fixed(x.size, _rows(x), *parameters, _rows(y), *statistics, epsilon, int(centred))
     return None if run is None else (run, (shift, inverse) if centred else (inverse,))
 
@@ -54,7 +43,7 @@ def layer_norm(x, gamma, beta, *, epsilon, centred, out=None, residuals=False):
     if not _suits(x, gamma, beta):
         return NotImplemented
     y = target(x.shape, out)
-    ready = _forward(*_flat(x, gamma, beta), y, epsilon, centred)
+    ready = _forward(*flat(x, gamma, beta), y, epsilon, centred)
     if ready is None:
         return NotImplemented
     run, kept = ready
@@ -66,7 +55,7 @@ def layer_norm(x, gamma, beta, *, epsilon, centred, out=None, residuals=False):
 def bind_layer_norm(x, gamma, beta, *, epsilon, centred, out=None, residuals=False):
     if not _suits(x, gamma, beta):
         return NotImplemented
-    if out is None or not _are_flat(x, gamma, beta, out):
+    if out is None or not are_flat(x, gamma, beta, out):
         return None
     ready = _forward(x, gamma, beta, out, epsilon, centred)
     if ready is None:
@@ -81,7 +70,7 @@ def _backward(g, x, gamma, statistics, dx, centred) -> tuple[Callable[[], Any], 
     shift = statistics[0].reshape(-1)  # not read where there is none
     count, rows = block_count(_rows(x))
     sums = np.empty((count, 2, x.shape[-1]), FLOAT32)
-    arrays = (_rows(g), _rows(x), _parameter(gamma, x, 1), shift, inverse, _rows(dx), sums)
+    arrays = (_rows(g), _rows(x), parameter(gamma, x, 1), shift, inverse, _rows(dx), sums)
     run = _BACKWARD.fixed(x.size, *arrays, rows, int(centred))
     return None if run is None else (run, sums)
 
@@ -91,7 +80,7 @@ def layer_norm_grad(g, x, gamma, *statistics, centred, parameters, out=None):
     if not _suits(x, g, gamma):
         return NotImplemented
     dx = target(x.shape, out)
-    g, x, gamma = _flat(g, x, gamma)
+    g, x, gamma = flat(g, x, gamma)
     ready = _backward(g, x, gamma, statistics, dx, centred)
     if ready is None:
         return NotImplemented
@@ -104,7 +93,7 @@ def layer_norm_grad(g, x, gamma, *statistics, centred, parameters, out=None):
 def bind_layer_norm_grad(g, x, gamma, *statistics, centred, parameters, out=None):
     if not _suits(x, g, gamma):
         return NotImplemented
-    if out is None or not _are_flat(g, x, gamma, *statistics, out):
+    if out is None or not are_flat(g, x, gamma, *statistics, out):
         return None
     ready = _backward(g, x, gamma, statistics, out, centred)
     if ready is None:

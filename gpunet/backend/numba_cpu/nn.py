@@ -14,12 +14,13 @@ import numpy as np
 
 from gpunet.backend.bound import declining, giving
 from gpunet.backend.cpu.batch_norm import widened
-from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, target
 from gpunet.backend.cpu.scratch import scratch
 from gpunet.backend.memory import empty
 from gpunet.backend.numba_cpu import loops, numba
 from gpunet.backend.numba_cpu.compiled import Loop
 from gpunet.backend.numba_cpu.elementwise import RELU_GRAD
+from gpunet.backend.numba_cpu.operands import are_flat, are_float32, flat, parameter
 from gpunet.backend.primitives import nn as prim
 
 _SMALL = 1 << 17  # items: below it compiling would take longer than it saves in most programs
@@ -46,15 +47,7 @@ _COMBINE = _loop(loops.combine, *[_M] * 4)
 
 
 def _suits(*arrays) -> bool:
-    return arrays[0].size >= _SMALL and all(a is None or a.dtype.char == "f" for a in arrays)
-
-
-def _are_flat(*arrays) -> bool:
-    return all(a is None or is_flat(a) for a in arrays)
-
-
-def _flat(*arrays):
-    return [a if a is None else np.ascontiguousarray(a) for a in arrays]
+    return arrays[0].size >= _SMALL and are_float32(*arrays)
 
 
 def _wide(x):
@@ -67,10 +60,6 @@ def _codes(items, *loops):
     """The compiled loops, those over all items and then `fold` and one over channels; None where Numba fails."""
     codes = [*(loop.now(items) for loop in loops[:-1]), _FOLD.now(), loops[-1].now()]
     return None if None in codes else codes
-
-
-def _parameter(vector, x, missing):
-    return np.full(x.shape[-1], missing, np.float32) if vector is None else vector
 
 
 def _sums(wide, channels):
@@ -94,7 +83,7 @@ def _forward(x, gamma, beta, addend, y, relu, epsilon) -> Ready | None:
     first, pivot, factors = wide[0, :channels], work(1), work(3)
     row, rows_of_factors = pivot.reshape(-1), factors.reshape(3, -1)
     sums, row_totals, totals, rows = _sums(wide, channels)
-    gamma, beta = _parameter(gamma, x, 1), _parameter(beta, x, 0)
+    gamma, beta = parameter(gamma, x, 1), parameter(beta, x, 0)
     found = np.empty((3, channels), np.float32)
     arrays = [a.reshape(wide.shape) for a in (addend, y) if a is not None]
     options = (relu,) if addend is None else ()
@@ -113,7 +102,7 @@ def _compute_forward(x, gamma, beta, addend, relu, epsilon, out, residuals):
     if not _suits(x, gamma, beta, addend):
         return NotImplemented
     y = target(x.shape, out)
-    ready = _forward(*_flat(x, gamma, beta, addend), y, relu, epsilon)
+    ready = _forward(*flat(x, gamma, beta, addend), y, relu, epsilon)
     if ready is None:
         return NotImplemented
     run, (mean, variance, inverse) = ready
@@ -125,7 +114,7 @@ def _compute_forward(x, gamma, beta, addend, relu, epsilon, out, residuals):
 def _bind_forward(x, gamma, beta, addend, relu, epsilon, out, residuals):
     if not _suits(x, gamma, beta, addend):
         return NotImplemented
-    if out is None or not _are_flat(x, gamma, beta, addend, out):
+    if out is None or not are_flat(x, gamma, beta, addend, out):
         return None
     ready = _forward(x, gamma, beta, addend, out, relu, epsilon)
     if ready is None:
@@ -165,7 +154,7 @@ def _backward(g, x, gamma, mean, inverse, dx) -> Ready | None:
     means, factors = work(1), work(4).reshape(4, -1)
     row = means.reshape(-1)
     sums, row_totals, totals, rows = _sums(wide, channels)
-    gamma, gradients = _parameter(gamma, x, 1), np.empty((2, channels), np.float32)
+    gamma, gradients = parameter(gamma, x, 1), np.empty((2, channels), np.float32)
 
     def run():
         means[:] = mean
@@ -182,7 +171,7 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
     if not _suits(x, g, gamma):
         return NotImplemented
     dx = target(x.shape, out)
-    g, x, gamma = _flat(g, x, gamma)
+    g, x, gamma = flat(g, x, gamma)
     ready = _backward(g, x, gamma, mean, inverse, dx)
     if ready is None:
         return NotImplemented
@@ -195,7 +184,7 @@ def batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
 def bind_batch_norm_grad(g, x, gamma, mean, inverse, *, epsilon, out=None):
     if not _suits(x, g, gamma):
         return NotImplemented
-    if out is None or not _are_flat(g, x, gamma, mean, inverse, out):
+    if out is None or not are_flat(g, x, gamma, mean, inverse, out):
         return None
     ready = _backward(g, x, gamma, mean, inverse, out)
     return NotImplemented if ready is None else giving(ready[0], out, *ready[1])
@@ -220,7 +209,7 @@ def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend,
     if not _suits(x, g, gamma, y):
         return NotImplemented
     dx, through = target(x.shape, out), empty(x.shape, FLOAT32)
-    g, y, x, gamma = _flat(g, y, x, gamma)
+    g, y, x, gamma = flat(g, y, x, gamma)
     ready = _backward_of_relu(g, y, x, gamma, mean, inverse, through, dx)
     if ready is None:
         return NotImplemented
@@ -233,7 +222,7 @@ def batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend,
 def bind_batch_norm_relu_grad(g, x, gamma, mean, inverse, y, *, epsilon, with_addend, out=None):
     if not _suits(x, g, gamma, y):
         return NotImplemented
-    if out is None or not _are_flat(g, x, gamma, mean, inverse, y, out):
+    if out is None or not are_flat(g, x, gamma, mean, inverse, y, out):
         return None
     if with_addend and g.nbytes > _LARGE_BYTES:
         return None
@@ -264,15 +253,15 @@ def _map(x, scale, shift, addend, relu, y) -> Callable[[], bool]:
 
 def _apply_map(x, scale, shift, addend, relu, out):
     """In the numpy provider's bits, and so, unlike the others, whenever the loops are ready."""
-    if x.size < _SMALL_MAP or not all(a is None or a.dtype.char == "f" for a in (x, scale, shift, addend)):
+    if x.size < _SMALL_MAP or not are_float32(x, scale, shift, addend):
         return NotImplemented
     y = target(x.shape, out)
-    x, addend = _flat(x, addend)
+    x, addend = flat(x, addend)
     return deliver(y, out) if _map(x, scale, shift, addend, relu, y)() else NotImplemented
 
 
 def _bind_map(x, scale, shift, addend, relu, out):
-    if out is None or x.size < _TINY_MAP or not _are_flat(x, scale, shift, addend, out):
+    if out is None or x.size < _TINY_MAP or not are_flat(x, scale, shift, addend, out):
         return NotImplemented
     compute = _map(x, scale, shift, addend, relu, out)
     return declining(lambda: out if compute() else NotImplemented)

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.backend.bound import Packing, giving, packing
-from gpunet.backend.cpu.results import FLOAT32, deliver, is_flat, target
+from gpunet.backend.cpu.results import FLOAT32, deliver, target
 from gpunet.backend.memory import empty, lasting
 from gpunet.backend.numba_cpu import blocks, numba
 from gpunet.backend.numba_cpu import recurrent_loops as loops
 from gpunet.backend.numba_cpu.compiled import Loop
+from gpunet.backend.numba_cpu.operands import are_flat, are_float32, flat
 from gpunet.backend.onednn.memory import workspace
 from gpunet.backend.primitives import recurrent as prim
 
@@ -114,15 +115,7 @@ def _lasting(shape):
 
 
 def _suits(gates, *others) -> bool:
-    return gates.size >= _SMALL and all(a is None or a.dtype.char == "f" for a in (gates, *others))
-
-
-def _are_flat(*arrays) -> bool:
-    return all(a is None or is_flat(a) for a in arrays)
-
-
-def _flat(*arrays):
-    return [a if a is None else np.ascontiguousarray(a) for a in arrays]
+    return gates.size >= _SMALL and are_float32(gates, *others)
 
 
 def _or_none(array, axes: int):
@@ -165,7 +158,7 @@ def _lstm(x, kernel, h, c, mask, outputs, residuals) -> _Sequence:
 def lstm(x, kernel, h, c, mask, *, out=None, residuals=False):
     if not _suits(x, kernel, h, c, mask):
         return NotImplemented
-    sequence = _lstm(*_flat(x, kernel, h, c, mask), target((*x.shape[:2], h.shape[1]), out), residuals)
+    sequence = _lstm(*flat(x, kernel, h, c, mask), target((*x.shape[:2], h.shape[1]), out), residuals)
     if not sequence.once():
         return NotImplemented
     outputs, last_h, last_c, *kept = sequence.results
@@ -176,7 +169,7 @@ def lstm(x, kernel, h, c, mask, *, out=None, residuals=False):
 def bind_lstm(x, kernel, h, c, mask, *, out=None, residuals=False):
     if not _suits(x, kernel, h, c, mask):
         return NotImplemented
-    if out is None or not _are_flat(x, kernel, h, c, mask, out):
+    if out is None or not are_flat(x, kernel, h, c, mask, out):
         return None
     return _lstm(x, kernel, h, c, mask, out, residuals).bound(1)
 
@@ -197,7 +190,7 @@ def _lstm_grad(kernel, c, mask, gates, cs, tanhs, g, g_h, g_c, dx) -> _Sequence:
 def lstm_grad(kernel, h, c, mask, gates, cs, tanhs, g, g_h, g_c, *, out=None):
     if not _suits(gates, kernel, c, mask, g, g_h, g_c):
         return NotImplemented
-    operands = _flat(kernel, c, mask, gates, cs, tanhs, g, g_h, g_c)
+    operands = flat(kernel, c, mask, gates, cs, tanhs, g, g_h, g_c)
     sequence = _lstm_grad(*operands, target(gates.shape, out))
     if not sequence.once():
         return NotImplemented
@@ -210,7 +203,7 @@ def bind_lstm_grad(kernel, h, c, mask, gates, cs, tanhs, g, g_h, g_c, *, out=Non
     operands = (kernel, c, mask, gates, cs, tanhs, g, g_h, g_c)
     if not _suits(gates, *operands):
         return NotImplemented
-    if out is None or not _are_flat(*operands, out):
+    if out is None or not are_flat(*operands, out):
         return None
     return _lstm_grad(*operands, out).bound(0)
 
@@ -231,7 +224,7 @@ def _gru(x, kernel, bias, h, mask, outputs, residuals) -> _Sequence:
 def gru(x, kernel, bias, h, mask, *, out=None, residuals=False):
     if not _suits(x, kernel, bias, h, mask):
         return NotImplemented
-    sequence = _gru(*_flat(x, kernel, bias, h, mask), target((*x.shape[:2], h.shape[1]), out), residuals)
+    sequence = _gru(*flat(x, kernel, bias, h, mask), target((*x.shape[:2], h.shape[1]), out), residuals)
     if not sequence.once():
         return NotImplemented
     outputs, last, *kept = sequence.results
@@ -242,7 +235,7 @@ def gru(x, kernel, bias, h, mask, *, out=None, residuals=False):
 def bind_gru(x, kernel, bias, h, mask, *, out=None, residuals=False):
     if not _suits(x, kernel, bias, h, mask):
         return NotImplemented
-    if out is None or not _are_flat(x, kernel, bias, h, mask, out):
+    if out is None or not are_flat(x, kernel, bias, h, mask, out):
         return None
     return _gru(x, kernel, bias, h, mask, out, residuals).bound(1)
 
@@ -257,7 +250,7 @@ def _gru_grad(kernel, h, mask, outputs, gates, inner, g, g_h, dx) -> _Sequence:
 def gru_grad(kernel, h, mask, outputs, gates, inner, g, g_h, *, out=None):
     if not _suits(gates, kernel, h, mask, g, g_h):
         return NotImplemented
-    operands = _flat(kernel, h, mask, outputs, gates, inner, g, g_h)
+    operands = flat(kernel, h, mask, outputs, gates, inner, g, g_h)
     sequence = _gru_grad(*operands, target(gates.shape, out))
     if not sequence.once():
         return NotImplemented
@@ -270,6 +263,6 @@ def bind_gru_grad(kernel, h, mask, outputs, gates, inner, g, g_h, *, out=None):
     operands = (kernel, h, mask, outputs, gates, inner, g, g_h)
     if not _suits(gates, *operands):
         return NotImplemented
-    if out is None or not _are_flat(*operands, out):
+    if out is None or not are_flat(*operands, out):
         return None
     return _gru_grad(*operands, out).bound(0)

@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gpunet.backend.dtypes import FLOAT32
 from gpunet.backend.portable import portable
-from gpunet.backend.portable.elementwise import _into
+from gpunet.backend.portable.elementwise import _into, _wide
 from gpunet.backend.primitives import elementwise as prim
 
 _erf, _sigmoid = prim.UNARY["erf"], prim.UNARY["sigmoid"]
@@ -93,10 +92,6 @@ RECTIFIERS = {
         lambda xp, x, alpha: xp.where(x > 0, 1, xp.asarray(alpha, x.dtype)),
     ),
 }
-
-
-def _wide(x: Any) -> Any:
-    return x.astype(FLOAT32) if x.dtype.itemsize == 2 else x
 
 
 def _delivered(xp: Any, value: Any, x: Any, out: Any) -> Any:

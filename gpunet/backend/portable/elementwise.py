@@ -103,6 +103,11 @@ def erf(xp, x, *, out=None):
     return _into(xp, result, out)
 
 
+def _wide(x):
+    """What numbers of 16 bits are computed in."""
+    return x.astype(FLOAT32) if x.dtype.itemsize == 2 else x
+
+
 def _into(xp, value, out):
     if out is None:
         return value

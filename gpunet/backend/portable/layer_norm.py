@@ -6,14 +6,9 @@ from there, unless rows are not centred, and 1 / √(mean square + epsilon), bot
 
 from __future__ import annotations
 
-from gpunet.backend.dtypes import FLOAT32
 from gpunet.backend.portable import portable
-from gpunet.backend.portable.elementwise import _into
+from gpunet.backend.portable.elementwise import _into, _wide
 from gpunet.backend.primitives import nn as prim
-
-
-def _wide(x):
-    return x.astype(FLOAT32) if x.dtype.itemsize == 2 else x
 
 
 def _mean(xp, x):
