@@ -15,8 +15,8 @@ _SONAME = "libdnnl.so.3"
 _WHEEL = "onednn-cpu-gomp"
 _SYNCHRONOUS = (1, 2, 4)  # runtimes (sequential, OpenMP, TBB) that have computed when a call returns
 _CPU = 1
-# Turns of a waiting thread of libgomp's, much longer than waking it takes. Its own 300,000 are milliseconds, which a core
-# that other programs want too lacks for the work that is waited for.
+# Turns of a waiting thread of libgomp's, much longer than waking it takes. Its own 300,000 are milliseconds, which a
+# core that other programs want too lacks for the work that is waited for.
 _SPIN = ("GOMP_SPINCOUNT", "10000")
 _WAITING = ("OMP_WAIT_POLICY", _SPIN[0])  # in the environment: how threads wait is the user's choice
 _UNIMPLEMENTED = 3
